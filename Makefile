@@ -1,0 +1,71 @@
+# `make demo` and `make test` are all that a new machine needs; everything they make lies in .venv, node_modules and build.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.mlwidgets-installed
+BENCH_STAMP := $(VENV)/.mlwidgets-bench-installed
+BUILT := mlwidgets/views/static/run.js
+VIEW_SOURCES := $(shell find labextension -type f -not -path '*/node_modules/*' 2>/dev/null)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
+PYTHON ?= $(shell for p in $(PYTHONS); do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint lab bench format clean
+
+help:
+	@echo "make demo    train the example notebook in the background, show its runs, write an HTML page"
+	@echo "make test    lint and all tests (PYTEST_ARGS='-m unit' for a part)"
+	@echo "make lab     JupyterLab on the example notebooks"
+	@echo "make lint    ruff, mypy, eslint, tsc"
+	@echo "make bench   mlwidgets beside other trackers"
+	@echo "make format  let ruff and prettier rewrite the sources"
+	@echo "make clean   remove .venv, node_modules and everything built"
+
+# torch goes first and alone: the project's own requirements then find it and leave its build (CPU or CUDA) as it is.
+$(STAMP): pyproject.toml constraints.txt package.json package-lock.json build_views.py
+	@if [ -z "$(PYTHON)" ]; then echo "mlwidgets needs Python 3.11 or newer: none of '$(PYTHONS)' on PATH is. Install one, or name it: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then echo "mlwidgets builds its views with node 20 or newer and npm, which are not on PATH. Install node, then run make again." >&2; exit 1; fi
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt torch
+	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+$(BENCH_STAMP): $(STAMP)
+	$(PIP) install --quiet -c constraints.txt -e '.[bench]'
+	@touch $(BENCH_STAMP)
+
+# The editable install has built the views once; this follows changes of their sources.
+$(BUILT): $(STAMP) $(VIEW_SOURCES)
+	npm run --silent build
+	@touch $(BUILT)
+
+demo: $(STAMP) $(BUILT)
+	$(BIN)/python notebooks/demo.py
+
+test: lint
+	npm test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP) $(BUILT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	npm run lint
+	npm run check
+
+lab: $(STAMP) $(BUILT)
+	$(BIN)/jupyter lab notebooks
+
+bench: $(BENCH_STAMP) $(BUILT)
+	$(BIN)/python -m benchmarks
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) node_modules build dist $(BUILT) $(BUILT:.js=.css)
