@@ -1,0 +1,85 @@
+import { element } from './dom.ts';
+import type { Display } from './model.ts';
+import { terminalText } from './output.ts';
+
+const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
+
+/** What the cell displayed, as the notebook would have shown it. Only what changed is drawn again. */
+export class DisplayList {
+  readonly node = element('section', 'mlw-section mlw-displays', { 'aria-label': 'Displayed by the cell' });
+  private shown: string[] = [];
+
+  update(displays: readonly Display[]): void {
+    const keys = displays.map((display) => JSON.stringify(display));
+    displays.forEach((display, index) => {
+      if (keys[index] !== this.shown[index]) this.place(display, index);
+    });
+    while (this.node.children.length > displays.length) this.node.lastElementChild?.remove();
+    this.node.hidden = displays.length === 0;
+    this.shown = keys;
+  }
+
+  private place(display: Display, index: number): void {
+    const before = this.node.children[index];
+    const image = imageSource(display);
+    const present = before?.firstElementChild;
+    if (image && present instanceof HTMLImageElement) {
+      // The old picture stays until the new one is decoded: nothing flickers or jumps.
+      const next = renderImage(display, image);
+      void next.decode().catch(() => undefined).then(() => {
+        present.replaceWith(next);
+      });
+      return;
+    }
+    const frame = element('div', 'mlw-display', {}, image ? renderImage(display, image) : renderOther(display));
+    if (before) before.replaceWith(frame);
+    else this.node.append(frame);
+    runScripts(frame);
+  }
+}
+
+function text(value: unknown): string {
+  if (Array.isArray(value)) return value.map(String).join('');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function imageSource(display: Display): string | null {
+  if ('text/html' in display.data) return null;
+  if ('image/svg+xml' in display.data) {
+    return `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text(display.data['image/svg+xml']))}`;
+  }
+  const type = IMAGES.find((mime) => mime in display.data);
+  return type === undefined ? null : `data:${type};base64,${text(display.data[type]).replace(/\s/g, '')}`;
+}
+
+function renderImage(display: Display, source: string): HTMLImageElement {
+  const image = element('img', '', { src: source, alt: text(display.data['text/plain'] ?? 'Figure') });
+  const mime = source.slice(5, source.search(/[;,]/));
+  const own = display.metadata[mime];
+  const metadata = (typeof own === 'object' && own !== null ? own : display.metadata) as Record<string, unknown>;
+  for (const side of ['width', 'height'] as const) {
+    if (typeof metadata[side] === 'number') image.setAttribute(side, String(metadata[side]));
+  }
+  const ground = display.metadata.needs_background ?? metadata.needs_background;
+  if (ground === 'light' || ground === 'dark') image.classList.add(`mlw-on-${ground}`);
+  return image;
+}
+
+function renderOther(display: Display): HTMLElement {
+  const html = display.data['text/html'];
+  if (html === undefined) return terminalText(text(display.data['text/plain'] ?? ''));
+  // The class names are JupyterLab's: tables look as they do in any other output.
+  const node = element('div', 'mlw-html jp-RenderedHTMLCommon jp-RenderedHTML');
+  node.innerHTML = text(html);
+  return node;
+}
+
+/** The user's own displays may bring scripts, which the notebook would have run; innerHTML alone does not run them. */
+function runScripts(node: HTMLElement): void {
+  for (const inert of node.querySelectorAll('script')) {
+    const script = document.createElement('script');
+    for (const { name, value } of inert.attributes) script.setAttribute(name, value);
+    script.textContent = inert.textContent;
+    inert.replaceWith(script);
+  }
+}

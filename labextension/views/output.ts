@@ -1,0 +1,92 @@
+import { parseTerminal, type Span, type Style } from './ansi.ts';
+import { element } from './dom.ts';
+import type { Output } from './model.ts';
+
+/** Show terminal text inside `parent`, changing only the lines that differ from what it shows. */
+class TerminalText {
+  private shown: string[] = [];
+
+  constructor(private readonly parent: HTMLElement) {}
+
+  set(text: string): void {
+    const lines = parseTerminal(text);
+    const keys = lines.map((line) => JSON.stringify(line));
+    let same = 0;
+    while (same < keys.length && keys[same] === this.shown[same]) same += 1;
+    while (this.parent.childNodes.length > same) this.parent.lastChild?.remove();
+    for (const line of lines.slice(same)) this.parent.append(renderLine(line));
+    this.shown = keys;
+  }
+}
+
+export function terminalText(text: string, className = 'mlw-text'): HTMLPreElement {
+  const pre = element('pre', className);
+  new TerminalText(pre).set(text);
+  return pre;
+}
+
+/** The end of a run's output. It follows the end unless the reader has scrolled away from it. */
+export class OutputPane {
+  readonly node: HTMLElement;
+  private readonly pane = element('pre', 'mlw-text mlw-output', {
+    tabindex: '0',
+    role: 'log',
+    'aria-label': 'Output',
+    'aria-live': 'off',
+  });
+  private readonly text = new TerminalText(this.pane);
+  private readonly hint = element('span', 'mlw-hint');
+  private height = 0;
+
+  constructor() {
+    const title = element('span', 'mlw-section-name', {}, 'Output');
+    this.node = element('section', 'mlw-section', {}, element('div', 'mlw-section-head', {}, title, this.hint), this.pane);
+  }
+
+  update(output: Output, ended: boolean): void {
+    const { pane } = this;
+    const atEnd = pane.scrollTop + pane.clientHeight >= pane.scrollHeight - 6;
+    this.text.set(output.text);
+    const empty = pane.childNodes.length === 0;
+    this.hint.textContent = emptyHint(output, empty, ended);
+    pane.hidden = empty;
+    // It never shrinks while the run goes on: what lies below would jump.
+    this.height = Math.max(this.height, Math.min(pane.scrollHeight, 240));
+    pane.style.minHeight = `${this.height}px`;
+    if (atEnd) pane.scrollTop = pane.scrollHeight;
+  }
+}
+
+function emptyHint(output: Output, empty: boolean, ended: boolean): string {
+  if (empty) return ended ? 'none' : 'nothing printed yet';
+  return output.cut ? 'the end of it; all of it is in run.output' : '';
+}
+
+function renderLine(spans: readonly Span[]): HTMLElement {
+  const line = element('div', 'mlw-line');
+  for (const { text, style } of spans) line.append(style ? renderSpan(text, style) : text);
+  if (!spans.length) line.append('\n');
+  return line;
+}
+
+function renderSpan(text: string, style: Style): HTMLElement {
+  const span = element('span', '', {}, text);
+  const fg = style.inverse ? (style.bg ?? 'var(--mlw-ground)') : style.fg;
+  const bg = style.inverse ? (style.fg ?? 'currentColor') : style.bg;
+  if (fg !== undefined) span.style.color = colour(fg, style.bold ?? false);
+  if (bg !== undefined) {
+    if (bg === 'currentColor') span.classList.add('mlw-inverse');
+    else span.style.backgroundColor = colour(bg, false);
+  }
+  if (style.bold) span.classList.add('mlw-bold');
+  if (style.dim) span.classList.add('mlw-dim');
+  if (style.italic) span.classList.add('mlw-italic');
+  const decoration = [style.underline && 'underline', style.strike && 'line-through'].filter(Boolean).join(' ');
+  if (decoration) span.style.textDecorationLine = decoration;
+  return span;
+}
+
+function colour(value: number | string, bold: boolean): string {
+  if (typeof value === 'string') return value;
+  return `var(--mlw-ansi-${value < 8 && bold ? value + 8 : value})`;
+}
