@@ -1,0 +1,1 @@
+"""Our figures beside those of what a user would use otherwise: ``python -m benchmarks``."""
