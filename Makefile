@@ -6,13 +6,15 @@ SHELL := bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.mlwidgets-installed
-BENCH_STAMP := $(VENV)/.mlwidgets-bench-installed
+BENCH_VENV ?= .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.mlwidgets-installed
 BUILT := mlwidgets/views/static/run.js
 VIEW_SOURCES := $(shell find labextension -type f -not -path '*/node_modules/*' 2>/dev/null)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(shell for p in $(PYTHONS); do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: help demo test lint lab bench format clean
 
@@ -21,7 +23,7 @@ help:
 	@echo "make test    lint and all tests (PYTEST_ARGS='-m unit' for a part)"
 	@echo "make lab     JupyterLab on the example notebooks"
 	@echo "make lint    ruff, mypy, eslint, tsc"
-	@echo "make bench   mlwidgets beside other trackers"
+	@echo "make bench   mlwidgets beside other trackers (BENCH_ARGS='--quick')"
 	@echo "make format  let ruff and prettier rewrite the sources"
 	@echo "make clean   remove .venv, node_modules and everything built"
 
@@ -34,8 +36,11 @@ $(STAMP): pyproject.toml constraints.txt package.json package-lock.json build_vi
 	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
-$(BENCH_STAMP): $(STAMP)
-	$(PIP) install --quiet -c constraints.txt -e '.[bench]'
+# The peers bring half of the Python world along: they get an environment of their own.
+$(BENCH_STAMP): benchmarks/requirements.txt $(STAMP)
+	[ -x $(BENCH_VENV)/bin/python ] || $(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet -c constraints.txt torch
+	$(BENCH_VENV)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements.txt
 	@touch $(BENCH_STAMP)
 
 # The editable install has built the views once; this follows changes of their sources.
@@ -61,11 +66,11 @@ lab: $(STAMP) $(BUILT)
 	$(BIN)/jupyter lab notebooks
 
 bench: $(BENCH_STAMP) $(BUILT)
-	$(BIN)/python -m benchmarks
+	$(BENCH_VENV)/bin/python -m benchmarks $(BENCH_ARGS)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) node_modules build dist $(BUILT) $(BUILT:.js=.css)
+	rm -rf $(VENV) $(BENCH_VENV) node_modules build dist $(BUILT) $(BUILT:.js=.css)
