@@ -95,17 +95,16 @@ class Station:
             pass  # the answer is missed in a moment, and says so
 
     def close(self) -> None:
-        """Let the process end; one that does not within 30 s is killed."""
+        """Let the process end; one that does not within 30 s is ended."""
         try:
             self._lines.close()
         except OSError:
             pass
-        if isinstance(self.process, subprocess.Popen):
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        try:
+            self.process.wait(30)
+        except (subprocess.TimeoutExpired, TimeoutError):
+            (self.process.kill if isinstance(self.process, subprocess.Popen) else self.process.stop)()
+            self.process.wait(30)
 
     def __enter__(self) -> Self:
         return self
