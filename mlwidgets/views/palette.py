@@ -1,0 +1,40 @@
+"""Colours that live and static views share. The line colours stay apart for every kind of colour vision."""
+
+from __future__ import annotations
+
+LINES = ("#0079c1", "#d55e00", "#009e73", "#cc79a7", "#c98500", "#4aa3df", "#8a6fd1")
+"""The same as LINE_COLOURS in labextension/views/palette.ts."""
+
+STATES = {
+    "submitted": "#7d7d7d",
+    "running": "#0079c1",
+    "finished": "#009e73",
+    "failed": "#d5443a",
+    "stopped": "#7d7d7d",
+    "killed": "#d5443a",
+    "timeout": "#c98500",
+}
+
+SIGNS = {
+    "submitted": "○",
+    "running": "●",
+    "finished": "✓",
+    "failed": "✕",
+    "stopped": "■",
+    "killed": "✕",
+    "timeout": "◷",
+}
+"""Each state has a shape besides its colour."""
+
+MUTED = "#7d7d7d"
+"""Readable on white and on JupyterLab's dark ground alike."""
+
+ANSI = (
+    *("#3e424d", "#e75c58", "#00a250", "#b58900", "#208ffb", "#d160c4", "#2aa1a3", "#a1a6b2"),
+    *("#787d8a", "#d0433f", "#008f47", "#b27d12", "#0a7be0", "#b044a3", "#258f8f", "inherit"),
+)
+
+
+def line(index: int) -> str:
+    """Return the colour of the chart at `index`."""
+    return LINES[index % len(LINES)]

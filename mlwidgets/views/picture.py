@@ -1,0 +1,136 @@
+"""``python -m mlwidgets.views.picture RUN_FOLDER``: draw a run's charts into ``picture.png`` of its folder.
+
+Always a process of its own: matplotlib must not be imported in a user's kernel because of a view.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.runs.folder import write_whole
+from mlwidgets.views import format as fmt
+from mlwidgets.views import palette
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mlwidgets.runs.run import Run
+    from mlwidgets.views.data import Series
+
+NAME = "picture.png"
+PATIENCE = 20.0
+"""Seconds that a caller waits for the drawing process at most."""
+MOST_CHARTS = 12
+BUCKETS = 400
+DPI = 110
+
+
+def picture(run: Run, patience: float = PATIENCE) -> bytes | None:
+    """Return the run's charts as PNG, drawing them first if that was not done yet.
+
+    None if the run logged nothing, or where it cannot be drawn: no matplotlib, a folder that cannot be written to.
+    """
+    path = run.path / NAME
+    if not path.exists():
+        if not any(len(column.values) for column in run.columns().values()):
+            return None
+        # -P: a file of the user's beside the notebook that happens to be called like a module is left alone.
+        command = [sys.executable, "-P", "-m", "mlwidgets.views.picture", str(run.path)]
+        here = str(Path(__file__).resolve().parents[2])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))}
+        quiet = subprocess.DEVNULL
+        try:
+            subprocess.run(
+                command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, timeout=patience, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def draw(run: Run) -> bytes | None:
+    """Draw header and charts with matplotlib; None if the run has no metrics."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from mlwidgets.views.data import read_header, read_series, seconds
+
+    header, all_series = read_header(run), read_series(run, BUCKETS)
+    if not all_series:
+        return None
+    shown = all_series[:MOST_CHARTS]
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    style: Any = {"font.family": "sans-serif", "font.size": 8, "text.parse_math": False, "path.simplify": False}
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(style)
+        figure = Figure(figsize=(max(5.0, 3.1 * columns), 1.75 * rows + 0.42), dpi=DPI, facecolor="white")
+        FigureCanvasAgg(figure)
+        figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.05)
+        state = header["state"]
+        elapsed = fmt.took(seconds(header, time.time()))
+        figure.suptitle(f"{header['name']}   {state}, {elapsed}", x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for index, axes in enumerate(grid.flat):
+            if index < len(shown):
+                _draw_series(axes, shown[index], palette.line(index))
+            else:
+                axes.set_axis_off()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw_series(axes: Axes, series: Series, colour: str) -> None:
+    import numpy as np
+
+    values = np.where(np.isfinite(series.values), series.values, np.nan)
+    axes.plot(series.steps, values, color=colour, linewidth=1.3, marker="o", markersize=2.6, markevery=_dots(values))
+    axes.set_title(series.name, loc="left", fontsize=8, pad=4)
+    axes.set_title(fmt.number(series.last), loc="right", fontsize=8, fontweight="bold", pad=4)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color("#b0b0b0")
+    axes.tick_params(length=0, colors="#666666", labelsize=7)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+    axes.set_axisbelow(True)
+    x_ticks = [tick for tick in fmt.ticks(*axes.get_xlim(), 5) if tick == int(tick)]
+    y_ticks = fmt.ticks(*axes.get_ylim(), 4)
+    axes.set_xticks(x_ticks, fmt.tick_labels(x_ticks))
+    axes.set_yticks(y_ticks, fmt.tick_labels(y_ticks))
+
+
+def _dots(values: object) -> list[int]:
+    """Return the indices drawn as dots: all of a short line, and those that no line reaches."""
+    import numpy as np
+
+    finite = np.isfinite(np.asarray(values))
+    if len(finite) <= 20:
+        return [int(i) for i in np.flatnonzero(finite)]
+    padded = np.concatenate([[False], finite, [False]])
+    return [int(i) for i in np.flatnonzero(finite & ~padded[:-2] & ~padded[2:])]
+
+
+def main(arguments: list[str]) -> int:
+    """Draw the picture of the run whose folder is named."""
+    from mlwidgets.runs.run import Run
+
+    run = Run(Path(arguments[0]))
+    data = draw(run)
+    if data is not None:
+        write_whole(run.path / NAME, data)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

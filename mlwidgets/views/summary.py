@@ -1,0 +1,38 @@
+"""A run as plain text: what a terminal shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlwidgets.views import format as fmt
+from mlwidgets.views import palette, terminal
+from mlwidgets.views.data import seconds
+
+if TYPE_CHECKING:
+    from mlwidgets.views.data import Snapshot
+
+LAST_LINES = 10
+
+
+def summary(snapshot: Snapshot, now: float) -> str:
+    """Return state, time, parameters, metrics and the last lines of the output."""
+    header = snapshot.header
+    state = header["state"]
+    elapsed = fmt.took(seconds(header, now)) if header["ended"] else fmt.clock(seconds(header, now))
+    text = [f"{palette.SIGNS[state]} {header['name']}  {state}  {elapsed}"]
+    if header["cause"] and state != "finished":
+        text.append(f"  {header['cause']}")
+    pairs = [f"{key}={value}" for key, value in header["params"]]
+    pairs += [f"[{key}: {value}]" for key, value in header["tags"]]
+    if pairs:
+        text.append("  " + "  ".join(pairs))
+    if header["note"]:
+        text.append(f"  {header['note']}")
+    width = max((len(one.name) for one in snapshot.series), default=0)
+    for one in snapshot.series:
+        line = f"  {one.name:<{width}}  {fmt.number(one.last):>9}"
+        text.append(f"{line}   lowest {fmt.number(one.low)}, highest {fmt.number(one.high)}, step {one.last_step}")
+    last = terminal.plain(snapshot.output.lines[-LAST_LINES:])
+    if last:
+        text.append("  " + last.replace("\n", "\n  "))
+    return "\n".join(text)
