@@ -206,11 +206,12 @@ class Trackio(Logger):
 
 
 def filler(folder: Path) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Return a station's handler that writes one whole run of the tracker that the request names."""
+    """Return a station's handler that writes whole runs of the tracker that the request names."""
 
     def fill(request: Mapping[str, Any]) -> dict[str, Any]:
         trackers: dict[str, type[Logger]] = {c.__name__: c for c in (TensorBoard, WandB, MLflow, Trackio)}
-        trackers[request["logger"]](folder, request["name"]).fill(int(request["n"]))
+        for run in range(int(request["runs"])):
+            trackers[request["logger"]](folder, f"run-{run:03d}").fill(int(request["steps"]))
         return {}
 
     return fill
