@@ -1,0 +1,18 @@
+"""The IPython layer: parse a line, call one function, show what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def load(shell: Any) -> None:
+    """Register the magics with an IPython shell."""
+    from mlwidgets.views.live import flush_finished
+    from mlwidgets_magics.runs import RunsMagics
+    from mlwidgets_magics.train import TrainMagics
+
+    if isinstance(shell.magics_manager.registry.get("TrainMagics"), TrainMagics):
+        return
+    trained = TrainMagics(shell)
+    shell.register_magics(trained, RunsMagics(shell, trained))
+    shell.events.register("post_run_cell", lambda *_: flush_finished())

@@ -1,0 +1,98 @@
+"""``%runs``: the project's runs, listed, shown, stopped and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from mlwidgets import api
+from mlwidgets.capture.results import Loaded, load_into
+from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.run import Run
+from mlwidgets.views.live import show
+from mlwidgets.views.table import RunTable
+from mlwidgets_magics.train import TrainMagics
+from mlwidgets_magics.words import split_words
+
+_T = TypeVar("_T")
+_USAGE = "usage: %runs [show NAME | logs NAME | stop NAME | load NAME [NAMES…]]"
+
+
+@magics_class
+class RunsMagics(Magics):
+    """Looks at runs from the notebook."""
+
+    shell: Any
+
+    def __init__(self, shell: Any, trained: TrainMagics) -> None:
+        super().__init__(shell)
+        self._trained = trained
+
+    @line_magic
+    def runs(self, line: str) -> RunTable | None:
+        """List the project's runs, or do something with one.
+
+        %runs                       table of all runs, newest first
+        %runs show NAME             its view: live while it runs, its end afterwards
+        %runs logs NAME             its output, and the traceback if it failed
+        %runs stop NAME             interrupt it, and kill it if it does not end
+        %runs load NAME [NAMES…]    put its results into the notebook
+
+        NAME is a run's name (the newest of that name), an id or the beginning of an id.
+        """
+        words = split_words(line)
+        if not words:
+            return self._guarded(lambda: RunTable(api.summaries()))
+        action, names = words[0], words[1:]
+        actions = {"show": self._show, "logs": self._logs, "stop": self._stop}
+        if action == "load" and names:
+            self._guarded(lambda: self._load(api.run(names[0]), names[1:]))
+        elif action in actions and len(names) == 1:
+            self._guarded(lambda: actions[action](api.run(names[0])))
+        else:
+            raise UsageError(_USAGE)
+        return None
+
+    def _guarded(self, action: Callable[[], _T]) -> _T:
+        try:
+            return action()
+        except MlwidgetsError as error:
+            raise UsageError(str(error)) from None
+        except KeyError as error:
+            raise UsageError(str(error.args[0])) from None
+
+    def _show(self, run: Run) -> None:
+        show(run)
+
+    def _logs(self, run: Run) -> None:
+        print(run.output, end="")
+        if run.error:
+            print(run.error)
+
+    def _stop(self, run: Run) -> None:
+        if run.ended:
+            print(f"{run.name} has ended already: {run.state}")
+            return
+        run.stop()
+        print(f"{run.name}: asked to stop")
+
+    def _load(self, run: Run, names: list[str]) -> None:
+        submitted = self._trained.submitted.get(run.id)
+        loaded = load_into(RunFolder(run.path), run.result, self.shell.user_ns, names, submitted)
+        print(describe(run, loaded))
+
+
+def describe(run: Run, loaded: Loaded) -> str:
+    """Say in a few lines what was loaded."""
+    lines = []
+    if loaded.bound:
+        lines.append(f"loaded from {run.name}: {', '.join(loaded.bound)}")
+    if loaded.updated:
+        lines.append(f"updated in place: {', '.join(loaded.updated)}")
+    for name, reason in loaded.kept.items():
+        lines.append(f"left alone: {name} ({reason})")
+    return "\n".join(lines) or f"{run.name} has no results"

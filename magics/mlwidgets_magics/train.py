@@ -1,0 +1,154 @@
+"""``%%train``: the cell below becomes a tracked run."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, magics_class
+
+from mlwidgets import api
+from mlwidgets.capture.results import identities, load_into
+from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.run import Run
+from mlwidgets.views.live import flush_finished, show
+from mlwidgets_magics.words import LineParser, is_param, read_params, read_tags, split_names, split_words
+
+_OWN_EXTENSIONS = frozenset({"mlwidgets", "storemagic"})
+
+
+def _parser() -> LineParser:
+    parser = LineParser(prog="%%train", add_help=False, allow_abbrev=False)
+    parser.add_argument("words", nargs="*", metavar="NAME param=value", help="the run's name, and parameters")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed random, numpy and torch")
+    parser.add_argument("-i", "--inputs", action="append", default=[], metavar="NAMES", help="send these names too")
+    parser.add_argument("-o", "--outputs", action="append", metavar="NAMES", help="bring back these names alone")
+    parser.add_argument("--wait", action="store_true", help="block, raise what the cell raises, load its results")
+    parser.add_argument("--timeout", type=_seconds, metavar="T", help="end the run after 90, 90s, 15m, 2h or 1d")
+    parser.add_argument("--tag", action="append", default=[], metavar="k=v", help="a tag to find it by")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a note, in quotes")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if match is None:
+        raise ValueError(text)
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+_seconds.__name__ = "time (90, 90s, 15m, 2h, 1d)"
+
+
+@magics_class
+class TrainMagics(Magics):
+    """Sends cells off, and remembers what names meant when it did."""
+
+    shell: Any
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self.submitted: dict[str, dict[str, int]] = {}
+
+    @cell_magic
+    def train(self, line: str, cell: str) -> None:
+        """Send the cell off as a tracked run and show it live; returns at once.
+
+        %%train [NAME] [--seed N] [-i NAMES] [-o NAMES] [--wait] [--timeout T] [--tag k=v] [--note TEXT] [param=value …]
+
+        NAME is bound to the Run. Names that the cell reads are sent with it; a param=value replaces or adds one.
+        --seed N      seed random, numpy and torch; without it their present states travel with the cell
+        -i NAMES      send these names too (comma-separated), beside those that the cell is seen to read
+        -o NAMES      bring back these names alone
+        --wait        block until it has ended, raise what it raised, and load its results
+        --timeout T   end the run after that time: 90, 90s, 15m, 2h, 1d
+        --tag k=v     a tag to find it by; may be given several times
+        --note TEXT   a note, in quotes
+        """
+        options = _parser().parse_intermixed_args(split_words(line))
+        plain = [w for w in options.words if not is_param(w)]
+        if len(plain) > 1:
+            raise UsageError(f"%%train takes one name, not {len(plain)}: {' '.join(plain)}")
+        name = plain[0] if plain else f"cell-{self.shell.execution_count}"
+        binding = re.sub(r"\W", "_", plain[0]) if plain else None
+        if binding is not None and not binding.isidentifier():
+            raise UsageError(f"{name!r} cannot be bound to a variable: begin the name with a letter")
+        if not cell.strip():
+            raise UsageError("%%train: the cell is empty; write the code to run below it")
+        namespace = self.shell.user_ns
+        try:
+            run = api.train(
+                cell,
+                name=name,
+                params=read_params([w for w in options.words if is_param(w)]),
+                namespace=namespace,
+                seed=options.seed,
+                inputs=split_names(options.inputs),
+                outputs=None if options.outputs is None else split_names(options.outputs),
+                timeout=options.timeout,
+                tags=read_tags(options.tag),
+                note=options.note,
+                origin=api.Origin(
+                    heading=f"%%train {line}".rstrip(),
+                    binding=binding,
+                    shell=shell_settings(self.shell),
+                    notebook=namespace.get("__vsc_ipynb_file__"),
+                ),
+            )
+        except MlwidgetsError as error:
+            raise UsageError(str(error)) from None
+        self.submitted[run.id] = identities(namespace, [n for n in namespace if not n.startswith("_")])
+        if binding is not None:
+            namespace[binding] = run
+        show(run)
+        if options.wait:
+            self._wait(run)
+
+    def _wait(self, run: Run) -> None:
+        """Wait as if the cell ran here: an interrupt of the kernel interrupts the run."""
+        try:
+            run.wait()
+        except KeyboardInterrupt:
+            run.stop("interrupt of the kernel")
+            run.wait(timeout=30)
+        flush_finished()
+        if RunFolder(run.path).manifest.exists():
+            try:
+                load_into(RunFolder(run.path), run.result, self.shell.user_ns, submitted=self.submitted.get(run.id))
+            except MlwidgetsError as error:
+                print(error, file=sys.stderr)
+        run.raise_for_state()
+
+
+def shell_settings(shell: Any) -> dict[str, Any]:
+    """Return what the shell is set to that shapes how a cell behaves."""
+    settings: dict[str, Any] = {
+        "execution_count": shell.execution_count,
+        "ast_node_interactivity": shell.ast_node_interactivity,
+        "autoawait": shell.autoawait,
+        "automagic": shell.automagic,
+        "colors": shell.colors,
+        "extensions": sorted(set(shell.extension_manager.loaded) - _OWN_EXTENSIONS),
+        "magics": _own_magics(shell),
+        "precision": shell.display_formatter.formatters["text/plain"].float_precision or None,
+    }
+    inline = sys.modules.get("matplotlib_inline.config")
+    if inline is not None and inline.InlineBackend.initialized():
+        backend = inline.InlineBackend.instance()
+        settings["figure_formats"] = sorted(backend.figure_formats)
+        settings["figure_options"] = dict(backend.print_figure_kwargs)
+    return settings
+
+
+def _own_magics(shell: Any) -> list[tuple[str, str, types.FunctionType]]:
+    """Return the magics that the notebook itself defines."""
+    return [
+        (kind, name, function)
+        for kind, magics in shell.magics_manager.magics.items()
+        for name, function in magics.items()
+        if isinstance(function, types.FunctionType) and function.__globals__ is shell.user_ns
+    ]

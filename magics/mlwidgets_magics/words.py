@@ -1,0 +1,130 @@
+"""A magic's line into words, and words into options."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from IPython.core.error import UsageError
+
+from mlwidgets.runs.spec import parse_literal
+
+_BARE = re.compile(r"[A-Za-z_][\w./:+-]*")
+_PARAM = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+class LineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line in the notebook."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"{self.prog}: {message}\nusage: {self.format_usage().removeprefix('usage: ').strip()}")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Raise UsageError; a magic cannot end the process."""
+        raise UsageError(message or "")
+
+
+def split_words(line: str) -> list[str]:
+    """Split a line at spaces that are neither quoted nor inside brackets; quotes around a whole word go.
+
+    Raises
+    ------
+    UsageError
+        If a quote or bracket is not closed.
+    """
+    words: list[str] = []
+    word, quote, closing = "", "", ""
+    started = False
+    for position, char in enumerate(line):
+        if quote:
+            word += char
+            quote = "" if char == quote and line[position - 1] != "\\" else quote
+        elif char in "\"'":
+            quote, word, started = char, word + char, True
+        elif char.isspace() and not closing:
+            if started:
+                words.append(word)
+            word, started = "", False
+        else:
+            word, started = word + char, True
+            if char in _CLOSING:
+                closing = _CLOSING[char] + closing
+            elif closing and char == closing[0]:
+                closing = closing[1:]
+    if quote or closing:
+        raise UsageError(f"{quote or closing[0]!s} is not closed in: {line}")
+    if started:
+        words.append(word)
+    return [_unquote(w) for w in words]
+
+
+def _unquote(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
+
+
+def is_param(word: str) -> bool:
+    """Whether a word is ``name=value``."""
+    return _PARAM.fullmatch(word) is not None
+
+
+def read_params(words: list[str]) -> dict[str, Any]:
+    """Read ``name=value`` words; a value is a Python literal, or a bare word that stands for itself as text.
+
+    Raises
+    ------
+    UsageError
+        If a value is neither, or a name comes twice.
+    """
+    params: dict[str, Any] = {}
+    for word in words:
+        match = _PARAM.fullmatch(word)
+        if match is None:
+            raise UsageError(f"{word!r} is no parameter: write name=value")
+        name, text = match[1], match[2]
+        if name in params:
+            raise UsageError(f"parameter {name!r} is given twice")
+        try:
+            params[name] = parse_literal(text)
+        except ValueError:
+            if not _BARE.fullmatch(text):
+                raise UsageError(
+                    f"parameter {name}={text}: the value is no Python literal; for a text write {name}={text!r}"
+                ) from None
+            params[name] = text
+    return params
+
+
+def read_tags(words: list[str]) -> dict[str, str]:
+    """Read ``key=value`` words as text.
+
+    Raises
+    ------
+    UsageError
+        If one has no ``=``.
+    """
+    tags: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--tag {word}: write --tag key=value")
+        tags[key] = _unquote(value)
+    return tags
+
+
+def split_names(texts: list[str]) -> Iterator[str]:
+    """Yield names from comma-separated words.
+
+    Raises
+    ------
+    UsageError
+        If one is no Python name.
+    """
+    for text in texts:
+        for name in text.split(","):
+            if not name.strip().isidentifier():
+                raise UsageError(f"{name.strip()!r} is no Python name; write for instance: -o model,history")
+            yield name.strip()

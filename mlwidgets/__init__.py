@@ -1,0 +1,55 @@
+"""Put ``%%train`` on top of a cell: it becomes a tracked run, in a process of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+# Loaded before the function `runs` below is bound: importing the room afterwards would put it in the function's place.
+import mlwidgets.runs as _room  # noqa: F401
+
+if TYPE_CHECKING:
+    from mlwidgets.api import run, train
+    from mlwidgets.runs.run import Run
+    from mlwidgets.tracking import log, save
+
+__all__ = ["Run", "__version__", "load_ipython_extension", "log", "run", "runs", "save", "train"]
+
+_WHERE = {
+    "train": "mlwidgets.api",
+    "run": "mlwidgets.api",
+    "Run": "mlwidgets.runs.run",
+    "log": "mlwidgets.tracking",
+    "save": "mlwidgets.tracking",
+}
+
+
+def runs() -> list[Run]:
+    """Return all runs of the project, newest first."""
+    from mlwidgets import api
+
+    return api.runs()
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mlwidgets")
+    if name in _WHERE:
+        value = getattr(import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'mlwidgets' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Load the magics: ``%load_ext mlwidgets``."""
+    from mlwidgets_magics import load
+
+    load(shell)

@@ -1,0 +1,191 @@
+"""What shapes code from outside it: gathered in the notebook, applied in the worker.
+
+Libraries are asked only if the notebook has imported them.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from typing import Any
+
+
+def gather(*, random_states: bool) -> dict[str, Any]:
+    """Return the state of this process that code behaves by, one entry for each library.
+
+    Parameters
+    ----------
+    random_states
+        Whether to take the random states of ``random``, numpy and torch along: not if a seed is given.
+    """
+    state: dict[str, Any] = {
+        "argv": list(sys.argv),
+        "path": list(sys.path),
+        "warnings": list(warnings.filters),
+        "recursion_limit": sys.getrecursionlimit(),
+    }
+    for name, ask in (("numpy", _numpy), ("torch", _torch), ("matplotlib", _matplotlib), ("pandas", _pandas)):
+        library = sys.modules.get(name)
+        if library is not None:
+            state[name] = ask(library)
+    if random_states:
+        state["random"] = _random_states()
+    return state
+
+
+def _numpy(numpy: Any) -> dict[str, Any]:
+    options = {k: v for k, v in numpy.get_printoptions().items() if k not in {"override_repr", "formatter"}}
+    return {"print": options, "errors": numpy.geterr()}
+
+
+def _torch(torch: Any) -> dict[str, Any]:
+    return {
+        "threads": torch.get_num_threads(),
+        "interop_threads": torch.get_num_interop_threads(),
+        "dtype": torch.get_default_dtype(),
+        "device": str(torch.get_default_device()),
+        "grad": torch.is_grad_enabled(),
+        "deterministic": (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+        "matmul": torch.get_float32_matmul_precision(),
+        "print": dict(vars(torch._tensor_str.PRINT_OPTS)),
+    }
+
+
+def _matplotlib(matplotlib: Any) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        defaults = matplotlib.rcParamsDefault
+        names = [k for k in matplotlib.rcParams if not k.startswith("backend") and k in defaults]
+        return {k: matplotlib.rcParams[k] for k in names if matplotlib.rcParams[k] != defaults[k]}
+
+
+def _pandas(pandas: Any) -> dict[str, Any]:
+    options = {}
+    for name in dir(pandas.options.display):
+        try:
+            options[f"display.{name}"] = pandas.get_option(f"display.{name}")
+        except (KeyError, AttributeError):
+            continue
+    return {k: v for k, v in options.items() if isinstance(v, bool | int | float | str | type(None))}
+
+
+def _random_states() -> dict[str, Any]:
+    states: dict[str, Any] = {"random": random.getstate()}
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None and "numpy.random" in sys.modules:
+        states["numpy"] = numpy.random.get_state()
+    if torch is not None:
+        states["torch"] = torch.get_rng_state()
+        if torch.cuda.is_initialized():
+            states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def apply_paths(state: dict[str, Any]) -> None:
+    """Set ``sys.argv``, ``sys.path`` and the recursion limit; needed before anything is imported."""
+    sys.argv[:] = state.get("argv", sys.argv)
+    sys.path[:] = state.get("path", sys.path)
+    if "recursion_limit" in state:
+        sys.setrecursionlimit(state["recursion_limit"])
+
+
+def apply(state: dict[str, Any]) -> None:
+    """Set all else but the random states."""
+    if "warnings" in state:
+        warnings.filters[:] = state["warnings"]  # type: ignore[index]
+        warnings._filters_mutated()  # type: ignore[attr-defined]
+    if "numpy" in state:
+        import numpy as np
+
+        np.set_printoptions(**state["numpy"]["print"])
+        np.seterr(**state["numpy"]["errors"])
+    if "torch" in state:
+        _apply_torch(state["torch"])
+    if state.get("matplotlib"):
+        import matplotlib as mpl
+
+        mpl.rcParams.update(state["matplotlib"])
+    if "pandas" in state:
+        import pandas as pd
+
+        for name, value in state["pandas"].items():
+            if pd.get_option(name) != value:
+                pd.set_option(name, value)
+
+
+def _apply_torch(state: dict[str, Any]) -> None:
+    import torch
+
+    torch.set_num_threads(state["threads"])
+    if torch.get_num_interop_threads() != state["interop_threads"]:
+        torch.set_num_interop_threads(state["interop_threads"])
+    torch.set_default_dtype(state["dtype"])
+    if state["device"] != "cpu":
+        torch.set_default_device(state["device"])
+    torch.set_grad_enabled(state["grad"])
+    algorithms, warn_only = state["deterministic"]
+    torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = state["cudnn"]
+    torch.set_float32_matmul_precision(state["matmul"])
+    vars(torch._tensor_str.PRINT_OPTS).update(state["print"])
+
+
+def apply_random_states(state: dict[str, Any]) -> None:
+    """Set the random states; the last thing before the code, since imports may draw numbers too."""
+    states = state.get("random")
+    if not states:
+        return
+    random.setstate(states["random"])
+    if "numpy" in states:
+        import numpy as np
+
+        np.random.set_state(states["numpy"])  # noqa: NPY002 - the state that notebooks draw from
+    if "torch" in states:
+        import torch
+
+        torch.set_rng_state(states["torch"])
+        if "cuda" in states and torch.cuda.is_available():
+            for device, value in enumerate(states["cuda"][: torch.cuda.device_count()]):
+                torch.cuda.set_rng_state(value, device)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed ``random``, numpy and torch; torch when it is imported, if that is later."""
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the state that notebooks draw from
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+    else:
+        sys.meta_path.insert(0, _SeedOnImport(seed))
+
+
+class _SeedOnImport:
+    """Import hook that seeds torch right after its import."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        from importlib.util import find_spec
+
+        spec = find_spec("torch")
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_seed(module: Any) -> None:
+            execute(module)
+            module.manual_seed(self._seed)
+
+        spec.loader.exec_module = execute_and_seed  # type: ignore[method-assign]
+        return spec

@@ -1,0 +1,172 @@
+"""The pickler behind frozen streams: cloudpickle, with a remedy for each way in which it breaks silently."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import pickle
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+
+from mlwidgets.capture import thaw
+from mlwidgets.capture.classes import fingerprint
+
+IN_BAND = 1 << 16
+"""Buffers below this many bytes stay in the stream."""
+
+_VIEW_SLACK = 16 << 20
+
+
+class _Namespace:
+    """Stands for the notebook's globals in a stream."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return thaw.namespace, ()
+
+
+class _Rules:
+    """Reductions shared by the fast pickler and the one for deep objects.
+
+    Attributes
+    ----------
+    wanted
+        Globals that pickled functions read and classes that pickled objects have, in the order met.
+    filenames
+        Where the code of pickled functions came from.
+    types
+        Types of all objects met, to look for patches on them.
+    """
+
+    globals_ref: dict[int, Any]
+
+    def _prepare(self, namespace: dict[str, Any]) -> None:
+        self.globals_ref = {id(namespace): _Namespace()}
+        self.proto = 5
+        self.namespace = namespace
+        self.wanted: dict[str, None] = {}
+        self.filenames: set[str] = set()
+        self.types: set[type] = set()
+        self._storages: dict[int, Any] = {}
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, types.FunctionType):
+            return self._reduce_function(obj)
+        kind = type(obj)
+        if issubclass(kind, type):
+            return self._reduce_class(obj)
+        self.types.add(kind)
+        if isinstance(obj, types.ModuleType) and obj.__name__ in sys.modules:
+            return self._reduce_module(obj)
+        torch = sys.modules.get("torch")
+        if torch is not None and hasattr(torch, "UntypedStorage"):
+            if isinstance(obj, torch.Tensor):
+                return self._reduce_tensor(torch, obj)
+            if isinstance(obj, torch.storage.TypedStorage):
+                return thaw.typed_storage, (self._one_storage(obj._untyped_storage), obj.dtype)
+            if isinstance(obj, torch.UntypedStorage):
+                return self._reduce_storage(torch, obj)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and kind is numpy.ndarray and obj.base is not None:
+            return self._reduce_array_view(numpy, obj)
+        return NotImplemented
+
+    def _reduce_function(self, function: types.FunctionType) -> Any:
+        reduced = cloudpickle.Pickler.reducer_override(self, function)
+        if reduced is NotImplemented:
+            return reduced
+        self.filenames.add(function.__code__.co_filename)
+        _, arguments, state = reduced[:3]
+        if function.__globals__ is self.namespace:
+            self.wanted.update(dict.fromkeys(state[1]["__globals__"]))
+            state[1]["__globals__"] = {}
+        return thaw.make_function, arguments, state, None, None, thaw.set_function_state
+
+    def _reduce_class(self, cls: type) -> Any:
+        reduced = cloudpickle.Pickler.reducer_override(self, cls)
+        if not isinstance(reduced, tuple) or not reduced[0].__name__.startswith("_make_skeleton"):
+            self.types.add(cls)
+            return reduced
+        build, arguments, state = reduced[:3]
+        # The tracker id, next to last, would make the reader rewrite a live class of the same id.
+        arguments = (*arguments[:-2], None, arguments[-1])
+        self.types.update(cls.__mro__)
+        if self.namespace.get(cls.__qualname__) is cls:
+            self.wanted[cls.__qualname__] = None
+        where = (cls.__module__, cls.__qualname__, fingerprint(cls))
+        return thaw.make_class, (build, arguments, *where), state, None, None, thaw.set_class_state
+
+    def _reduce_module(self, obj: types.ModuleType) -> Any:
+        """Refer to importable modules by name, also lazy ones, whose type is no plain module."""
+        name = obj.__name__
+        spec = obj.__dict__.get("__spec__")
+        if spec is None and name not in sys.builtin_module_names:
+            try:
+                known = importlib.util.find_spec(name) is not None
+            except (ImportError, ValueError):
+                known = False
+            if not known:
+                return NotImplemented
+        return thaw.module, (name,)
+
+    def _reduce_tensor(self, torch: Any, tensor: Any) -> Any:
+        if tensor.is_leaf:
+            grad = tensor.grad
+            if grad is None:
+                return NotImplemented
+            build, arguments, *state = tensor.__reduce_ex__(5)
+            return thaw.tensor_with_grad, (build, arguments, state[0] if state else None, grad)
+        return (thaw.cut_tensor, (tensor.detach(),)) if tensor.requires_grad else NotImplemented
+
+    def _one_storage(self, untyped: Any) -> Any:
+        """Return one and the same object for each storage, so that the memo keeps views together."""
+        return self._storages.setdefault(untyped._cdata, untyped)
+
+    def _reduce_storage(self, torch: Any, untyped: Any) -> Any:
+        device = untyped.device.type
+        if device == "meta":
+            return NotImplemented
+        held = untyped if device == "cpu" else untyped.cpu()
+        with torch.no_grad():
+            array = torch.empty(0, dtype=torch.uint8).set_(held).numpy()
+        return thaw.storage, (pickle.PickleBuffer(array), device)
+
+    def _reduce_array_view(self, numpy: Any, array: Any) -> Any:
+        root = array.base
+        while isinstance(root, numpy.ndarray) and isinstance(root.base, numpy.ndarray):
+            root = root.base
+        if type(root) is not numpy.ndarray or array.dtype.hasobject or root.dtype.hasobject:
+            return NotImplemented
+        contiguous = root.flags.c_contiguous or root.flags.f_contiguous
+        if not contiguous or not array.flags.writeable or root.nbytes > max(_VIEW_SLACK, 8 * array.nbytes):
+            return NotImplemented
+        offset = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        return thaw.array_view, (root, offset, array.shape, array.strides, array.dtype)
+
+
+class FreezePickler(_Rules, cloudpickle.Pickler):
+    """The fast one, in C."""
+
+    def __init__(self, file: io.BytesIO, namespace: dict[str, Any], keep: Callable[[Any], bool]) -> None:
+        cloudpickle.Pickler.__init__(self, file, protocol=5, buffer_callback=keep)
+        self._prepare(namespace)
+
+    def dump(self, obj: Any) -> None:
+        """Write one object; a RecursionError stays what it is."""
+        pickle.Pickler.dump(self, obj)
+
+
+class DeepPickler(_Rules, pickle._Pickler):
+    """The slow one, in Python, whose depth is bounded by memory alone: the C pickler's is not ours to set."""
+
+    dispatch_table = cloudpickle.Pickler.dispatch_table
+    _function_reduce = cloudpickle.Pickler._function_reduce
+    _dynamic_function_reduce = cloudpickle.Pickler._dynamic_function_reduce
+    _function_getnewargs = cloudpickle.Pickler._function_getnewargs
+
+    def __init__(self, file: io.BytesIO, namespace: dict[str, Any], keep: Callable[[Any], bool]) -> None:
+        pickle._Pickler.__init__(self, file, protocol=5, buffer_callback=keep)
+        self._prepare(namespace)

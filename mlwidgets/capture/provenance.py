@@ -1,0 +1,113 @@
+"""Where a run came from: at once what costs nothing, the rest by the supervisor while the worker starts."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlwidgets.runs.folder import RunFolder, write_whole
+from mlwidgets.runs.spec import Provenance
+
+_DISTRIBUTION = re.compile(r"(.+?)-(\d[^-]*)\.(?:dist|egg)-info")
+
+
+def provenance(notebook: str | None = None) -> Provenance:
+    """Return what this process knows of itself without asking anybody."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return Provenance(
+        cwd=os.getcwd(),
+        executable=sys.executable,
+        python=platform.python_version(),
+        host=socket.gethostname(),
+        user=user,
+        notebook=notebook or os.environ.get("JPY_SESSION_NAME"),
+        kernel_pid=os.getpid(),
+    )
+
+
+def write_environment(folder: RunFolder, cwd: str) -> None:
+    """Gather git state, packages, threads and GPUs into ``environment.json``."""
+    environment = {
+        "python": sys.version,
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cpus": os.cpu_count(),
+        "threads": {k: os.environ[k] for k in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if k in os.environ},
+        "git": _git(cwd),
+        "packages": _packages(),
+        "gpus": _gpus(),
+        "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
+    write_whole(folder.environment, json.dumps(environment).encode())
+
+
+def _ask(*command: str, cwd: str | None = None) -> str | None:
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _git(cwd: str) -> dict[str, Any] | None:
+    """Return commit, branch and whether anything was uncommitted; None outside a git work tree."""
+    top = _ask("git", "rev-parse", "--show-toplevel", cwd=cwd)
+    if top is None:
+        return None
+    commit = _ask("git", "rev-parse", "--verify", "HEAD", cwd=cwd)
+    branch = _ask("git", "symbolic-ref", "--short", "-q", "HEAD", cwd=cwd)
+    status = _ask("git", "status", "--porcelain", cwd=cwd)
+    return {
+        "top": top.rstrip("\n"),
+        "commit": commit.strip() if commit else None,
+        "branch": branch.strip() if branch else None,
+        "dirty": bool(status),
+    }
+
+
+def _packages() -> dict[str, str]:
+    """Return installed packages with their versions, from the names of their metadata folders."""
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in names:
+            match = _DISTRIBUTION.fullmatch(name)
+            if match:
+                found.setdefault(match[1].replace("_", "-").lower(), match[2])
+    return dict(sorted(found.items()))
+
+
+def _gpus() -> list[dict[str, str]]:
+    """Return name, UUID, driver and memory of each GPU, as the driver's own tool tells."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    fields = ("name", "uuid", "driver_version", "memory.total")
+    text = _ask("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader") or ""
+    return [dict(zip(fields, (p.strip() for p in line.split(",")), strict=False)) for line in text.splitlines()]
+
+
+def main() -> None:
+    """Gather for the run folder and working directory given as arguments."""
+    write_environment(RunFolder(Path(sys.argv[1])), sys.argv[2])
+
+
+if __name__ == "__main__":
+    main()

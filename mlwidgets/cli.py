@@ -1,0 +1,110 @@
+"""The ``mlwidgets`` command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from mlwidgets import api
+from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runs.run import Run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        action: Callable[[argparse.Namespace], int] = options.action
+        return action(options)
+    except MlwidgetsError as error:
+        print(f"mlwidgets: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mlwidgets", description="Tracked runs of notebook cells.")
+    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--store", type=Path, help="the store; by default that of the project around this directory")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("runs", help="list the runs, newest first")
+    listing.add_argument("--json", action="store_true", help="as JSON, one object per line")
+    listing.set_defaults(action=_runs)
+    for name, action, text in (
+        ("show", _show, "state, parameters and metrics of a run"),
+        ("logs", _logs, "output of a run, and its traceback if it failed"),
+        ("stop", _stop, "stop a run"),
+        ("wait", _wait, "wait until a run has ended; exit status 0 if it finished"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("name", help="a run's name, an id or the beginning of an id")
+        command.set_defaults(action=action)
+    return parser
+
+
+def _version() -> str:
+    import mlwidgets
+
+    return f"mlwidgets {mlwidgets.__version__}"
+
+
+def _find(options: argparse.Namespace) -> Run:
+    return api.open_run(api.open_store(options.store).find(options.name).path)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from mlwidgets.runs.index import RunIndex
+    from mlwidgets.views.table import RunTable
+
+    summaries = RunIndex(api.open_store(options.store)).summaries()
+    if options.json:
+        for summary in summaries:
+            print(json.dumps(asdict(summary)))
+    else:
+        print(RunTable(summaries))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from mlwidgets.views.data import snapshot
+    from mlwidgets.views.summary import summary
+
+    print(summary(snapshot(_find(options)), time.time()))
+    return 0
+
+
+def _logs(options: argparse.Namespace) -> int:
+    run = _find(options)
+    sys.stdout.write(run.output)
+    if run.error:
+        print(run.error)
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    run = _find(options)
+    if run.ended:
+        print(f"{run.name} has ended already: {run.state}")
+        return 0
+    run.stop("command line")
+    run.wait()
+    print(f"{run.name}: {run.state} ({run.cause})")
+    return 0
+
+
+def _wait(options: argparse.Namespace) -> int:
+    run = _find(options).wait()
+    print(f"{run.name}: {run.state}" + (f" ({run.cause})" if run.cause else ""))
+    return 0 if run.state == "finished" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

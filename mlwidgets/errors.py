@@ -1,0 +1,39 @@
+"""Every error that mlwidgets raises on purpose, under one root."""
+
+from __future__ import annotations
+
+
+class MlwidgetsError(Exception):
+    """Root of all errors: one line that says what is wrong, where, and what to do."""
+
+
+class StoreError(MlwidgetsError):
+    """The store cannot be used: not private, not writable, full, or of a newer version."""
+
+
+class UnknownRun(MlwidgetsError):
+    """No run of that name or id is in the store."""
+
+
+class CaptureError(MlwidgetsError):
+    """The cell cannot be sent off as it is; nothing was started."""
+
+
+class MissingName(CaptureError):
+    """The cell reads a name that the notebook does not have."""
+
+
+class CannotSend(CaptureError):
+    """A value that the cell reads cannot leave this process."""
+
+
+class ParameterError(CaptureError):
+    """A parameter that would have no effect, or is not a Python literal."""
+
+
+class ResultNotAvailable(MlwidgetsError):
+    """The run left no such result; the message says why and where the logs are."""
+
+
+class RunFailed(MlwidgetsError):
+    """The run did not finish; the message names its state, cause and logs."""

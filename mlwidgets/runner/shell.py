@@ -1,0 +1,164 @@
+"""The IPython shell in which a run's code executes: what it displays goes into the journal."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import getpass
+import os
+import sys
+import types
+from typing import Any, NoReturn
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Any as AnyTrait
+from traitlets import Type
+from traitlets.config import Config
+
+from mlwidgets.runs.journal import LineWriter
+from mlwidgets.tracking.active import tell_once
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class JournalPublisher(DisplayPublisher):
+    """Writes displays, updates and clears to the journal, each with the output's size at that moment."""
+
+    journal = AnyTrait()
+
+    def publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        *args: Any,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Record one display."""
+        # A widget's model lives in this process alone: what is left to show is its text.
+        shown = {k: _encode(v) for k, v in data.items() if k != _WIDGET}
+        self._write(
+            "update" if update else "display",
+            data=shown,
+            metadata=_encode(metadata or {}),
+            display_id=(transient or {}).get("display_id"),
+        )
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Record that what was shown so far is to be cleared."""
+        self._write("clear", wait=bool(wait))
+
+    def _write(self, kind: str, **fields: Any) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            self.journal.write(kind, offset=os.fstat(1).st_size, **fields)
+        except OSError as error:
+            tell_once(f"displays are not being recorded: {error.strerror}. The code goes on.")
+
+
+def _encode(value: Any) -> Any:
+    """Return a MIME bundle's value as JSON knows it: bytes as base64."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {str(k): _encode(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(v) for v in value]
+    return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
+
+
+class JournalDisplayHook(DisplayHook):
+    """Shows the value of the last expression as a display."""
+
+    def write_output_prompt(self) -> None:
+        """Nothing: a run's outputs have no numbers."""
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
+        """Record the value."""
+        if format_dict:
+            self.shell.display_pub.publish(format_dict, md_dict)  # type: ignore[union-attr]
+
+
+class WorkerShell(InteractiveShell):
+    """A real IPython shell with neither terminal nor history file.
+
+    Attributes
+    ----------
+    failure
+        Name, value and traceback of what the code raised, None if nothing.
+    """
+
+    display_pub_class = Type(JournalPublisher)
+    displayhook_class = Type(JournalDisplayHook)
+    failure: dict[str, Any] | None = None
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Nothing to integrate with: there is no event loop of a toolkit here."""
+
+    def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
+        self.failure = {"ename": getattr(etype, "__name__", str(etype)), "evalue": str(evalue), "traceback": stb}
+
+
+def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str, Any]) -> WorkerShell:
+    """Make the shell whose namespace is the module `main`.
+
+    Parameters
+    ----------
+    settings
+        What the submitting shell was set to: ``ast_node_interactivity``, ``extensions``, ``figure_formats``,
+        ``execution_count`` and so on, each optional.
+    """
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryAccessor.enabled = False
+    shell: WorkerShell = WorkerShell.instance(config=config, user_module=main, user_ns=vars(main))
+    magics: Any = shell.magics_manager
+    extensions: Any = shell.extension_manager
+    assert isinstance(shell.display_pub, JournalPublisher)
+    shell.display_pub.journal = displays
+    for name in ("ast_node_interactivity", "autoawait", "execution_count", "colors"):
+        if settings.get(name) is not None:
+            setattr(shell, name, settings[name])
+    if settings.get("automagic") is not None:
+        shell.automagic = settings["automagic"]
+    for name in settings.get("extensions", ()):
+        try:
+            extensions.load_extension(name)
+        except Exception as error:  # an extension may raise anything, and the code may not need it
+            tell_once(f"the extension {name} could not be loaded in the run: {error}")
+    for kind, name, function in settings.get("magics", ()):
+        magics.register_function(function, magic_kind=kind, magic_name=name)
+    if settings.get("figure_formats") or settings.get("figure_options"):
+        _inline_figures(shell, settings)
+    if settings.get("precision"):
+        shell.run_line_magic("precision", settings["precision"])
+    builtins.input = _no_input
+    getpass.getpass = _no_input
+    sys.breakpointhook = _no_debugger
+    return shell
+
+
+def _inline_figures(shell: WorkerShell, settings: dict[str, Any]) -> None:
+    from matplotlib_inline.config import InlineBackend
+
+    backend = InlineBackend.instance(parent=shell)
+    backend.shell = shell
+    if settings.get("figure_formats"):
+        backend.figure_formats = set(settings["figure_formats"])
+    if settings.get("figure_options"):
+        backend.print_figure_kwargs = settings["figure_options"]
+
+
+def _no_input(*_: Any, **__: Any) -> NoReturn:
+    raise EOFError(
+        "a tracked run has nobody to answer input(): set the value in the notebook before, or give it as a "
+        "parameter (%%train name value=...)"
+    )
+
+
+def _no_debugger(*_: Any, **__: Any) -> NoReturn:
+    raise RuntimeError("a tracked run has no terminal for the debugger: run the cell without %%train to debug it")

@@ -1,0 +1,173 @@
+"""The process in which a run's code executes, from its first line to its last."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+import types
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+
+from mlwidgets.capture import ambient
+from mlwidgets.capture.freeze import Freezer
+from mlwidgets.capture.modules import serve
+from mlwidgets.capture.results import freeze_result
+from mlwidgets.capture.thaw import thaw
+from mlwidgets.runner.shell import WorkerShell, make_shell
+from mlwidgets.runs.alive import hold, holder
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import LineWriter
+from mlwidgets.runs.objects import ObjectStore
+from mlwidgets.runs.spec import RunSpec, parse_literal
+from mlwidgets.runs.state import FAILED, FINISHED, STOPPED, Outcome, write_outcome
+from mlwidgets.tracking.active import tell_once
+from mlwidgets.tracking.log import lost_records
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionResult
+
+
+class Worker:
+    """Executes the code of one run folder."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._spec: RunSpec = folder.read_spec()
+        self._objects = ObjectStore(folder.store / "objects")
+        self._events = LineWriter(folder.events)
+        self._main = types.ModuleType("__main__")
+        self._given: dict[str, Any] = {}
+        self._started: float | None = None
+
+    def run(self) -> None:
+        """Prepare, execute, save the result, and say how it ended."""
+        try:
+            shell = self._prepare()
+        except KeyboardInterrupt:
+            self._end(STOPPED, "interrupted before the code began", None)
+            return
+        except BaseException as error:  # whatever it is has to reach the user
+            frames = traceback.format_exc().splitlines()
+            told = {"ename": type(error).__name__, "evalue": str(error), "traceback": frames, "exception": None}
+            self._end(FAILED, f"the variables could not be rebuilt in the worker: {_line(error)}", told)
+            return
+        self._started = time.time()
+        self._events.write("started", pid=os.getpid())
+        state, cause, failure = self._execute(shell)
+        self._save_result(shell)
+        lost = lost_records()
+        if lost:
+            cause = f"{cause + '; ' if cause else ''}{lost} metric records could not be written"
+        self._end(state, cause, failure)
+
+    def _prepare(self) -> WorkerShell:
+        """Make the process what the notebook was: modules, variables, options, random states."""
+        spec = self._spec
+        state = thaw(spec.ambient, self._objects, {}).values if spec.ambient else {}
+        ambient.apply_paths(state)
+        serve(spec.modules, self._objects)
+        sys.modules["__main__"] = self._main
+        namespace = vars(self._main)
+        if spec.inputs is not None:
+            inputs = thaw(spec.inputs, self._objects, namespace)
+            namespace.update(inputs.values)
+            inputs.apply_patches()
+        for name, text in spec.params.items():
+            # What is no literal came as a frozen input.
+            with contextlib.suppress(ValueError):
+                namespace[name] = parse_literal(text)
+        self._given = dict(namespace)
+        settings = {k.removeprefix("shell."): v for k, v in state.items() if k.startswith("shell.")}
+        shell = make_shell(self._main, LineWriter(self._folder.displays), settings)
+        ambient.apply(state)
+        if spec.seed is not None:
+            ambient.seed_everything(spec.seed)
+        else:
+            ambient.apply_random_states(state)
+        return shell
+
+    def _execute(self, shell: WorkerShell) -> tuple[str, str | None, dict[str, Any] | None]:
+        """Run the code; return state, cause and what it raised."""
+        code = self._spec.code
+        if self._spec.heading is not None and not code.lstrip().startswith("%%"):
+            # The magic's line is line 1 of the cell: tracebacks show the numbers that the user sees.
+            code = f"# {self._spec.heading}\n{code}"
+        result: ExecutionResult = shell.run_cell(code, store_history=True)  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        raised = result.error_before_exec or result.error_in_exec
+        if raised is None or (isinstance(raised, SystemExit) and raised.code in {None, 0}):
+            return FINISHED, None, None
+        if isinstance(raised, KeyboardInterrupt):
+            return STOPPED, "interrupted", None
+        error = dict(shell.failure or {"ename": type(raised).__name__, "evalue": str(raised), "traceback": []})
+        if not error["traceback"]:
+            error["traceback"] = traceback.format_exception(raised)
+        error["exception"] = self._freeze_exception(raised, shell)
+        hint = self._spec.unsent.get(getattr(raised, "name", None) or "") if isinstance(raised, NameError) else None
+        cause = _line(raised) + (f" (it could not be sent: {hint})" if hint else "")
+        return FAILED, cause, error
+
+    def _freeze_exception(self, raised: BaseException, shell: WorkerShell) -> dict[str, Any] | None:
+        freezer = Freezer(shell.user_ns, values={"exception": raised}, follow=False)
+        try:
+            frozen = freezer.freeze([], ["exception"], self._objects.put, patches=False)
+        except OSError:
+            return None
+        return None if freezer.unsent else dataclasses.asdict(frozen)
+
+    def _save_result(self, shell: WorkerShell) -> None:
+        """Store what the code bound, after a failure or a stop too: the model trained so far is worth keeping."""
+        try:
+            self._events.write("saving")
+            only = self._spec.results
+            freeze_result(self._folder, self._objects, shell.user_ns, self._given, self._spec.inputs, only)
+        except Exception as error:  # a result that cannot be kept must not change how the code ended
+            tell_once(f"the result was not recorded: {_line(error)}")
+
+    def _end(self, state: str, cause: str | None, error: dict[str, Any] | None) -> None:
+        """Say how the code ended: to the supervisor, or to whoever reads the folder if it is dead."""
+        try:
+            self._events.write("end", state=state, cause=cause, error=error)
+        except OSError as problem:
+            tell_once(f"the end of the run was not recorded: {problem.strerror}")
+        if holder(self._folder.alive, "supervisor") is None:
+            write_outcome(self._folder, Outcome(state, cause, self._started, time.time(), None, error))
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().split("\n")[0][:500]
+
+
+def _write_through() -> None:
+    """Send every write to the file at once: what was printed survives a SIGKILL, and order is kept."""
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        raw = os.fdopen(fd, "wb", buffering=0, closefd=False)
+        stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def main() -> None:
+    """Execute the run whose folder is the first argument."""
+    folder = RunFolder(Path(sys.argv[1]))
+    hold(folder.alive, "worker")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    # Classes of a notebook exist in this process alone: child processes have to be forked to know them.
+    multiprocessing.set_start_method("fork", force=True)
+    _write_through()
+    Worker(folder).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""The run folder: every file name of a run, and writes that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlwidgets.runs.spec import RunSpec
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` so that a reader sees the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_once(path: Path, data: bytes) -> bool:
+    """Write `data` whole unless the file is there already; return whether it was written."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in `path`, or None if there is no such file or it is no JSON object."""
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The directory that is the run. Names only; it opens nothing by itself."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id, which is the folder's name."""
+        return self.path.name
+
+    @property
+    def store(self) -> Path:
+        """The store that this folder lies in."""
+        return self.path.parent.parent
+
+    @property
+    def spec(self) -> Path:
+        """What was asked, as JSON."""
+        return self.path / "spec.json"
+
+    @property
+    def code(self) -> Path:
+        """The code as the user wrote it."""
+        return self.path / "code.py"
+
+    @property
+    def metrics(self) -> Path:
+        """Metric records."""
+        return self.path / "metrics.bin"
+
+    @property
+    def events(self) -> Path:
+        """States, metric names, notes and artifacts, one JSON line each."""
+        return self.path / "events.jsonl"
+
+    @property
+    def displays(self) -> Path:
+        """What the code displayed, updated and cleared, one JSON line each."""
+        return self.path / "displays.jsonl"
+
+    @property
+    def output(self) -> Path:
+        """Standard output and error, bytes as written."""
+        return self.path / "output.log"
+
+    @property
+    def requests(self) -> Path:
+        """What others ask of the supervisor."""
+        return self.path / "requests"
+
+    @property
+    def stop_request(self) -> Path:
+        """There when somebody asked the run to stop; says who."""
+        return self.requests / "stop"
+
+    @property
+    def outputs(self) -> Path:
+        """The user's files."""
+        return self.path / "outputs"
+
+    @property
+    def result(self) -> Path:
+        """Directory of the result's manifest."""
+        return self.path / "result"
+
+    @property
+    def manifest(self) -> Path:
+        """What the code bound, as digests of objects in the store."""
+        return self.result / "manifest.json"
+
+    @property
+    def outcome(self) -> Path:
+        """Present exactly when the run has ended."""
+        return self.path / "outcome.json"
+
+    @property
+    def environment(self) -> Path:
+        """Provenance that is gathered in the background."""
+        return self.path / "environment.json"
+
+    @property
+    def alive(self) -> Path:
+        """Locked by the living supervisor and worker."""
+        return self.path / "alive"
+
+    @property
+    def supervisor_log(self) -> Path:
+        """What the supervisor itself had to say, empty when all went well."""
+        return self.path / "supervisor.log"
+
+    def read_spec(self) -> RunSpec:
+        """Return what was asked.
+
+        Raises
+        ------
+        OSError, ValueError, KeyError, TypeError
+            If the folder is damaged.
+        """
+        data = json.loads(self.spec.read_bytes())
+        return RunSpec.from_json(data, self.code.read_bytes().decode("utf-8", "surrogatepass"))
+
+    @classmethod
+    def create(cls, parent: Path, spec: RunSpec) -> RunFolder:
+        """Make the folder of `spec` below `parent`: it appears whole, by one rename."""
+        building = cls(parent / f".new-{spec.id}")
+        building.path.mkdir(mode=0o700)
+        building.requests.mkdir()
+        building.outputs.mkdir()
+        building.result.mkdir()
+        building.code.write_bytes(spec.code.encode("utf-8", "surrogatepass"))
+        building.spec.write_text(json.dumps(spec.to_json()), encoding="utf-8")
+        for path in (building.alive, building.events, building.output, building.metrics, building.displays):
+            path.touch()
+        folder = cls(parent / spec.id)
+        os.rename(building.path, folder.path)
+        return folder

@@ -1,0 +1,153 @@
+"""The append-only record inside a run folder: metric records, events, displays.
+
+Metric records are 32 bytes each, little endian: metric key (uint64), step (int64), Unix time (float64), value
+(float64). One call appends all its records by one ``write`` to a descriptor opened with O_APPEND, so that a call
+that returned is in the file whatever happens to the process, and several processes may write. A metric's key is a
+hash of its name; the name itself is in the events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RECORD_SIZE = 32
+RECORD_FORMAT = "<Qqdd"
+
+
+class MetricColumn(NamedTuple):
+    """All records of one metric in the order written.
+
+    Attributes
+    ----------
+    steps : int64, shape (n,)
+    times : float64, shape (n,)
+        Unix seconds.
+    values : float64, shape (n,)
+    """
+
+    steps: NDArray[np.int64]
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+def metric_key(name: str) -> int:
+    """Return the 64-bit key under which a metric's records are stored."""
+    return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+class LineWriter:
+    """Appends JSON lines to a file, one ``write`` each; a torn line left by a dead process is closed first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            os.write(self._fd, b"\n")
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Append one line with its kind and the time.
+
+        Raises
+        ------
+        OSError
+            If it could not be written whole (a full disk); what was written of it is closed off.
+        """
+        line = json.dumps({"event": kind, "time": time.time(), **fields}).encode() + b"\n"
+        done = os.write(self._fd, line)
+        if done < len(line):
+            os.write(self._fd, b"\n")
+            raise OSError(28, "no space left on device", str(self._path))
+
+
+def write_event(path: Path, kind: str, **fields: Any) -> None:
+    """Append one event to the file at `path`."""
+    writer = LineWriter(path)
+    try:
+        writer.write(kind, **fields)
+    finally:
+        os.close(writer._fd)
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the JSON lines of a file; torn ones are passed over."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
+    for line in data.split(b"\n"):
+        if line:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+
+def open_metrics(path: Path) -> int:
+    """Open the metric records for appending and cut off a torn record; return the descriptor."""
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    align_metrics(fd)
+    return fd
+
+
+def align_metrics(fd: int) -> None:
+    """Cut off what a full disk left of a record, so that later records lie where readers expect them."""
+    size = os.fstat(fd).st_size
+    if size % RECORD_SIZE:
+        os.ftruncate(fd, size - size % RECORD_SIZE)
+
+
+def read_records(path: Path, offset: int = 0) -> NDArray[np.void]:
+    """Return the metric records from the `offset`-th on as a structured array; a torn tail is left out."""
+    import numpy as np
+
+    layout = np.dtype([("metric", "<u8"), ("step", "<i8"), ("time", "<f8"), ("value", "<f8")])
+    try:
+        return np.fromfile(path, dtype=layout, offset=offset * RECORD_SIZE)
+    except FileNotFoundError:
+        return np.empty(0, dtype=layout)
+
+
+def read_metrics(metrics: Path, events: Path) -> dict[str, MetricColumn]:
+    """Return every metric's records, in the order in which the metrics first appeared.
+
+    Columns are views into one array where the metrics were logged in lockstep, copies otherwise.
+    """
+    records = read_records(metrics)
+    names = {metric_key(e["name"]): e["name"] for e in read_lines(events) if e["event"] == "metric"}
+    return group_records(records, names)
+
+
+def group_records(records: NDArray[np.void], names: dict[int, str]) -> dict[str, MetricColumn]:
+    """Split metric records by metric; records of a metric without a name are left out."""
+    import numpy as np
+
+    keys = records["metric"]
+    width = len(names)
+    columns: dict[str, MetricColumn] = {}
+    if width and len(records) and len(records) % width == 0:
+        rows = keys.reshape(-1, width)
+        if len(set(rows[0].tolist())) == width and bool((rows == rows[0]).all()):
+            for position, key in enumerate(rows[0].tolist()):
+                if key in names:
+                    part = records[position::width]
+                    columns[names[key]] = MetricColumn(part["step"], part["time"], part["value"])
+            return columns
+    found, first = np.unique(keys, return_index=True)
+    for key in found[np.argsort(first)].tolist():
+        if key in names:
+            part = records[keys == key]
+            columns[names[key]] = MetricColumn(part["step"], part["time"], part["value"])
+    return columns

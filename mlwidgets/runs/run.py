@@ -1,0 +1,315 @@
+"""What a user holds: a run, read from its folder whenever it is asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.errors import ResultNotAvailable, RunFailed, UnknownRun
+from mlwidgets.runs.alive import holder
+from mlwidgets.runs.displays import Display, replay
+from mlwidgets.runs.folder import RunFolder, read_json, write_whole
+from mlwidgets.runs.journal import MetricColumn, read_lines, read_metrics
+from mlwidgets.runs.spec import RunSpec, parse_literal
+from mlwidgets.runs.state import FINISHED, Outcome, settle
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlwidgets.runs.result import Result, ResultOpener
+
+
+class Run:
+    """One execution of one piece of notebook code.
+
+    It holds no state of its own but the run folder's path: any process may make one for the same run, and each
+    reads what is true now.
+
+    Parameters
+    ----------
+    path
+        The run folder.
+    opener
+        Reads results; without one the run can be looked at, but nothing of it is unpickled.
+    """
+
+    def __init__(self, path: Path, opener: ResultOpener | None = None) -> None:
+        self._folder = RunFolder(Path(path))
+        self._opener = opener
+
+    @cached_property
+    def spec(self) -> RunSpec:
+        """What was asked.
+
+        Raises
+        ------
+        UnknownRun
+            If the run folder is gone or damaged.
+        """
+        try:
+            return self._folder.read_spec()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UnknownRun(f"the run folder {self.path} is gone or damaged: {error}") from error
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self._folder.path
+
+    @property
+    def id(self) -> str:
+        """Sortable by time, readable, typable."""
+        return self._folder.id
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        return self.spec.name
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """The parameters with their values; a value that is no Python literal is its text."""
+        values: dict[str, Any] = {}
+        for name, text in self.spec.params.items():
+            try:
+                values[name] = parse_literal(text)
+            except ValueError:
+                values[name] = text
+        return values
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags it was given."""
+        return dict(self.spec.tags)
+
+    @property
+    def note(self) -> str:
+        """The note it was given."""
+        return self.spec.note
+
+    @property
+    def outcome(self) -> Outcome:
+        """State, cause and times in one reading."""
+        return settle(self._folder)
+
+    @property
+    def state(self) -> str:
+        """One of submitted, running, finished, failed, stopped, killed, timeout."""
+        return self.outcome.state
+
+    @property
+    def cause(self) -> str | None:
+        """Why it ended as it did, in one line."""
+        return self.outcome.cause
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self.outcome.ended
+
+    @property
+    def submitted_at(self) -> float:
+        """Unix seconds."""
+        return self.spec.submitted_at
+
+    @property
+    def started_at(self) -> float | None:
+        """Unix seconds at which the code began, None before that."""
+        return self.outcome.started_at
+
+    @property
+    def ended_at(self) -> float | None:
+        """Unix seconds, None before the end."""
+        return self.outcome.ended_at
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the code has been running, or ran in all."""
+        outcome = self.outcome
+        if outcome.started_at is None:
+            return 0.0
+        return max(0.0, (outcome.ended_at or time.time()) - outcome.started_at)
+
+    def columns(self) -> dict[str, MetricColumn]:
+        """Return the metrics as numpy arrays, in the order in which they first appeared."""
+        return read_metrics(self._folder.metrics, self._folder.events)
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """One column per metric, indexed by step; of several records at one step the last one."""
+        import pandas as pd
+
+        series = {}
+        for name, column in self.columns().items():
+            one = pd.Series(column.values, index=pd.Index(column.steps, name="step"), name=name)
+            series[name] = one[~one.index.duplicated(keep="last")]
+        if not series:
+            return pd.DataFrame(index=pd.Index([], name="step", dtype="int64"))
+        return pd.concat(series, axis=1, sort=True).rename_axis("step")
+
+    def history(self) -> pd.DataFrame:
+        """Return every record in long form: columns ``metric``, ``step``, ``value``, ``time`` (UTC)."""
+        import numpy as np
+        import pandas as pd
+
+        columns = self.columns()
+        frame = pd.DataFrame(
+            {
+                "metric": np.repeat(np.array(list(columns), dtype=object), [len(c.values) for c in columns.values()]),
+                "step": np.concatenate([c.steps for c in columns.values()] or [np.empty(0, np.int64)]),
+                "value": np.concatenate([c.values for c in columns.values()] or [np.empty(0)]),
+                "time": np.concatenate([c.times for c in columns.values()] or [np.empty(0)]),
+            }
+        )
+        frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
+        return frame.sort_values("time", kind="stable", ignore_index=True)
+
+    @property
+    def output(self) -> str:
+        """All that the code wrote to standard output and error."""
+        return self._read_output(0)
+
+    def output_tail(self, limit: int = 65536) -> str:
+        """Return the end of the output, at most `limit` bytes, without what ``clear_output`` took away."""
+        size = self._output_size()
+        start = max(self._shown()[1], size - limit)
+        text = self._read_output(start)
+        return text if start == 0 or size - start < limit else text.partition("\n")[2]
+
+    def _read_output(self, start: int) -> str:
+        try:
+            with open(self._folder.output, "rb") as file:
+                file.seek(start)
+                return file.read().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+
+    def _output_size(self) -> int:
+        try:
+            return self._folder.output.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def displays(self) -> list[Display]:
+        """Return what the code has on show now: figures, tables, values; updates and clears applied."""
+        return self._shown()[0]
+
+    def _shown(self) -> tuple[list[Display], int]:
+        return replay(read_lines(self._folder.displays), self._output_size())
+
+    @property
+    def outputs(self) -> Path:
+        """The directory with the files that the code saved."""
+        return self._folder.outputs
+
+    @property
+    def error(self) -> str | None:
+        """The traceback as the notebook would have shown it (with colours: print it), None if there is none."""
+        error = self.outcome.error
+        return "\n".join(error["traceback"]) if error else None
+
+    @cached_property
+    def _result(self) -> Result:
+        if self._opener is None:
+            raise ResultNotAvailable(f"this view of run {self.name!r} opens no results; use mlwidgets.run({self.id!r})")
+        return self._opener.open_result(self._folder, f"run {self.name!r}")
+
+    @property
+    def result(self) -> Result:
+        """The names that the code bound or changed in place, with their values.
+
+        Raises
+        ------
+        ResultNotAvailable
+            If the run goes on, or ended without leaving a result.
+        """
+        outcome = self.outcome
+        if not outcome.ended:
+            raise ResultNotAvailable(f"run {self.name!r} is still {outcome.state}; wait for it: run.wait()")
+        if not self._folder.manifest.exists():
+            raise ResultNotAvailable(
+                f"run {self.name!r} left no result: it was {outcome.state} ({outcome.cause}); "
+                f"its output is in {self._folder.output}"
+            )
+        return self._result
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Block until the run has ended; return it.
+
+        Raises
+        ------
+        TimeoutError
+            If it goes on after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = 0.005
+        while not self.ended:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"run {self.name!r} is still {self.state} after {timeout:g} s")
+            time.sleep(pause)
+            pause = min(0.1, pause * 1.5)
+        return self
+
+    def raise_for_state(self) -> Run:
+        """Return the run if it finished.
+
+        Raises
+        ------
+        Exception
+            What the code raised, showing the traceback of the cell, where it can be loaded here.
+        RunFailed
+            If it ended in another way.
+        """
+        outcome = self.outcome
+        if outcome.state == FINISHED or not outcome.ended:
+            return self
+        if outcome.error is not None and self._opener is not None:
+            raise self._opener.load_exception(self._folder, outcome.error)
+        raise RunFailed(
+            f"run {self.name!r} was {outcome.state}: {outcome.cause}; its output is in {self._folder.output}"
+        )
+
+    def stop(self, by: str = "user") -> None:
+        """Ask the run to stop: the code is interrupted, and killed if it does not end in time.
+
+        Returns at once; a run that has ended stays as it is.
+        """
+        if self.ended:
+            return
+        write_whole(self._folder.stop_request, by.encode())
+        supervisor = holder(self._folder.alive, "supervisor")
+        if supervisor is not None:
+            os.kill(supervisor, signal.SIGUSR1)
+            return
+        worker = holder(self._folder.alive, "worker")
+        if worker is not None:
+            os.kill(worker, signal.SIGTERM)
+
+    def __repr__(self) -> str:
+        outcome = self.outcome
+        parts = [f"Run {self.name!r}", outcome.state]
+        if outcome.started_at is not None:
+            parts.append(f"{(outcome.ended_at or time.time()) - outcome.started_at:.1f} s")
+        if outcome.cause and outcome.state != FINISHED:
+            parts.append(outcome.cause)
+        parts.extend(f"{name}={value:.4g}" for name, value in self.last_values().items())
+        return f"<{', '.join(parts)}>"
+
+    def last_values(self) -> dict[str, float]:
+        """Return the last value of each metric."""
+        return {name: float(column.values[-1]) for name, column in self.columns().items() if len(column.values)}
+
+    @property
+    def artifacts(self) -> list[str]:
+        """Names below `outputs` that `save` wrote, in order."""
+        names = [e["name"] for e in read_lines(self._folder.events) if e["event"] == "artifact"]
+        return list(dict.fromkeys(names))
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Provenance gathered in the background: git, packages, GPUs, threads; empty until it is there."""
+        return read_json(self._folder.environment) or {}

@@ -1,0 +1,107 @@
+"""What state a run is in, read from its folder; and the one place where an outcome is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mlwidgets.runs.alive import holder
+from mlwidgets.runs.folder import RunFolder, read_json, write_once
+from mlwidgets.runs.journal import read_lines
+
+SUBMITTED, RUNNING = "submitted", "running"
+FINISHED, FAILED, STOPPED, KILLED, TIMEOUT = "finished", "failed", "stopped", "killed", "timeout"
+END_STATES = frozenset({FINISHED, FAILED, STOPPED, KILLED, TIMEOUT})
+
+START_GRACE = 60.0
+"""Seconds after the submit in which a supervisor that has not spoken yet is believed to be starting."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run is or ended: its state, why, and when. Times in Unix seconds."""
+
+    state: str
+    cause: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit_status: int | None = None
+    error: dict[str, Any] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether this is an end state."""
+        return self.state in END_STATES
+
+
+def write_outcome(folder: RunFolder, outcome: Outcome) -> bool:
+    """Record how the run ended, whole and once; return False if somebody had done so before."""
+    return write_once(folder.outcome, json.dumps(asdict(outcome)).encode())
+
+
+def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
+    """Return the run's state; never writes.
+
+    A run whose processes died without a word is `killed`, whoever looks: the locks on ``alive`` tell.
+    """
+    recorded = read_json(folder.outcome)
+    if recorded is not None:
+        return Outcome(**recorded)
+    # The locks are looked at before the events: a run that ends in between has its outcome by then.
+    supervisor, worker = holder(folder.alive, "supervisor"), holder(folder.alive, "worker")
+    events = {e["event"]: e for e in read_lines(folder.events) if e["event"] != "metric"}
+    started = events["started"]["time"] if "started" in events else None
+    if supervisor or worker:
+        return Outcome(RUNNING if started else SUBMITTED, started_at=started)
+    recorded = read_json(folder.outcome)
+    if recorded is not None:
+        return Outcome(**recorded)
+    return _bereaved(folder, events, started, time.time() if now is None else now)
+
+
+def _bereaved(folder: RunFolder, events: dict[str, Any], started: float | None, now: float) -> Outcome:
+    """Say how a run without living processes ended that nobody wrote the outcome of."""
+    if "end" in events:
+        end = events["end"]
+        return Outcome(end["state"], end["cause"], started, end["time"], error=end["error"])
+    if "supervising" not in events:
+        launched = events.get("submitted")
+        born = launched["time"] if launched else _mtime(folder)
+        if now - born < START_GRACE and (launched is None or _exists(launched["supervisor"])):
+            return Outcome(SUBMITTED)
+        return Outcome(KILLED, "its supervisor never started", None, born)
+    last = max((p.stat().st_mtime for p in (folder.metrics, folder.output, folder.events) if p.exists()), default=now)
+    what = "supervisor and worker were" if started else "the supervisor was"
+    return Outcome(KILLED, f"{what} killed from outside, or the machine went down", started, last)
+
+
+def settle(folder: RunFolder) -> Outcome:
+    """Return the run's state, and record the end of a run whose processes died before they could."""
+    outcome = read_outcome(folder)
+    if outcome.ended and not folder.outcome.exists():
+        try:
+            write_outcome(folder, outcome)
+        except OSError:
+            return outcome
+        return read_outcome(folder)
+    return outcome
+
+
+def _mtime(folder: RunFolder) -> float:
+    try:
+        return folder.spec.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

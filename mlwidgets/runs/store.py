@@ -1,0 +1,174 @@
+"""The only door to the disk: a project's ``.mlwidgets`` directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlwidgets.errors import StoreError, UnknownRun
+from mlwidgets.runs.folder import RunFolder, read_json, write_whole
+from mlwidgets.runs.objects import ObjectStore
+from mlwidgets.runs.spec import FORMAT, RunSpec
+
+STORE_VARIABLE = "MLWIDGETS_STORE"
+
+
+def find_store(start: Path) -> Path:
+    """Return where the store of the project around `start` is or would be.
+
+    ``MLWIDGETS_STORE`` names it outright; else it is ``.mlwidgets`` in the nearest folder upwards that has one, else
+    in the top folder of the git work tree, else in `start`.
+    """
+    named = os.environ.get(STORE_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    start = start.absolute()
+    folders = (start, *start.parents)
+    for folder in folders:
+        if (folder / ".mlwidgets").is_dir():
+            return folder / ".mlwidgets"
+    for folder in folders:
+        if (folder / ".git").exists():
+            return folder / ".mlwidgets"
+    return start / ".mlwidgets"
+
+
+class RunStore:
+    """Run folders and frozen inputs of one project.
+
+    Opening creates nothing; the first run does.
+
+    Raises
+    ------
+    StoreError
+        If the store belongs to somebody else, others can write it, or a newer version wrote it: reading a result
+        unpickles it, so it has to be the user's own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.runs = path / "runs"
+        self.objects = ObjectStore(path / "objects")
+        self._check()
+
+    def _check(self) -> None:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"cannot open the store {self.path}: {error.strerror}") from error
+        if not stat.S_ISDIR(status.st_mode):
+            raise StoreError(f"the store {self.path} is not a directory; move that file away")
+        if status.st_uid != os.geteuid():
+            raise StoreError(
+                f"the store {self.path} belongs to user {status.st_uid}, not to you; "
+                f"set {STORE_VARIABLE} to a directory of your own"
+            )
+        if status.st_mode & 0o022:
+            raise StoreError(
+                f"other users can write to the store {self.path}, and reading a result unpickles it; "
+                f"run: chmod 700 '{self.path}'"
+            )
+        found = read_json(self.path / "store.json")
+        if found is not None and found.get("format", 0) > FORMAT:
+            raise StoreError(
+                f"the store {self.path} was written by a newer mlwidgets (format {found['format']}, this one reads "
+                f"up to {FORMAT}); upgrade mlwidgets"
+            )
+
+    def _make(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.runs.mkdir(mode=0o700, exist_ok=True)
+        self.objects.path.mkdir(mode=0o700, exist_ok=True)
+        if not (self.path / ".gitignore").exists():
+            write_whole(self.path / ".gitignore", b"*\n")
+        if not (self.path / "store.json").exists():
+            write_whole(self.path / "store.json", json.dumps({"format": FORMAT}).encode())
+
+    def prepare(self) -> None:
+        """Make sure that runs can be written.
+
+        Raises
+        ------
+        StoreError
+            If they cannot; the message says why.
+        """
+        try:
+            self._make()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if not os.access(self.runs, os.W_OK) or not os.access(self.objects.path, os.W_OK):
+            raise StoreError(f"the store {self.path} is read-only; set {STORE_VARIABLE} to a directory you can write")
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"cannot write to the store {self.path}: {error.strerror or error}; free some space there or set "
+            f"{STORE_VARIABLE} to another directory"
+        )
+
+    def put(self, data: bytes | memoryview) -> str:
+        """Store frozen content; return its digest.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        try:
+            return self.objects.put(data)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def create_run(self, spec: RunSpec) -> RunFolder:
+        """Make the run folder of `spec`.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written; nothing is left of it then.
+        """
+        try:
+            return RunFolder.create(self.runs, spec)
+        except OSError as error:
+            shutil.rmtree(self.runs / f".new-{spec.id}", ignore_errors=True)
+            raise self._unwritable(error) from error
+
+    def folders(self) -> Iterator[RunFolder]:
+        """Yield all run folders, newest first."""
+        try:
+            names = sorted(os.listdir(self.runs), reverse=True)
+        except FileNotFoundError:
+            return
+        for name in names:
+            if not name.startswith("."):
+                yield RunFolder(self.runs / name)
+
+    def find(self, name: str) -> RunFolder:
+        """Return the newest run of that name, or the run with that id or with an id that starts so.
+
+        Raises
+        ------
+        UnknownRun
+            If there is none.
+        """
+        prefixed: RunFolder | None = None
+        for folder in self.folders():
+            if folder.id == name or name_of(folder.id) == name:
+                return folder
+            if prefixed is None and len(name) >= 8 and folder.id.startswith(name):
+                prefixed = folder
+        if prefixed is not None:
+            return prefixed
+        known = list(dict.fromkeys(name_of(f.id) for f in self.folders()))
+        have = f"it has: {', '.join(known[:8])}{' …' if len(known) > 8 else ''}" if known else "it is empty"
+        raise UnknownRun(f"no run {name!r} in the store {self.path}; {have}")
+
+
+def name_of(run_id: str) -> str:
+    """Return the run's name, which its id holds between the time and the last four characters."""
+    return run_id[16:-5]

@@ -1,0 +1,92 @@
+"""A list of runs as a table: text for a terminal, HTML for a notebook."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Sequence
+
+from mlwidgets.runs.index import RunSummary
+
+_SHADES = {
+    "finished": "#2e7d32",
+    "running": "#1565c0",
+    "submitted": "#6a6a6a",
+    "failed": "#c62828",
+    "killed": "#c62828",
+    "timeout": "#b26a00",
+    "stopped": "#b26a00",
+}
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as people write it: ``4.2 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _duration(summary: RunSummary, now: float) -> str:
+    if summary.started_at is None:
+        return ""
+    return format_duration(max(0.0, (summary.ended_at or now) - summary.started_at))
+
+
+class RunTable(Sequence[RunSummary]):
+    """Summaries of runs, newest first, that show as a table."""
+
+    def __init__(self, summaries: list[RunSummary]) -> None:
+        self._summaries = summaries
+
+    def __len__(self) -> int:
+        return len(self._summaries)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self._summaries[index]
+
+    def _rows(self) -> tuple[list[str], list[list[str]]]:
+        now = time.time()
+        metrics = list(dict.fromkeys(m for s in self._summaries for m in s.metrics))
+        params = list(dict.fromkeys(p for s in self._summaries for p in s.params))
+        head = ["name", "state", "submitted", "time", *params, *metrics]
+        rows = [
+            [
+                s.name,
+                s.state,
+                time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(s.submitted_at)),
+                _duration(s, now),
+                *(s.params.get(p, "") for p in params),
+                *(f"{s.metrics[m]:.4g}" if m in s.metrics else "" for m in metrics),
+            ]
+            for s in self._summaries
+        ]
+        return head, rows
+
+    def __repr__(self) -> str:
+        if not self._summaries:
+            return "no runs yet: put %%train on top of a cell"
+        head, rows = self._rows()
+        widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        if not self._summaries:
+            return "<p>No runs yet: put <code>%%train</code> on top of a cell.</p>"
+        head, rows = self._rows()
+        cells = "".join(f"<th style='text-align:left'>{html.escape(h)}</th>" for h in head)
+        body = "".join(
+            f"<tr title='{html.escape(s.id, quote=True)}'>"
+            + "".join(
+                f"<td style='text-align:left;color:{_SHADES.get(c, 'inherit')}'>{html.escape(c)}</td>"
+                if i == 1
+                else f"<td style='text-align:left'>{html.escape(c)}</td>"
+                for i, c in enumerate(row)
+            )
+            + "</tr>"
+            for s, row in zip(self._summaries, rows, strict=True)
+        )
+        return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
