@@ -38,6 +38,7 @@ def execute(path: Path) -> NotebookNode:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbconvert.filters import strip_ansi
 
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -54,7 +55,7 @@ def execute(path: Path) -> NotebookNode:
     except DeadKernelError as error:
         raise DemoError(f"{path.name}: the kernel died: {error}") from error
     except CellExecutionError as error:
-        raise DemoError(f"{path.name}: a cell failed:\n{error}") from error
+        raise DemoError(f"{path.name}: a cell failed:\n{strip_ansi(str(error))}") from error
     return notebook
 
 

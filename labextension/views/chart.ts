@@ -9,6 +9,8 @@ const PLOT_HEIGHT = 148;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif';
 /** Pixels between neighbouring values from which on each is drawn as a point as well. */
 const POINT_SPACING = 14;
+/** Steps are whole numbers, and so are the marks between them. */
+const STEP_INCREMENTS = Array.from({ length: 16 }, (_, exponent) => [1, 2, 5].map((n) => n * 10 ** exponent)).flat();
 
 /** One metric: its name, its last value (the value under the cursor while there is one) and its line. */
 export class MetricChart {
@@ -125,9 +127,12 @@ export class MetricChart {
         points: { size: 7, width: 0, fill: () => this.colour, stroke: () => this.colour },
         drag: { x: true, y: false },
       },
-      scales: { x: { time: false, range: (_plot, min, max) => spread(min, max) } },
+      scales: {
+        x: { time: false, range: (_plot, min, max) => this.stepRange(min, max) },
+        y: { range: (_plot, min, max) => valueRange(min, max) },
+      },
       axes: [
-        { ...axis, size: 22, space: 56, grid: { show: false }, border: { show: true, stroke: rule, width: 1 } },
+        { ...axis, size: 22, space: 56, incrs: STEP_INCREMENTS, grid: { show: false }, border: { show: true, stroke: rule, width: 1 } },
         {
           ...axis,
           size: (_plot, values) => this.fitAxis(values),
@@ -177,10 +182,21 @@ export class MetricChart {
     this.axisWidth = Math.max(this.axisWidth, 36, longest * 6.2 + 12);
     return this.axisWidth;
   }
+
+  /** All steps or those zoomed to, with some room around a single one. */
+  private stepRange(min: number | null, max: number | null): [number, number] {
+    const [steps] = this.line;
+    const first = steps[0] ?? 0;
+    const last = steps[steps.length - 1] ?? 1;
+    if (first === last) return [first - 1, first + 1];
+    return min === null || max === null ? [first, last] : [min, max];
+  }
 }
 
-/** The x range shown: all of it, and some room around a single step. */
-function spread(min: number | null, max: number | null): [number, number] {
-  if (min == null || max == null) return [0, 1];
-  return min === max ? [min - 1, max + 1] : [min, max];
+/** Values with a margin; room around a constant. */
+function valueRange(min: number | null, max: number | null): [number, number] {
+  if (min === null || max === null) return [0, 1];
+  if (min === max) return [min - (Math.abs(min) * 0.1 || 1), max + (Math.abs(max) * 0.1 || 1)];
+  const [low, high] = uPlot.rangeNum(min, max, 0.08, true);
+  return [low ?? min, high ?? max];
 }

@@ -36,24 +36,39 @@ export class OutputPane {
   });
   private readonly text = new TerminalText(this.pane);
   private readonly hint = element('span', 'mlw-hint');
-  private height = 0;
+  private readonly resize: ResizeObserver;
+  private following = true;
 
   constructor() {
+    this.pane.addEventListener('scroll', () => {
+      this.following = this.pane.scrollTop + this.pane.clientHeight >= this.pane.scrollHeight - 6;
+    });
+    // Also the first time that it is on the page: before that it has no size to scroll in.
+    this.resize = new ResizeObserver(() => {
+      this.follow();
+    });
+    this.resize.observe(this.pane);
     const title = element('span', 'mlw-section-name', {}, 'Output');
     this.node = element('section', 'mlw-section', {}, element('div', 'mlw-section-head', {}, title, this.hint), this.pane);
   }
 
   update(output: Output, ended: boolean): void {
     const { pane } = this;
-    const atEnd = pane.scrollTop + pane.clientHeight >= pane.scrollHeight - 6;
     this.text.set(output.text);
     const empty = pane.childNodes.length === 0;
     this.hint.textContent = emptyHint(output, empty, ended);
-    pane.hidden = empty;
-    // It never shrinks while the run goes on: what lies below would jump.
-    this.height = Math.max(this.height, Math.min(pane.scrollHeight, 240));
-    pane.style.minHeight = `${this.height}px`;
-    if (atEnd) pane.scrollTop = pane.scrollHeight;
+    pane.hidden = empty && !pane.style.minHeight;
+    this.follow();
+    // It never shrinks (clear_output): what lies below would jump.
+    if (pane.clientHeight) pane.style.minHeight = `${pane.offsetHeight}px`;
+  }
+
+  destroy(): void {
+    this.resize.disconnect();
+  }
+
+  private follow(): void {
+    if (this.following) this.pane.scrollTop = this.pane.scrollHeight;
   }
 }
 

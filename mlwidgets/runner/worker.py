@@ -13,8 +13,7 @@ import time
 import traceback
 import types
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
-
+from typing import TYPE_CHECKING, Any
 
 from mlwidgets.capture import ambient
 from mlwidgets.capture.freeze import Freezer
