@@ -58,7 +58,8 @@ test: lint
 lint: $(STAMP) $(BUILT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --platform linux
+	$(BIN)/mypy --platform darwin
 	npm run lint
 	npm run check
 

@@ -20,6 +20,8 @@ from mlwidgets.runs.objects import ObjectStore
 
 _OWN = frozenset({"mlwidgets", "mlwidgets_magics"})
 _MOST = 2000
+_INSTALLED_ANYWHERE = ("/site-packages/", "/dist-packages/")
+"""Wherever they lie: PYTHONPATH and .pth files add those of other environments."""
 
 Put = Callable[[bytes | memoryview], str]
 
@@ -34,7 +36,7 @@ def _installed() -> tuple[str, ...]:
 
 
 def _is_local(path: str | None) -> bool:
-    if not path or not path.endswith(".py"):
+    if not path or not path.endswith(".py") or any(folder in path for folder in _INSTALLED_ANYWHERE):
         return False
     # Resolving links is slow and hardly ever needed: thousands of modules are asked about at each submit.
     return not path.startswith(_installed()) and not os.path.realpath(path).startswith(_installed())
@@ -116,7 +118,7 @@ def _find(top: str) -> Iterator[tuple[str, str, bool]]:
             yield top, os.path.abspath(str(spec.origin)), False
         return
     for folder in spec.submodule_search_locations:
-        if os.path.realpath(folder).startswith(_installed()):
+        if not _is_local(os.path.join(folder, "_.py")):
             continue
         for number, path in enumerate(sorted(Path(folder).rglob("*.py"))):
             parts = path.relative_to(folder).with_suffix("").parts

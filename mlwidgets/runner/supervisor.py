@@ -46,7 +46,9 @@ class Supervisor:
         self._interrupted_at = 0.0
         self._killed = False
         self._terminated = False
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_read, self._wake_write = os.pipe()  # pipe2 is missing on macOS
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
 
     def run(self) -> Outcome:
         """Start the worker, see it through, and write the outcome."""
