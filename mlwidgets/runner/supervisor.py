@@ -59,9 +59,8 @@ class Supervisor:
             worker = self._compute.start(self._folder, self._spec)
         except OSError as error:
             return self._record(Outcome(FAILED, f"the worker could not be started: {error}", ended_at=time.time()))
-        started = time.monotonic()
         while (status := worker.poll()) is None:
-            self._attend(worker, time.monotonic() - started)
+            self._attend(worker)
             self._sleep(1.0 if self._ending is None else 0.1)
         worker.kill()
         outcome = self._record(self._judge(status, _oom_kills() > oom_before))
@@ -95,7 +94,7 @@ class Supervisor:
             return None
         return process
 
-    def _attend(self, worker: Worker, running: float) -> None:
+    def _attend(self, worker: Worker) -> None:
         """Interrupt the worker if somebody asked for it or its time is over; kill it if that does not help."""
         timeout = self._spec.resources.timeout
         if self._ending is None:
@@ -104,22 +103,32 @@ class Supervisor:
                 self._ending = (STOPPED, f"stopped by {by}")
             elif self._terminated:
                 self._ending = (STOPPED, "stopped by the system: its supervisor was told to end")
-            elif timeout is not None and running > timeout:
+            elif timeout is not None and self._running() > timeout:
                 self._ending = (TIMEOUT, f"ran longer than its time-out of {timeout:g} s")
             else:
                 return
             self._interrupted_at = time.monotonic()
             worker.interrupt()
             return
-        kinds = {e["event"] for e in read_lines(self._folder.events)}
-        if time.monotonic() - self._interrupted_at > (SAVING_GRACE if "saving" in kinds else GRACE):
+        grace = SAVING_GRACE if "saving" in self._said() else GRACE
+        if time.monotonic() - self._interrupted_at > grace:
             self._killed = True
             worker.kill()
 
+    def _said(self) -> dict[str, dict[str, Any]]:
+        """Return what the worker has told so far, the last of each kind."""
+        return {e["event"]: e for e in read_lines(self._folder.events) if e["event"] in {"started", "saving", "end"}}
+
+    def _running(self) -> float:
+        """Return for how long the code itself has been running."""
+        started = self._said().get("started")
+        return 0.0 if started is None else time.time() - started["time"]
+
     def _judge(self, status: int, out_of_memory: bool) -> Outcome:
         """Make an outcome of the worker's own word, its exit status and what was asked of it."""
-        events = {e["event"]: e for e in read_lines(self._folder.events) if e["event"] in {"started", "end"}}
+        events = self._said()
         started = events["started"]["time"] if "started" in events else None
+        ended = events["end"]["time"] if "end" in events else time.time()
         state, cause, error = KILLED, None, None
         if "end" in events:
             state, cause, error = (events["end"][k] for k in ("state", "cause", "error"))
@@ -137,7 +146,7 @@ class Supervisor:
             cause = f"its process exited with status {status} before the code had ended"
             if started is None:
                 cause = f"the worker could not start; see {self._folder.output}"
-        return Outcome(state, cause, started, time.time(), status, error)
+        return Outcome(state, cause, started, ended, status, error)
 
     def _record(self, outcome: Outcome) -> Outcome:
         """Write the outcome; on a full disk wait for room, the folder's lock held, so that the state stays true."""

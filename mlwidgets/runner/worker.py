@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import multiprocessing
 import os
 import signal
@@ -12,6 +11,7 @@ import sys
 import time
 import traceback
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from mlwidgets.capture.freeze import Freezer
 from mlwidgets.capture.modules import serve
 from mlwidgets.capture.results import freeze_result
 from mlwidgets.capture.thaw import thaw
+from mlwidgets.runner.output import OutputFile, write_through
 from mlwidgets.runner.shell import WorkerShell, make_shell
 from mlwidgets.runs.alive import hold, holder
 from mlwidgets.runs.folder import RunFolder
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 class Worker:
     """Executes the code of one run folder."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, output: list[OutputFile]) -> None:
+        self._output = output
         self._folder = folder
         self._spec: RunSpec = folder.read_spec()
         self._objects = ObjectStore(folder.store / "objects")
@@ -62,10 +64,7 @@ class Worker:
         self._events.write("started", pid=os.getpid())
         state, cause, failure = self._execute(shell)
         self._save_result(shell)
-        lost = lost_records()
-        if lost:
-            cause = f"{cause + '; ' if cause else ''}{lost} metric records could not be written"
-        self._end(state, cause, failure)
+        self._end(state, "; ".join(filter(None, [cause, *self._lost()])) or None, failure)
 
     def _prepare(self) -> WorkerShell:
         """Make the process what the notebook was: modules, variables, options, random states."""
@@ -133,6 +132,13 @@ class Worker:
         except Exception as error:  # a result that cannot be kept must not change how the code ended
             tell_once(f"the result was not recorded: {_line(error)}")
 
+    def _lost(self) -> Iterator[str]:
+        """Say what a full disk kept from being recorded."""
+        if records := lost_records():
+            yield f"{records} metric records could not be written"
+        if lost := sum(file.lost for file in self._output):
+            yield f"{lost} bytes of output could not be written"
+
     def _end(self, state: str, cause: str | None, error: dict[str, Any] | None) -> None:
         """Say how the code ended: to the supervisor, or to whoever reads the folder if it is dead."""
         try:
@@ -147,15 +153,6 @@ def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip().split("\n")[0][:500]
 
 
-def _write_through() -> None:
-    """Send every write to the file at once: what was printed survives a SIGKILL, and order is kept."""
-    for name, fd in (("stdout", 1), ("stderr", 2)):
-        raw = os.fdopen(fd, "wb", buffering=0, closefd=False)
-        stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
-
-
 def main() -> None:
     """Execute the run whose folder is the first argument."""
     folder = RunFolder(Path(sys.argv[1]))
@@ -164,8 +161,7 @@ def main() -> None:
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     # Classes of a notebook exist in this process alone: child processes have to be forked to know them.
     multiprocessing.set_start_method("fork", force=True)
-    _write_through()
-    Worker(folder).run()
+    Worker(folder, write_through()).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,273 @@
+"""Every process may die at any moment; what is shown afterwards is true, and nothing is lost or left over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import mlwidgets
+from mlwidgets.runs.alive import holder
+from mlwidgets.runs.run import Run
+from tests.notebook import Notebook
+
+LOGGING = """
+from mlwidgets import log
+import time
+i = 0
+while True:
+    log(step_value=i)
+    i += 1
+    print("at", i)
+    time.sleep(0.002)
+"""
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def processes_of(run: Run) -> list[psutil.Process]:
+    """Every process that names the run folder in its command line or environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            named = str(run.path) in " ".join(process.cmdline())
+            inside = process.environ().get("MLWIDGETS_RUN_FOLDER") == str(run.path)
+        except (psutil.Error, OSError):
+            continue
+        if (named or inside) and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
+def pid_of(run: Run, role: str) -> int:
+    pid = holder(run.path / "alive", role)  # type: ignore[arg-type]
+    assert pid is not None
+    return pid
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    started = mlwidgets.train(LOGGING, name="logging", namespace={})
+    until(lambda: len(started.metrics) > 20)
+    yield started
+    started.stop()
+    started.wait(30)
+
+
+def test_worker_killed(run: Run) -> None:
+    os.kill(pid_of(run, "worker"), signal.SIGKILL)
+    run.wait(30)
+    assert run.state == "killed"
+    assert "SIGKILL" in str(run.cause)
+    steps = run.columns()["step_value"]
+    assert steps.values.tolist() == list(range(len(steps.values)))
+    until(lambda: not processes_of(run))
+    with pytest.raises(mlwidgets.errors.ResultNotAvailable, match="it was killed"):
+        _ = run.result
+
+
+def test_segmentation_fault_is_named() -> None:
+    ended = mlwidgets.train("import ctypes\nctypes.string_at(0)", name="crash", namespace={}).wait(60)
+    assert (ended.state, ended.cause) == ("killed", "crashed with a segmentation fault (SIGSEGV)")
+
+
+def test_process_that_leaves_by_itself() -> None:
+    ended = mlwidgets.train("import os\nos._exit(3)", name="left", namespace={}).wait(60)
+    assert (ended.state, ended.cause) == ("failed", "its process exited with status 3 before the code had ended")
+
+
+def test_supervisor_killed_the_worker_goes_on_and_ends_honestly() -> None:
+    started = mlwidgets.train(
+        "import time\nfrom mlwidgets import log\nfor i in range(40):\n    log(x=i)\n    time.sleep(0.05)\nlast = i",
+        name="orphan",
+        namespace={},
+    )
+    until(lambda: len(started.metrics) > 2)
+    os.kill(pid_of(started, "supervisor"), signal.SIGKILL)
+    until(lambda: holder(started.path / "alive", "supervisor") is None)
+    assert started.state == "running"
+    started.wait(60)
+    assert started.state == "finished"
+    assert started.result["last"] == 39
+    assert started.columns()["x"].values.tolist() == list(range(40))
+
+
+def test_supervisor_killed_then_stopped(run: Run) -> None:
+    os.kill(pid_of(run, "supervisor"), signal.SIGKILL)
+    until(lambda: holder(run.path / "alive", "supervisor") is None)
+    run.stop()
+    run.wait(30)
+    assert run.state == "stopped"
+    until(lambda: not processes_of(run))
+
+
+def test_both_killed(run: Run) -> None:
+    supervisor, worker = pid_of(run, "supervisor"), pid_of(run, "worker")
+    os.kill(supervisor, signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: run.state == "killed", 5)
+    assert "killed from outside" in str(run.cause)
+    assert (run.path / "outcome.json").exists(), "whoever looks first records the end"
+    steps = run.columns()["step_value"].values.tolist()
+    assert steps == list(range(len(steps)))
+
+
+def test_supervisor_told_to_end_stops_the_run(run: Run) -> None:
+    os.kill(pid_of(run, "supervisor"), signal.SIGTERM)
+    run.wait(30)
+    assert run.state == "stopped"
+    assert "by the system" in str(run.cause)
+
+
+def test_code_that_does_not_let_itself_be_stopped_is_killed_with_all_it_started() -> None:
+    stubborn = mlwidgets.train(
+        """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print(child.pid, flush=True)
+while True:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass
+""",
+        name="stubborn",
+        namespace={},
+    )
+    until(lambda: stubborn.output.strip().isdigit())
+    child = int(stubborn.output)
+    stubborn.stop()
+    stubborn.wait(60)
+    assert stubborn.state == "stopped"
+    assert "killed, as it had not ended" in str(stubborn.cause)
+    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not processes_of(stubborn))
+
+
+def test_leftovers_of_a_finished_run_are_ended() -> None:
+    ended = mlwidgets.train(
+        "import subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True).pid",
+        name="leaver",
+        namespace={},
+    ).wait(60)
+    assert ended.state == "finished"
+    child = ended.result["child"]
+    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_run_outlives_the_kernel_and_a_new_one_shows_it(tmp_path: Path) -> None:
+    nb = Notebook(tmp_path)
+    nb.run(f"%%train outlives\n{LOGGING}")
+    nb.run("import time\nwhile len(outlives.metrics) < 5: time.sleep(0.05)")
+    nb.kill()
+    nb.start()
+    try:
+        nb.run("import mlwidgets\noutlives = mlwidgets.run('outlives')")
+        seen = nb.value("(outlives.state, len(outlives.metrics))")
+        assert seen[0] == "running"
+        nb.run(f"import time\nwhile len(outlives.metrics) <= {seen[1]}: time.sleep(0.05)")
+        shown = nb.run("%runs show outlives").shown
+        assert "running" in shown[0]["text/plain"]
+        assert "asked to stop" in nb.run("%runs stop outlives").text
+        nb.run("outlives.wait(30)")
+        assert nb.value("outlives.state") == "stopped"
+    finally:
+        nb.close()
+
+
+@pytest.mark.parametrize("moment", range(5))
+def test_submitter_killed_at_any_moment(tmp_path: Path, moment: int) -> None:
+    """Whatever is in the store afterwards is a whole run that runs or ends honestly, or nothing."""
+    script = tmp_path / "submit.py"
+    script.write_text(
+        "import mlwidgets\nmlwidgets.train('x = 1', name='short', namespace={})\nprint('done', flush=True)\n"
+    )
+    store = tmp_path / "store"
+    environment = {**os.environ, "MLWIDGETS_STORE": str(store)}
+    process = subprocess.Popen([sys.executable, str(script)], env=environment, stdout=subprocess.PIPE)
+    runs = store / "runs"
+    if moment == 0:
+        until(store.exists)
+    elif moment == 1:
+        until(runs.exists)
+    elif moment == 2:
+        until(lambda: runs.exists() and list(runs.iterdir()))
+    elif moment == 3:
+        until(lambda: runs.exists() and [p for p in runs.iterdir() if not p.name.startswith(".")])
+    else:
+        assert process.stdout is not None
+        process.stdout.readline()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    whole = [Run(p) for p in (runs.iterdir() if runs.exists() else ()) if not p.name.startswith(".")]
+    for found in whole:
+        assert found.name == "short"
+        until(lambda: found.ended or found.state == "submitted", 20)
+        if (found.path / "events.jsonl").stat().st_size:
+            found.wait(60)
+            assert found.state == "finished"
+
+
+def test_out_of_memory_is_said(tmp_path: Path) -> None:
+    from mlwidgets.runner.supervisor import describe_signal
+
+    assert "out of memory" in describe_signal(signal.SIGKILL, out_of_memory=True)
+    assert "memory" in describe_signal(signal.SIGKILL, out_of_memory=False)
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """The code goes on to its end, says what was not recorded, and the run ends honestly once there is room."""
+    mounted = tmp_path / "small disk"
+    mounted.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(mounted)], check=False).returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        code = """
+from mlwidgets import log
+import os, time
+log(x=0.0)
+hog = open(os.path.join(folder, "hog"), "wb", buffering=0)
+try:
+    while True:
+        hog.write(b"0" * 4096)
+except OSError:
+    pass
+try:
+    while True:
+        hog.write(b"0")
+except OSError:
+    pass
+for i in range(1, 1000):
+    log(x=float(i))
+open(marker, "w").write("the code reached its end")
+time.sleep(1)
+"""
+        marker = tmp_path / "marker"
+        os.environ["MLWIDGETS_STORE"] = str(mounted / "store")
+        started = mlwidgets.train(
+            code, name="full", namespace={}, params={"folder": str(mounted), "marker": str(marker)}
+        )
+        until(marker.exists)
+        assert started.state == "running"
+        with pytest.raises(mlwidgets.errors.StoreError, match="free some space there"):
+            mlwidgets.train("x = blob", name="second", namespace={"blob": b"1" * 100_000})
+        (mounted / "hog").unlink()
+        started.wait(60)
+        assert started.state == "finished"
+        assert "metric records could not be written" in str(started.cause)
+        values = started.columns()["x"].values.tolist()
+        assert values == [float(i) for i in range(len(values))]
+    finally:
+        subprocess.run(["umount", "-l", str(mounted)], check=True)
