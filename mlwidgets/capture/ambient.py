@@ -129,7 +129,10 @@ def _apply_torch(state: dict[str, Any]) -> None:
         torch.set_default_device(state["device"])
     torch.set_grad_enabled(state["grad"])
     algorithms, warn_only = state["deterministic"]
-    torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+    # The setter imports torch's compiler, most of a second; the getters do not.
+    present = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    if present != (algorithms, warn_only):
+        torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = state["cudnn"]
     torch.set_float32_matmul_precision(state["matmul"])
     vars(torch._tensor_str.PRINT_OPTS).update(state["print"])

@@ -123,7 +123,7 @@ def read_records(path: Path, offset: int = 0) -> NDArray[np.void]:
 def read_metrics(metrics: Path, events: Path) -> dict[str, MetricColumn]:
     """Return every metric's records, in the order in which the metrics first appeared.
 
-    Columns are views into one array where the metrics were logged in lockstep, copies otherwise.
+    Metrics that are logged by the same calls share the arrays of their steps and times, which are read-only then.
     """
     records = read_records(metrics)
     names = {metric_key(e["name"]): e["name"] for e in read_lines(events) if e["event"] == "metric"}
@@ -140,10 +140,12 @@ def group_records(records: NDArray[np.void], names: dict[int, str]) -> dict[str,
     if width and len(records) and len(records) % width == 0:
         rows = keys.reshape(-1, width)
         if len(set(rows[0].tolist())) == width and bool((rows == rows[0]).all()):
+            steps = times = None
             for position, key in enumerate(rows[0].tolist()):
+                part = records[position::width]
+                steps, times = _shared(part["step"], steps), _shared(part["time"], times)
                 if key in names:
-                    part = records[position::width]
-                    columns[names[key]] = MetricColumn(part["step"], part["time"], part["value"])
+                    columns[names[key]] = MetricColumn(steps, times, part["value"].copy())
             return columns
     found, first = np.unique(keys, return_index=True)
     for key in found[np.argsort(first)].tolist():
@@ -151,3 +153,14 @@ def group_records(records: NDArray[np.void], names: dict[int, str]) -> dict[str,
             part = records[keys == key]
             columns[names[key]] = MetricColumn(part["step"], part["time"], part["value"])
     return columns
+
+
+def _shared(column: NDArray[Any], before: NDArray[Any] | None) -> NDArray[Any]:
+    """Return `before` if it holds the same as `column`, else a copy: fresh memory is what reading costs most."""
+    import numpy as np
+
+    if before is not None and np.array_equal(before, column):
+        return before
+    copy = column.copy()
+    copy.flags.writeable = False
+    return copy
