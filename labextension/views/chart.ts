@@ -188,7 +188,7 @@ export class MetricChart {
     const [steps] = this.line;
     const first = steps[0] ?? 0;
     const last = steps[steps.length - 1] ?? 1;
-    if (first === last) return [first - 1, first + 1];
+    if (first === last) return [first - 0.5, first + 0.5];
     return min === null || max === null ? [first, last] : [min, max];
   }
 }

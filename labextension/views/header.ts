@@ -17,6 +17,8 @@ const STOP = 'M4 4h8v8H4z';
 const SHOWN_CHIPS = 12;
 /** Seconds after which a request to stop that had no effect is explained. */
 const PATIENCE = 8;
+/** Seconds after which a run that has not started is waiting rather than starting. */
+const QUEUED = 3;
 
 /** Name, state, elapsed time and Stop; below them parameters, tags, note and cause. */
 export class HeaderBar {
@@ -86,11 +88,11 @@ export class HeaderBar {
     this.stop.disabled = stopping;
     this.stop.title = `Stop ${header.name}`;
     setText(this.stopLabel, stopping ? 'Stopping…' : 'Stop');
-    setText(this.hint, this.explain(header, ended));
+    setText(this.hint, this.explain(header, ended, now));
     this.hint.hidden = !this.hint.textContent;
   }
 
-  private explain(header: Header, ended: boolean): string {
+  private explain(header: Header, ended: boolean, now: number): string {
     if (ended) return '';
     const waited = this.askedAt === null || header.stopping ? 0 : (Date.now() - this.askedAt) / 1000;
     if (waited > PATIENCE) {
@@ -100,7 +102,8 @@ export class HeaderBar {
     if (silent > 15) {
       return `No news from the kernel. The run does not need it; %runs show ${header.name} opens this view again.`;
     }
-    return header.state === 'submitted' ? 'Waiting for its turn on this machine.' : '';
+    const queued = header.state === 'submitted' && now - header.submitted > QUEUED;
+    return queued ? 'Waiting for its turn on this machine.' : '';
   }
 
   private showChips(): void {

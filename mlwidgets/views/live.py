@@ -37,6 +37,7 @@ PLAIN_INTERVAL = 2.0
 QUICK = 0.15
 """A run that ends within this many seconds needs no live view."""
 
+
 logger = logging.getLogger("mlwidgets.views")
 _open: list[LiveView] = []
 

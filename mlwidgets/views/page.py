@@ -35,18 +35,19 @@ IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 def page(snapshot: Snapshot, now: float) -> str:
     """Return a run as it was when `snapshot` was taken, at `now` (Unix seconds)."""
     header = snapshot.header
+    ended = header["ended"] is not None
     parts = [
         _title(header, now),
         _cause(header),
         _chips(header),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
-        _charts(snapshot.series),
+        _charts(snapshot.series, ended=ended),
         _error(header["error"]),
         *(_display(display) for display in snapshot.displays),
-        _output(snapshot.output.lines, cut=snapshot.output.cut),
+        _output(snapshot.output.lines, cut=snapshot.output.cut, ended=ended),
     ]
     style = (
-        "box-sizing:border-box;min-height:96px;padding:10px 12px 12px;border:1px solid rgba(128,128,128,0.3);"
+        "box-sizing:border-box;padding:10px 12px 12px;border:1px solid rgba(128,128,128,0.3);"
         "border-radius:2px;font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;"
         "font-size:13px;line-height:1.4;text-align:left"
     )
@@ -90,9 +91,9 @@ def _chip(key: str, value: str, style: str) -> str:
     return f'<span style="{style}"><span style="{MUTED}">{escape(key)}</span> {escape(value)}</span>'
 
 
-def _charts(all_series: Sequence[Series]) -> str:
+def _charts(all_series: Sequence[Series], *, ended: bool) -> str:
     if not all_series:
-        return ""
+        return "" if ended else f'<div style="margin-top:10px;font-size:12px;{MUTED}">No metrics yet.</div>'
     width = 560 if len(all_series) == 1 else svg.WIDTH
     drawn = "".join(_chart(one, index, width) for index, one in enumerate(all_series[:MOST_CHARTS]))
     return f'<div style="margin-top:10px">{drawn}</div>{_table(all_series[MOST_CHARTS:])}'
@@ -159,9 +160,11 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _output(lines: Sequence[Iterable[terminal.Span]], *, cut: bool) -> str:
+def _output(lines: Sequence[Iterable[terminal.Span]], *, cut: bool, ended: bool) -> str:
+    name = f'<span style="{SMALL};font-weight:600;{MUTED}">Output</span>'
     if not lines:
-        return ""
+        none = f'<span style="{SMALL};{MUTED};margin-left:8px">nothing printed yet</span>'
+        return "" if ended else f'<div style="margin:12px 0 4px">{name}{none}</div>'
     rows = [list(line) for line in lines]
     before, end = rows[:-OPEN_LINES], rows[-OPEN_LINES:]
     count = f"the last {len(before)} lines before these" if cut else f"{len(before)} lines before these"
@@ -171,5 +174,4 @@ def _output(lines: Sequence[Iterable[terminal.Span]], *, cut: bool) -> str:
         if before
         else ""
     )
-    name = f'<div style="margin:12px 0 4px;{SMALL};font-weight:600;{MUTED}">Output</div>'
-    return f'{name}{folded}<pre style="{PRE};{GROUND}">{terminal.html(end)}</pre>'
+    return f'<div style="margin:12px 0 4px">{name}</div>{folded}<pre style="{PRE};{GROUND}">{terminal.html(end)}</pre>'
