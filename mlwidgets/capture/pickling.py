@@ -170,3 +170,12 @@ class DeepPickler(_Rules, pickle._Pickler):
     def __init__(self, file: io.BytesIO, namespace: dict[str, Any], keep: Callable[[Any], bool]) -> None:
         pickle._Pickler.__init__(self, file, protocol=5, buffer_callback=keep)
         self._prepare(namespace)
+
+        base: Any = pickle._Pickler
+
+        def save_reduce(*arguments: Any, **options: Any) -> None:
+            base.save_reduce(self, *arguments, **options)
+
+        # `save` calls this with a starred argument. As a plain function it is called within the interpreter's loop;
+        # a method would take some C stack at each level, of which Python 3.12 and 3.13 allow 10,000.
+        self.save_reduce = save_reduce
