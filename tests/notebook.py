@@ -78,7 +78,7 @@ class Notebook:
         """Execute ``%%train line`` over `code`, wait for the run, and check how it ended (None: do not wait)."""
         reply = self.run(f"%%train {line}\n{textwrap.dedent(code).strip(chr(10))}\n", timeout=timeout)
         if state is not None:
-            name = line.split()[0].replace("-", "_")
+            name = line.split(maxsplit=1)[0].replace("-", "_")
             self.run(f"{name}.wait({timeout})", timeout=timeout)
             ended, cause, error, output = self.value(f"({name}.state, {name}.cause, {name}.error, {name}.output)")
             if ended != state:
