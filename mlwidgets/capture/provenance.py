@@ -34,17 +34,27 @@ def provenance(notebook: str | None = None) -> Provenance:
         user=user,
         notebook=notebook or os.environ.get("JPY_SESSION_NAME"),
         kernel_pid=os.getpid(),
+        threads=_threads(),
     )
 
 
+def _threads() -> dict[str, int]:
+    """Return how many threads the numeric libraries use, as far as that can be known without importing any."""
+    told = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    threads = {name: int(os.environ[name]) for name in told if os.environ.get(name, "").isdigit()}
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        threads["torch"] = torch.get_num_threads()
+    return threads
+
+
 def write_environment(folder: RunFolder, cwd: str) -> None:
-    """Gather git state, packages, threads and GPUs into ``environment.json``."""
+    """Gather git state, packages and GPUs into ``environment.json``."""
     environment = {
         "python": sys.version,
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "cpus": os.cpu_count(),
-        "threads": {k: os.environ[k] for k in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if k in os.environ},
         "git": _git(cwd),
         "packages": _packages(),
         "gpus": _gpus(),

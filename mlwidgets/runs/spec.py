@@ -64,6 +64,7 @@ class Provenance:
     user: str
     notebook: str | None = None
     kernel_pid: int | None = None
+    threads: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -220,11 +220,43 @@ def test_submitter_killed_at_any_moment(tmp_path: Path, moment: int) -> None:
             assert found.state == "finished"
 
 
-def test_out_of_memory_is_said(tmp_path: Path) -> None:
-    from mlwidgets.runner.supervisor import describe_signal
+@pytest.fixture
+def small_memory() -> Iterator[Path]:
+    """A memory cgroup (version 1 or 2) whose processes may use 400 MB."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, name = line.split(":", 2)
+        old = controllers == "memory"
+        base = Path("/sys/fs/cgroup", "memory" if old else "", name.lstrip("/"))
+        if not old and (controllers or not (base / "cgroup.controllers").exists()):
+            continue
+        group = base / "mlwidgets-test"
+        try:
+            group.mkdir()
+            (group / ("memory.limit_in_bytes" if old else "memory.max")).write_text(str(400 << 20))
+        except OSError:
+            continue
+        yield group
+        until(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+        return
+    pytest.skip("no memory cgroup can be made here")
 
-    assert "out of memory" in describe_signal(signal.SIGKILL, out_of_memory=True)
-    assert "memory" in describe_signal(signal.SIGKILL, out_of_memory=False)
+
+def test_out_of_memory_is_said(small_memory: Path) -> None:
+    code = """
+import os
+open(group + "/cgroup.procs", "w").write(str(os.getpid()))
+hog = [bytearray(b"1" * (1 << 20)) for _ in range(2000)]
+"""
+    ended = mlwidgets.train(code, name="hungry", namespace={}, params={"group": str(small_memory)}).wait(120)
+    assert (ended.state, ended.cause) == ("killed", "out of memory: the system killed it (SIGKILL)")
+
+
+def test_python_running_out_of_memory_is_an_exception() -> None:
+    code = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))\nhog = bytearray(1 << 32)"
+    ended = mlwidgets.train(code, name="modest", namespace={}).wait(60)
+    assert ended.state == "failed"
+    assert str(ended.cause).startswith("MemoryError")
 
 
 def test_full_disk(tmp_path: Path) -> None:

@@ -260,3 +260,19 @@ def test_recorded_from_the_first_day(nb: Notebook) -> None:
         "torch.__version__.split('+')[0]"
     )
     assert nb.value("recorded.environment['git']") is None
+    assert nb.value("recorded.spec.provenance.threads['torch'] == torch.get_num_threads()")
+
+
+def test_git_state_is_recorded(notebook: Notebook) -> None:
+    for command in (
+        "git init -q .",
+        "git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first",
+    ):
+        notebook.run(f"!{command}")
+    notebook.train("clean", "pass")
+    notebook.run("open('new.txt', 'w').close()")
+    notebook.train("dirty", "pass")
+    notebook.run("import time\nwhile not (clean.environment and dirty.environment): time.sleep(0.05)")
+    commit = notebook.run("!git rev-parse HEAD").text.strip()
+    assert notebook.value("clean.environment['git']['commit']") == commit
+    assert notebook.value("[r.environment['git']['dirty'] for r in (clean, dirty)]") == [False, True]
