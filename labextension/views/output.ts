@@ -2,6 +2,9 @@ import { parseTerminal, type Span, type Style } from './ansi.ts';
 import { element } from './dom.ts';
 import type { Output } from './model.ts';
 
+/** Yellow as a ground marks the failing part of a line in tracebacks: dark text must stay readable on it. */
+const MARKER = '#ddb62b';
+
 /** Show terminal text inside `parent`, changing only the lines that differ from what it shows. */
 class TerminalText {
   private shown: string[] = [];
@@ -91,7 +94,7 @@ function renderSpan(text: string, style: Style): HTMLElement {
   if (fg !== undefined) span.style.color = colour(fg, style.bold ?? false);
   if (bg !== undefined) {
     if (bg === 'currentColor') span.classList.add('mlw-inverse');
-    else span.style.backgroundColor = colour(bg, false);
+    else span.style.backgroundColor = bg === 3 ? MARKER : colour(bg, false);
   }
   if (style.bold) span.classList.add('mlw-bold');
   if (style.dim) span.classList.add('mlw-dim');

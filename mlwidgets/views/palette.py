@@ -33,6 +33,8 @@ ANSI = (
     *("#3e424d", "#e75c58", "#00a250", "#b58900", "#208ffb", "#d160c4", "#2aa1a3", "#a1a6b2"),
     *("#787d8a", "#d0433f", "#008f47", "#b27d12", "#0a7be0", "#b044a3", "#258f8f", "inherit"),
 )
+MARKER = "#ddb62b"
+"""Yellow as a ground marks the failing part of a line in tracebacks: dark text must stay readable on it."""
 
 
 def line(index: int) -> str:

@@ -221,7 +221,7 @@ def _html_span(text: str, style: Style) -> str:
     if fg is not None:
         css.append(f"color:{_css_colour(fg, bold=style.bold)}")
     if bg is not None:
-        css.append(f"background-color:{_css_colour(bg)}")
+        css.append(f"background-color:{palette.MARKER if bg == 3 else _css_colour(bg)}")
     if style.bold:
         css.append("font-weight:bold")
     if style.dim:

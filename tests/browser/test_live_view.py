@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mlwidgets.views.static import MIME
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+    from playwright.sync_api import Page
+
+    from tests.browser.conftest import Lab
+
+pytestmark = pytest.mark.browser
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+SETUP = """\
+%load_ext mlwidgets
+import math, random, time
+from mlwidgets import log"""
+TRAIN = """\
+%%train lenet --tag team=vision --note "a first try" lr=0.001 epochs=10
+import matplotlib.pyplot as plt
+from tqdm import tqdm
+
+plt.figure(figsize=(4, 1.6))
+plt.plot([3, 1, 2])
+plt.show()
+print("\\x1b[32mINFO\\x1b[0m starting")
+for i in tqdm(range(100_000), mininterval=0.05):
+    log(loss=2.3 * math.exp(-i / 80) + 0.05 * random.random(), accuracy=1 - math.exp(-i / 60))
+    if i % 10 == 0:
+        tqdm.write(f"step {i}")
+    time.sleep(0.01)"""
+
+
+def look(page: Page, name: str) -> None:
+    """Keep a picture of the page for human eyes, where somebody asked for it."""
+    folder = os.environ.get("MLWIDGETS_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def use_theme(lab: Lab, page: Page, theme: str) -> None:
+    lab.command(page, "apputils:change-theme", {"theme": theme})
+    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+
+def outputs(notebook: NotebookNode) -> list[set[str]]:
+    return [set(output.get("data", {})) for cell in notebook.cells for output in cell.outputs]
+
+
+def wait_for_change(page: Page, selector: str) -> None:
+    before = page.locator(selector).first.inner_text()
+    changed = "([selector, before]) => document.querySelector(selector).innerText !== before"
+    page.wait_for_function(changed, arg=[selector, before])
+
+
+def test_from_the_first_moment_to_what_is_left(lab: Lab, page: Page) -> None:
+    lab.write("live.ipynb", SETUP, TRAIN, "lenet.wait(); print('waited')")
+    lab.open(page, "live.ipynb")
+    lab.command(page, "notebook:run-all-cells")
+
+    page.locator(".mlw-chart canvas").nth(1).wait_for()
+    view = page.locator(".mlw-run")
+    assert view.locator(".mlw-badge").inner_text() == "running"
+    assert view.locator(".mlw-name").inner_text() == "lenet"
+    assert view.locator(".mlw-chip").all_inner_texts() == ["lr\n0.001", "epochs\n10", "team\nvision"]
+    assert view.locator(".mlw-chart-name").all_inner_texts() == ["loss", "accuracy"]
+    view.locator(".mlw-display img").wait_for()
+    view.locator(".mlw-line", has_text="it/s").wait_for()
+    assert view.locator(".mlw-line", has_text="it/s").count() == 1
+    for part in (".mlw-elapsed", ".mlw-chart-value", ".mlw-output"):
+        wait_for_change(page, part)
+    look(page, "live-light")
+    use_theme(lab, page, "JupyterLab Dark")
+    wait_for_change(page, ".mlw-chart-value")
+    look(page, "live-dark")
+
+    # The kernel is busy with a cell, and Stop works all the same. Enter stays with the button: no cell is edited.
+    assert page.locator(".jp-InputPrompt", has_text="[*]").count() == 1
+    page.locator(".mlw-stop").focus()
+    page.keyboard.press("Enter")
+    page.locator(".mlw-stop:disabled", has_text="Stopping…").wait_for()
+
+    still = page.locator(".jp-RenderedHTML", has_text="lenet")
+    still.wait_for()
+    assert "■ stopped" in still.inner_text()
+    assert page.locator(".mlw-run").count() == 0
+    page.locator(".jp-OutputArea-output", has_text="waited").wait_for()
+    look(page, "still-dark")
+    use_theme(lab, page, "JupyterLab Light")
+    look(page, "still-light")
+    saved = outputs(lab.save(page, "live.ipynb"))
+    assert saved[0] == {MIME, "text/html", "image/png", "text/plain"}
+
+
+def test_a_reloaded_page_goes_on_showing_the_run(lab: Lab, page: Page) -> None:
+    lab.write("reload.ipynb", SETUP, TRAIN)
+    lab.open(page, "reload.ipynb")
+    lab.command(page, "notebook:run-all-cells")
+    page.locator(".mlw-chart canvas").first.wait_for()
+    page.locator(".mlw-line", has_text=re.compile(r"^step 20\s*$")).wait_for()
+    lab.save(page, "reload.ipynb")
+    page.set_viewport_size({"width": 760, "height": 1100})
+    page.reload()
+
+    page.locator(".mlw-chart canvas").nth(1).wait_for()
+    assert page.locator(".mlw-line", has_text=re.compile(r"^step 20\s*$")).count() == 1
+    wait_for_change(page, ".mlw-chart-value")
+    lab.command(page, "application:toggle-left-area")
+    look(page, "live-narrow")
+    page.locator(".mlw-stop").click()
+    page.locator(".mlw-badge", has_text="stopped").wait_for()
+    assert page.locator(".mlw-stop").is_hidden()
+    assert "stopped" in page.locator(".mlw-cause").inner_text()
+
+
+def test_a_failed_run_leaves_its_traceback_to_whoever_opens_the_notebook(lab: Lab, page: Page) -> None:
+    lab.write("failed.ipynb", SETUP, "%%train broken\nlog(loss=1.0)\nvalues = [1, 2]\nvalues[2]", "_ = broken.wait()")
+    lab.open(page, "failed.ipynb")
+    lab.command(page, "notebook:run-all-cells")
+    page.locator(".jp-RenderedHTML", has_text="list index out of range").wait_for()
+    notebook = lab.save(page, "failed.ipynb")
+    assert not any(WIDGET_VIEW in data for data in outputs(notebook))
+
+    # Somebody else opens it: no kernel has these runs, and the notebook is not trusted.
+    (lab.root / "received.ipynb").write_text(
+        (lab.root / "failed.ipynb").read_text().replace("list index", "tuple index")
+    )
+    lab.open(page, "received.ipynb")
+    page.locator(
+        ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-RenderedHTML", has_text="tuple index out of range"
+    ).wait_for()
+    still = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-RenderedHTML")
+    assert "✕ failed" in still.inner_text()
+    assert re.search(r"-+> 3 values\[2\]|-+> 4 values\[2\]", still.inner_text())
+    loaded = "images => images.every(image => image.complete && image.naturalWidth > 0)"
+    assert still.locator("img").evaluate_all(loaded)
+    assert still.locator("pre span[style*='color']").count() > 0
+    look(page, "still-untrusted")
