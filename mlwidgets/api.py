@@ -13,7 +13,7 @@ from typing import Any
 
 from mlwidgets.capture import ambient, results
 from mlwidgets.capture.freeze import Freezer
-from mlwidgets.capture.modules import local_modules
+from mlwidgets.capture.modules import local_modules, submodules
 from mlwidgets.capture.names import CellNames, read_names
 from mlwidgets.capture.provenance import provenance
 from mlwidgets.capture.results import is_ipython_name
@@ -132,6 +132,7 @@ def train(
         inputs=frozen if frozen.names else None,
         ambient=_freeze_ambient(store, origin, random_states=seed is None),
         modules=local_modules(names.imports, store.put),
+        imports=submodules(names.attributes, values),
         unsent=freezer.unsent,
         results=outputs,
         resources=Resources(timeout=timeout),

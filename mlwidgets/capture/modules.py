@@ -78,6 +78,22 @@ def local_modules(imports: Iterable[str], put: Put) -> tuple[dict[str, Any], ...
     )
 
 
+def submodules(attributes: Iterable[str], namespace: dict[str, Any]) -> tuple[str, ...]:
+    """Return the imported submodules that chains of names lead to: ``sklearn.svm`` is no part of ``import sklearn``."""
+    found: dict[str, None] = {}
+    for chain in sorted(attributes):
+        first, *rest = chain.split(".")
+        module = namespace.get(first)
+        for part in rest:
+            if not isinstance(module, ModuleType):
+                break
+            name = f"{module.__name__}.{part}"
+            module = sys.modules.get(name)
+            if module is not None:
+                found[name] = None
+    return tuple(found)
+
+
 def _read(path: str, sources: dict[str, bytes]) -> bytes | None:
     if path not in sources:
         try:

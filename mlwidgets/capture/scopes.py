@@ -25,11 +25,13 @@ def code_names(code: CodeType) -> GlobalNames:
     """Return the globals that a code object and all code inside it touch."""
     found = GlobalNames()
     for part in _walk(code):
-        own = {i.argval for i in dis.get_instructions(part) if i.opname == "STORE_NAME"}
+        own: set[str] = set()  # what a class body has bound by then; `lr = lr` in one reads the global
         for instruction in dis.get_instructions(part):
             name = instruction.argval
             if instruction.opname in _READS and name not in own:
                 found.reads.add(name)
+            elif instruction.opname == "STORE_NAME":
+                own.add(name)
             elif instruction.opname in _STORES:
                 found.stores.add(name)
             elif instruction.opname == "IMPORT_NAME":
@@ -55,6 +57,20 @@ def nested_names(node: ast.AST) -> GlobalNames:
             found.stores |= inner.stores
             found.imports |= inner.imports
     return found
+
+
+def attribute_chains(tree: ast.AST) -> set[str]:
+    """Return every chain of attributes on a name, ``scipy.stats.norm`` for instance, also those in functions."""
+    chains = set()
+    for node in ast.walk(tree):
+        parts: list[str] = []
+        link: ast.AST = node
+        while isinstance(link, ast.Attribute):
+            parts.append(link.attr)
+            link = link.value
+        if parts and isinstance(link, ast.Name):
+            chains.add(".".join((link.id, *reversed(parts))))
+    return chains
 
 
 def _walk(code: CodeType) -> Iterator[CodeType]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import multiprocessing
 import os
 import signal
@@ -78,6 +79,9 @@ class Worker:
             inputs = thaw(spec.inputs, self._objects, namespace)
             namespace.update(inputs.values)
             inputs.apply_patches()
+        for name in spec.imports:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
         for name, text in spec.params.items():
             # What is no literal came as a frozen input.
             with contextlib.suppress(ValueError):

@@ -81,6 +81,8 @@ class RunSpec:
         What shapes the code from outside it: random states, filters, options.
     modules
         Local modules as they were at submit: name, path and the digest of the source.
+    imports
+        Submodules that the code reaches through their package.
     results
         Names to bring back; None brings back all that the code bound or changed.
     heading
@@ -95,6 +97,7 @@ class RunSpec:
     inputs: Frozen | None = None
     ambient: Frozen | None = None
     modules: tuple[dict[str, Any], ...] = ()
+    imports: tuple[str, ...] = ()
     unsent: dict[str, str] = field(default_factory=dict)
     results: tuple[str, ...] | None = None
     resources: Resources = field(default_factory=Resources)
@@ -127,6 +130,7 @@ class RunSpec:
             if data.get(key):
                 data[key] = Frozen.from_json(data[key])
         data["modules"] = tuple(data.get("modules", ()))
+        data["imports"] = tuple(data.get("imports", ()))
         if data.get("results") is not None:
             data["results"] = tuple(data["results"])
         data["resources"] = Resources(**data.get("resources", {}))

@@ -276,3 +276,9 @@ def test_git_state_is_recorded(notebook: Notebook) -> None:
     commit = notebook.run("!git rev-parse HEAD").text.strip()
     assert notebook.value("clean.environment['git']['commit']") == commit
     assert notebook.value("[r.environment['git']['dirty'] for r in (clean, dirty)]") == [False, True]
+
+
+def test_submodules_reached_through_their_package(nb: Notebook) -> None:
+    nb.run("import xml.etree.ElementTree\nimport sklearn.linear_model\nimport os.path")
+    nb.train("reached", "root = xml.etree.ElementTree.fromstring('<a/>').tag\nfit = sklearn.linear_model.Ridge().alpha")
+    assert nb.value("(reached.result['root'], reached.result['fit'])") == ("a", 1.0)
