@@ -39,3 +39,42 @@ def test_every_page_is_linked_from_the_index() -> None:
     }
 
     assert {page for page in PAGES if page.parent == index.parent} - linked - {index} == set()
+
+
+def _read(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def test_every_option_of_train_is_described_and_no_other() -> None:
+    from mlwidgets_magics.train import _parser
+
+    known = {option for action in _parser()._actions for option in action.option_strings}
+    table = re.findall(r"^\| `(-[^ `]+)", _read("train.md"), re.MULTILINE)
+
+    assert set(table) <= known
+    undescribed = [
+        a.option_strings for a in _parser()._actions if a.option_strings and not set(a.option_strings) & set(table)
+    ]
+    assert undescribed == []
+
+
+def test_everything_public_of_a_run_is_described() -> None:
+    from mlwidgets import Run
+
+    page = _read("runs.md")
+    public = [name for name in vars(Run) if not name.startswith("_")]
+    assert [name for name in public if not re.search(rf"`{name}\b", page)] == []
+
+
+def test_every_command_of_the_shell_is_described() -> None:
+    from mlwidgets.cli import _parser
+
+    (commands,) = (action.choices for action in _parser()._actions if action.dest != "help" and action.choices)
+    assert [name for name in commands if f"mlwidgets {name}" not in _read("runs.md")] == []
+
+
+def test_the_magic_describes_what_the_guide_describes() -> None:
+    from mlwidgets_magics.runs import _USAGE
+
+    for action in re.findall(r"\b(\w+) NAME", _USAGE):
+        assert f"`%runs {action} NAME`" in _read("runs.md")
