@@ -1,4 +1,6 @@
 // Bundles what the kernel mounts into files that the wheel ships: one ES module and one style sheet for each widget.
+import { readFileSync } from 'node:fs';
+
 import * as esbuild from 'esbuild';
 
 const options = {
@@ -9,6 +11,7 @@ const options = {
   target: 'es2022',
   minify: true,
   legalComments: 'inline',
+  banner: { js: `/*! Contains uPlot, under this licence:\n\n${readFileSync('node_modules/uplot/LICENSE', 'utf8')}*/` },
   logLevel: 'warning',
 };
 

@@ -1,34 +1,46 @@
 import { element } from './dom.ts';
 import type { Display } from './model.ts';
 import { terminalText } from './output.ts';
+import { Steady } from './steady.ts';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 
 /** What the cell displayed, as the notebook would have shown it. Only what changed is drawn again. */
 export class DisplayList {
-  readonly node = element('section', 'mlw-section mlw-displays', { 'aria-label': 'Displayed by the cell' });
+  readonly node = element('section', 'mlw-section mlw-displays', { 'aria-label': 'Displayed by the cell', hidden: '' });
+  private readonly steady = new Steady(this.node, () => {
+    this.node.hidden = this.shown.length === 0;
+  });
   private shown: string[] = [];
+  /** The picture that each frame shows next, should several be decoded at once. */
+  private readonly latest = new WeakMap<Element, HTMLImageElement>();
 
   update(displays: readonly Display[]): void {
+    this.steady.hold();
     const keys = displays.map((display) => JSON.stringify(display));
     displays.forEach((display, index) => {
       if (keys[index] !== this.shown[index]) this.place(display, index);
     });
     while (this.node.children.length > displays.length) this.node.lastElementChild?.remove();
-    this.node.hidden = displays.length === 0;
     this.shown = keys;
+    if (displays.length) this.node.hidden = false;
+  }
+
+  destroy(): void {
+    this.steady.destroy();
   }
 
   private place(display: Display, index: number): void {
     const before = this.node.children[index];
     const image = imageSource(display);
-    const present = before?.firstElementChild;
-    if (image && present instanceof HTMLImageElement) {
+    if (image && before?.firstElementChild instanceof HTMLImageElement) {
       // The old picture stays until the new one is decoded: nothing flickers or jumps.
       const next = renderImage(display, image);
-      void next.decode().catch(() => undefined).then(() => {
-        present.replaceWith(next);
-      });
+      this.latest.set(before, next);
+      const swap = (): void => {
+        if (this.latest.get(before) === next) before.replaceChildren(next);
+      };
+      next.decode().then(swap, swap);
       return;
     }
     const frame = element('div', 'mlw-display', {}, image ? renderImage(display, image) : renderOther(display));

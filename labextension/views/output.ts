@@ -1,6 +1,7 @@
 import { parseTerminal, type Span, type Style } from './ansi.ts';
 import { element } from './dom.ts';
 import type { Output } from './model.ts';
+import { Steady } from './steady.ts';
 
 /** Yellow as a ground marks the failing part of a line in tracebacks: dark text must stay readable on it. */
 const MARKER = '#ddb62b';
@@ -36,10 +37,14 @@ export class OutputPane {
     role: 'log',
     'aria-label': 'Output',
     'aria-live': 'off',
+    hidden: '',
   });
   private readonly text = new TerminalText(this.pane);
   private readonly hint = element('span', 'mlw-hint');
   private readonly resize: ResizeObserver;
+  private readonly steady = new Steady(this.pane, () => {
+    this.pane.hidden = this.empty;
+  });
   private following = true;
 
   constructor() {
@@ -56,18 +61,21 @@ export class OutputPane {
   }
 
   update(output: Output, ended: boolean): void {
-    const { pane } = this;
+    this.steady.hold();
     this.text.set(output.text);
-    const empty = pane.childNodes.length === 0;
+    const { empty } = this;
     this.hint.textContent = emptyHint(output, empty, ended);
-    pane.hidden = empty && !pane.style.minHeight;
+    if (!empty) this.pane.hidden = false;
     this.follow();
-    // It never shrinks (clear_output): what lies below would jump.
-    if (pane.clientHeight) pane.style.minHeight = `${pane.offsetHeight}px`;
   }
 
   destroy(): void {
     this.resize.disconnect();
+    this.steady.destroy();
+  }
+
+  private get empty(): boolean {
+    return this.pane.childNodes.length === 0;
   }
 
   private follow(): void {

@@ -74,6 +74,7 @@ export class RunView {
     for (const cleanup of this.cleanups.splice(0)) cleanup();
     for (const chart of this.byName.values()) chart.destroy();
     this.byName.clear();
+    this.displays.destroy();
     this.output.destroy();
     this.node.remove();
   }

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
 
 BUCKETS = 1000
+"""Pairs of extremes of one metric at most."""
+ALL_BUCKETS = 4000
+"""Pairs of extremes of all metrics together, as long as each keeps `FEWEST_BUCKETS`."""
+FEWEST_BUCKETS = 150
 OUTPUT_BYTES = 65536
 OUTPUT_LINES = 400
 LONGEST_VALUE = 200
@@ -103,7 +107,9 @@ def read_series(run: Run, buckets: int = BUCKETS) -> list[Series]:
     import numpy as np
 
     found = []
-    for name, column in run.columns().items():
+    columns = run.columns()
+    buckets = min(buckets, max(FEWEST_BUCKETS, ALL_BUCKETS // max(1, len(columns))))
+    for name, column in columns.items():
         steps, values = np.asarray(column.steps), np.asarray(column.values)
         if not len(values):
             continue

@@ -32,6 +32,8 @@ INTERVAL = 0.25
 """Seconds between two updates of a live view at least."""
 SHARE = 8
 """A view waits this many times as long as its last update took, so that it never keeps a core busy."""
+BYTES_PER_SECOND = 1_500_000
+"""What a view sends at most, on average: browsers may be far away."""
 PLAIN_INTERVAL = 2.0
 """Seconds between updates where there is no widget and the whole page is sent."""
 QUICK = 0.15
@@ -139,7 +141,8 @@ class LiveView:
         while goes_on:
             begin = time.monotonic()
             goes_on = self._widget.refresh()
-            time.sleep(max(INTERVAL, SHARE * (time.monotonic() - begin)) if goes_on else 0)
+            spent = SHARE * (time.monotonic() - begin)
+            time.sleep(max(INTERVAL, spent, self._widget.sent / BYTES_PER_SECOND) if goes_on else 0)
 
     def _follow_as_page(self) -> None:
         shown = ""

@@ -47,7 +47,14 @@ def picture(run: Run, patience: float = PATIENCE) -> bytes | None:
         quiet = subprocess.DEVNULL
         try:
             subprocess.run(
-                command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, timeout=patience, check=False
+                command,
+                env=environment,
+                stdin=quiet,
+                stdout=quiet,
+                stderr=quiet,
+                timeout=patience,
+                check=False,
+                start_new_session=True,  # an interrupt of the kernel goes to its whole process group
             )
         except (OSError, subprocess.TimeoutExpired):
             return None

@@ -41,12 +41,15 @@ class RunView(anywidget.AnyWidget):
         self._follower = Follower(run)
         self.seen = False
         """Whether a browser has drawn it."""
+        self.sent = 0
+        """About how many bytes the last `refresh` sent."""
         super().__init__(**self._changes())
         self.on_msg(self._receive)
 
     def refresh(self) -> bool:
         """Send what is new in the run folder, in one message; return whether the run goes on."""
         changes = self._changes()
+        self.sent = sum(_weight(value) for value in changes.values())
         with self.hold_sync():
             for name, value in changes.items():
                 setattr(self, name, value)
@@ -73,3 +76,12 @@ class RunView(anywidget.AnyWidget):
         self.seen = True
         if content.get("type") == "stop":
             self._run.stop()
+
+
+def _weight(value: Any) -> int:
+    """Return about how many bytes a part of the state takes on the wire."""
+    if isinstance(value, dict):
+        return sum(map(_weight, value.values()))
+    if isinstance(value, list):
+        return sum(map(_weight, value))
+    return len(value) if isinstance(value, str | bytes) else 8
