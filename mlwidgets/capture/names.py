@@ -29,6 +29,7 @@ _TEXT_MAGICS = frozenset(
     | {"python2", "python3", "ruby", "script", "sh", "svg", "sx", "system", "writefile"}
 )
 """Cell magics whose body is no code of the notebook."""
+_COMMANDS = frozenset({"system", "getoutput"})
 _TEXT_METHODS = frozenset({"eval", "evaluate", "execute", "query", "sql"})
 """pandas, numexpr and DuckDB find variables of the caller in the text that they are given."""
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -98,8 +99,8 @@ class _CellReader(Reader):
     def texts(self, call: ast.Call) -> set[str]:
         """Return names in commands and magics, and in queries."""
         given = _constants(call)
-        if _shell_method(call) is not None:
-            return set(_identifiers(given))
+        if method := _shell_method(call):
+            return {n for t in given for n in (_expansions(t) if method in _COMMANDS else _identifiers([t]))}
         if isinstance(call.func, ast.Attribute) and call.func.attr in _TEXT_METHODS:
             texts = [a for a in call.args if isinstance(a, ast.JoinedStr)]
             given += [str(p.value) for text in texts for p in text.values if isinstance(p, ast.Constant)]
@@ -112,7 +113,7 @@ class _CellReader(Reader):
         if len(texts) != len(node.args):
             return False
         first = texts[0] if texts else ""
-        if method in {"system", "getoutput"}:
+        if method in _COMMANDS:
             self._may_read(_expansions(first))
         elif method == "run_line_magic" and len(texts) == 2:
             self._line_magic(first, texts[1], node.lineno)
