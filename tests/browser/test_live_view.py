@@ -144,3 +144,22 @@ def test_a_failed_run_leaves_its_traceback_to_whoever_opens_the_notebook(lab: La
     assert still.locator("img").evaluate_all(loaded)
     assert still.locator("pre span[style*='color']").count() > 0
     look(page, "still-untrusted")
+
+
+def test_a_new_kernel_shows_the_run_live_again(lab: Lab, page: Page) -> None:
+    loop = "for i in range(100_000):\n    log(step_seen=i)\n    time.sleep(0.01)"
+    start = f"{SETUP}\nget_ipython().run_cell_magic('train', 'survivor', {loop!r})"
+    lab.write("restart.ipynb", start, "%load_ext mlwidgets\n%runs show survivor")
+    lab.open(page, "restart.ipynb")
+    lab.command(page, "notebook:run-cell-and-select-next")
+    page.locator(".mlw-chart canvas").first.wait_for()
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+
+    lab.command(page, "notebook:run-cell")
+    again = page.locator(".jp-Notebook-cell").nth(1)
+    again.locator(".mlw-chart canvas").wait_for()
+    assert again.locator(".mlw-badge").inner_text() == "running"
+    before = again.locator(".mlw-chart-value").inner_text()
+    again.locator(".mlw-chart-value", has_not_text=before).wait_for()
+    again.locator(".mlw-stop").click()
+    again.locator(".jp-RenderedHTML", has_text="■ stopped").wait_for()
