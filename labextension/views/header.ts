@@ -17,6 +17,8 @@ const STOP = 'M4 4h8v8H4z';
 const SHOWN_CHIPS = 12;
 /** Seconds after which a request to stop that had no effect is explained. */
 const PATIENCE = 8;
+/** Seconds without a word from the kernel after which it counts as gone. */
+const SILENCE = 12;
 /** Seconds after which a run that has not started is waiting rather than starting. */
 const QUEUED = 3;
 
@@ -79,28 +81,25 @@ export class HeaderBar {
   tick(): void {
     const header = this.header;
     if (!header) return;
-    const now = Date.now() / 1000 + this.skew;
     const ended = hasEnded(header.state);
+    const silent = !ended && this.heardAt !== null && Date.now() - this.heardAt > SILENCE * 1000;
+    const now = (silent && this.heardAt !== null ? this.heardAt : Date.now()) / 1000 + this.skew;
     const from = header.started ?? header.submitted;
     setText(this.elapsed, ended ? formatTook((header.ended ?? now) - from) : formatElapsed(now - from));
     const stopping = !ended && (header.stopping || this.askedAt !== null);
     this.stop.hidden = ended;
-    this.stop.disabled = stopping;
+    this.stop.disabled = stopping || silent;
     this.stop.title = `Stop ${header.name}`;
+    this.node.classList.toggle('mlw-silent', silent);
     setText(this.stopLabel, stopping ? 'Stopping…' : 'Stop');
-    setText(this.hint, this.explain(header, ended, now));
+    setText(this.hint, ended ? '' : silent ? standsStill(header) : this.explain(header, now));
     this.hint.hidden = !this.hint.textContent;
   }
 
-  private explain(header: Header, ended: boolean, now: number): string {
-    if (ended) return '';
+  private explain(header: Header, now: number): string {
     const waited = this.askedAt === null || header.stopping ? 0 : (Date.now() - this.askedAt) / 1000;
     if (waited > PATIENCE) {
       return `The kernel is busy and has not passed this on yet. In a terminal: mlwidgets stop ${header.name}`;
-    }
-    const silent = this.heardAt === null ? 0 : (Date.now() - this.heardAt) / 1000;
-    if (silent > 15) {
-      return `No news from the kernel. The run does not need it; %runs show ${header.name} opens this view again.`;
     }
     const queued = header.state === 'submitted' && now - header.submitted > QUEUED;
     return queued ? 'Waiting for its turn on this machine.' : '';
@@ -124,6 +123,10 @@ export class HeaderBar {
       this.chips.append(more);
     }
   }
+}
+
+function standsStill(header: Header): string {
+  return `No news from the kernel: this view stands still, the run need not. %runs show ${header.name} opens it again.`;
 }
 
 function chip(key: string, value: string, kind: string): HTMLElement {

@@ -24,6 +24,9 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
+from mlwidgets.runs.run import Run
+from mlwidgets.runs.store import RunStore
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -135,6 +138,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
+        # Runs outlive server and kernels, and a test that failed leaves its own behind.
+        for folder in RunStore(base / "store" / ".mlwidgets").folders():
+            Run(folder.path).stop()
 
 
 def _wait_for(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
