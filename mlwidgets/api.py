@@ -121,7 +121,7 @@ def train(
     store.prepare()
     values = {**namespace, **given}
     objects = {n: v for n, v in given.items() if not _is_literal(v)}
-    freezer = Freezer(namespace, values=values, skip={*names.assigned_first, *given})
+    freezer = Freezer(namespace, values=values, skip=given, hidden=names.hidden)
     frozen = freezer.freeze([*must, *objects], maybe, store.put)
     spec = RunSpec(
         id=new_run_id(name),

@@ -9,7 +9,7 @@ import pickle
 import sys
 import threading
 import types
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from mlwidgets.capture.explain import describe_type, explain
@@ -33,7 +33,9 @@ class Freezer:
     values
         Where to look names up; the namespace itself by default.
     skip
-        Names never to send, even if a function reads them: the cell assigns them first.
+        Names never to send because a function reads them.
+    hidden
+        Names not to send because of what is reached through a certain variable: the cell has bound them by then.
     follow
         Whether globals that functions read are frozen too.
     """
@@ -44,11 +46,13 @@ class Freezer:
         *,
         values: dict[str, Any] | None = None,
         skip: Collection[str] = (),
+        hidden: Mapping[str, Collection[str]] | None = None,
         follow: bool = True,
     ) -> None:
         self._namespace = namespace
         self._values = namespace if values is None else values
         self._skip = skip
+        self._hidden = hidden or {}
         self._follow = follow
         self.unsent: dict[str, str] = {}
 
@@ -84,6 +88,8 @@ class Freezer:
         self.unsent = {}
         stream = _Stream(kind, self._namespace)
         queue: list[tuple[str, str, bool]] = [(n, n, True) for n in must] + [(n, n, False) for n in maybe]
+        # What a function reads is asked for when it is first met: best through the variable that hides least.
+        queue.sort(key=lambda entry: len(self._hidden.get(entry[0], ())))
         seen = {n for n, _, _ in queue}
         while queue:
             name, root, needed = queue.pop(0)
@@ -94,7 +100,8 @@ class Freezer:
                     raise CannotSend(f"cannot send `{root}`: {reason}") from None
                 self.unsent[name] = reason
             for wanted in stream.take_wanted() if self._follow else ():
-                if wanted not in seen and wanted not in self._skip and wanted in self._values:
+                skipped = wanted in self._skip or wanted in self._hidden.get(root, ())
+                if wanted not in seen and not skipped and wanted in self._values:
                     seen.add(wanted)
                     queue.append((wanted, root, needed))
         if patches:
@@ -148,8 +155,10 @@ class _Stream:
         return None
 
     def take_wanted(self) -> list[str]:
-        """Return the globals that functions written so far read, once each."""
-        return list(self._pickler.wanted)
+        """Return the globals that functions written since the last call read, once each."""
+        wanted = list(self._pickler.wanted)
+        self._pickler.wanted = {}
+        return wanted
 
     def add_patches(self) -> None:
         """Write what the notebook set on the imported classes and modules that the variables touch."""
