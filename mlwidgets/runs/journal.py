@@ -115,7 +115,10 @@ def read_records(path: Path, offset: int = 0) -> NDArray[np.void]:
 
     layout = np.dtype([("metric", "<u8"), ("step", "<i8"), ("time", "<f8"), ("value", "<f8")])
     try:
-        return np.fromfile(path, dtype=layout, offset=offset * RECORD_SIZE)
+        with open(path, "rb") as file:
+            # A file that ends before the offset is empty from there on; numpy would raise.
+            file.seek(min(offset * RECORD_SIZE, os.fstat(file.fileno()).st_size))
+            return np.fromfile(file, dtype=layout)
     except FileNotFoundError:
         return np.empty(0, dtype=layout)
 
@@ -147,10 +150,13 @@ def group_records(records: NDArray[np.void], names: dict[int, str]) -> dict[str,
                 if key in names:
                     columns[names[key]] = MetricColumn(steps, times, part["value"].copy())
             return columns
-    found, first = np.unique(keys, return_index=True)
-    for key in found[np.argsort(first)].tolist():
+    found, first, which, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    grouped = records[np.argsort(which, kind="stable")]
+    ends = np.cumsum(counts)
+    for number in np.argsort(first).tolist():
+        key = int(found[number])
         if key in names:
-            part = records[keys == key]
+            part = grouped[ends[number] - counts[number] : ends[number]]
             columns[names[key]] = MetricColumn(part["step"], part["time"], part["value"])
     return columns
 
