@@ -155,6 +155,9 @@ class Supervisor:
             try:
                 write_outcome(self._folder, outcome)
                 return outcome
+            except FileNotFoundError:
+                # Somebody deleted the run: there is nobody left to tell.
+                return outcome
             except OSError:
                 if time.monotonic() > deadline:
                     raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,8 +63,9 @@ def run() -> Iterator[Run]:
     started = mlwidgets.train(LOGGING, name="logging", namespace={})
     until(lambda: len(started.metrics) > 20)
     yield started
-    started.stop()
-    started.wait(30)
+    if started.path.exists():
+        started.stop()
+        started.wait(30)
 
 
 def test_worker_killed(run: Run) -> None:
@@ -129,6 +131,13 @@ def test_supervisor_told_to_end_stops_the_run(run: Run) -> None:
     run.wait(30)
     assert run.state == "stopped"
     assert "by the system" in str(run.cause)
+
+
+def test_deleted_while_it_runs(run: Run) -> None:
+    supervisor, worker = pid_of(run, "supervisor"), pid_of(run, "worker")
+    shutil.rmtree(run.path)
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(supervisor) or psutil.Process(supervisor).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_code_that_does_not_let_itself_be_stopped_is_killed_with_all_it_started() -> None:
