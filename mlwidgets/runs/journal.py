@@ -8,6 +8,8 @@ hash of its name; the name itself is in the events.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import time
@@ -54,6 +56,7 @@ class LineWriter:
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.write(self._fd, b"\n")
+        self._torn = False
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one line with its kind and the time.
@@ -61,13 +64,17 @@ class LineWriter:
         Raises
         ------
         OSError
-            If it could not be written whole (a full disk); what was written of it is closed off.
+            If it could not be written whole (a full disk); what was written of it is closed off before more is.
         """
         line = json.dumps({"event": kind, "time": time.time(), **fields}).encode() + b"\n"
+        if self._torn:
+            line = b"\n" + line
         done = os.write(self._fd, line)
-        if done < len(line):
-            os.write(self._fd, b"\n")
-            raise OSError(28, "no space left on device", str(self._path))
+        self._torn = done < len(line)
+        if self._torn:
+            with contextlib.suppress(OSError):
+                self._torn = os.write(self._fd, b"\n") == 0
+            raise OSError(errno.ENOSPC, "no space left on device", str(self._path))
 
 
 def write_event(path: Path, kind: str, **fields: Any) -> None:

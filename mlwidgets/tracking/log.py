@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from struct import Struct
+from struct import error as StructError  # noqa: N812
 from time import time
 from typing import Any
 
-from mlwidgets.runs.journal import RECORD_FORMAT, LineWriter, align_metrics, metric_key, open_metrics
+from mlwidgets.runs.journal import RECORD_FORMAT, RECORD_SIZE, LineWriter, align_metrics, metric_key, open_metrics
 from mlwidgets.tracking.active import active_folder, tell_once
 
 _pack = Struct(RECORD_FORMAT).pack
@@ -34,13 +35,13 @@ class MetricLog:
         """Append one record for each metric; see `log`."""
         if values is not None:
             metrics = {**values, **metrics}
+        keys = self._keys
         for name, value in metrics.items():
-            if type(value) is not float:
+            if type(value) is not float or name not in keys:
                 metrics[name] = _number(name, value)
         if step is not None and type(step) is not int:
             step = _step(step)
         now = time()
-        keys = self._keys
         try:
             data = b""
             for name, number in metrics.items():
@@ -50,19 +51,21 @@ class MetricLog:
             if step is not None:
                 for name in metrics:
                     self._steps[name] = count(step + 1)
-            if os.write(self._fd, data) == len(data):
+            done = os.write(self._fd, data)
+            if done == len(data):
                 return
             align_metrics(self._fd)
-            reason = "the disk is full"
+            lost, reason = len(metrics) - done // RECORD_SIZE, "the disk is full"
         except OSError as error:
-            reason = error.strerror or str(error)
-        self.lost += len(metrics)
-        tell_once(f"metrics are not being recorded: {reason}. The code goes on.")
+            lost, reason = len(metrics), error.strerror or str(error)
+        except StructError:
+            raise TypeError(f"log: step must be an int of 64 bits, not {step}") from None
+        if not self.lost:
+            tell_once(f"metrics are not being recorded: {reason}. The code goes on.")
+        self.lost += lost
 
     def _register(self, name: str) -> None:
         """Give the metric's name to the readers before its first record."""
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"log: a metric's name must be a non-empty str, not {name!r}")
         self._events.write("metric", name=name)
         self._keys[name] = metric_key(name)
         self._steps[name] = count()
@@ -78,6 +81,8 @@ def _step(step: Any) -> int:
 
 def _number(name: str, value: Any) -> float:
     """Return a metric's value as a float: numbers, numpy scalars, tensors and arrays of one element."""
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"log: a metric's name must be a non-empty str, not {name!r:.60}")
     item = getattr(value, "item", None)
     try:
         if not isinstance(value, str | bytes | bytearray):

@@ -63,15 +63,18 @@ def _expressions(depth: int, calls: bool = True) -> st.SearchStrategy[str]:
         st.builds("({} and {})".format, part, part),
         st.builds("({} if {} else {})".format, part, part, part),
         st.builds("({} < {} < {})".format, part, part, part),
-        st.builds("({} := {})".format, NAMES, part),
         st.builds("(lambda: {})()".format, quiet),
         st.builds("(lambda {}: {})({})".format, NAMES, quiet, part),
-        st.builds("[{} for {} in {}][0]".format, quiet.filter(lambda e: ":=" not in e), NAMES, NAMES),
+        st.builds("[{} for {} in {}][0]".format, quiet, NAMES, NAMES),
         st.builds("([{1} for {0} in {2} if {1}], {2})[1]".format, NAMES, NAMES, NAMES),
         st.builds("list({} for {} in {})[0]".format, NAMES, NAMES, NAMES),
     ]
     if calls:
-        plain += [st.builds("{}()".format, FUNCTIONS), st.builds("{}({})".format, NAMES, part)]
+        plain += [
+            st.builds("({} := {})".format, NAMES, part),
+            st.builds("{}()".format, FUNCTIONS),
+            st.builds("{}({})".format, NAMES, part),
+        ]
     return st.one_of(plain)
 
 
