@@ -17,6 +17,7 @@ from mlwidgets.capture.modules import local_modules, submodules
 from mlwidgets.capture.names import CellNames, read_names
 from mlwidgets.capture.provenance import provenance
 from mlwidgets.capture.results import is_ipython_name
+from mlwidgets.capture.scopes import code_names
 from mlwidgets.errors import CaptureError, MissingName, ParameterError, StoreError
 from mlwidgets.runner.launch import launch
 from mlwidgets.runs.index import RunIndex, RunSummary
@@ -130,7 +131,7 @@ def train(
         params={n: literal_text(v) for n, v in given.items()},
         seed=seed,
         inputs=frozen if frozen.names else None,
-        ambient=_freeze_ambient(store, origin, random_states=seed is None),
+        ambient=_freeze_ambient(store, origin, namespace, random_states=seed is None),
         modules=local_modules(names.imports, store.put),
         imports=submodules(names.attributes, values),
         unsent=freezer.unsent,
@@ -258,7 +259,7 @@ def _select(
             f"the cell uses the name `{binding}` itself, so the run needs another one: "
             f"%%train {binding}_run for instance"
         )
-    wanted = set(names.maybe)
+    wanted = names.maybe.union(*(code_names(m.__code__).reads for _, _, m in origin.shell.get("magics", ())))
     if names.opaque:
         wanted |= {n for n in namespace if not n.startswith("_") and not is_ipython_name(n)}
     skipped = {n for n in namespace if _is_shell_name(n, namespace[n])} | set(given)
@@ -284,8 +285,8 @@ def _is_literal(value: Any) -> bool:
     return True
 
 
-def _freeze_ambient(store: RunStore, origin: Origin, *, random_states: bool) -> Frozen:
+def _freeze_ambient(store: RunStore, origin: Origin, namespace: dict[str, Any], *, random_states: bool) -> Frozen:
     state = ambient.gather(random_states=random_states)
     # One entry for each setting: one that cannot be sent must not take the others with it.
     state |= {f"shell.{name}": value for name, value in origin.shell.items()}
-    return Freezer({}, values=state, follow=False).freeze([], list(state), store.put, patches=False)
+    return Freezer(namespace, values=state, follow=False).freeze([], list(state), store.put, patches=False)

@@ -132,8 +132,10 @@ def shell_settings(shell: Any) -> dict[str, Any]:
         "autoawait": shell.autoawait,
         "automagic": shell.automagic,
         "colors": shell.colors,
+        "compiler_flags": shell.compile.flags,
         "extensions": sorted(set(shell.extension_manager.loaded) - _OWN_EXTENSIONS),
         "magics": _own_magics(shell),
+        "magic_classes": [type(m) for m in shell.magics_manager.registry.values() if type(m).__module__ == "__main__"],
         "precision": shell.display_formatter.formatters["text/plain"].float_precision or None,
     }
     inline = sys.modules.get("matplotlib_inline.config")

@@ -5,10 +5,14 @@ Libraries are asked only if the notebook has imported them.
 
 from __future__ import annotations
 
+import decimal
 import random
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
+
+from mlwidgets.capture import logs
 
 
 def gather(*, random_states: bool) -> dict[str, Any]:
@@ -25,17 +29,31 @@ def gather(*, random_states: bool) -> dict[str, Any]:
         "warnings": list(warnings.filters),
         "recursion_limit": sys.getrecursionlimit(),
     }
-    for name, ask in (("numpy", _numpy), ("torch", _torch), ("matplotlib", _matplotlib), ("pandas", _pandas)):
+    libraries: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+        ("numpy", _numpy),
+        ("torch", _torch),
+        ("matplotlib", _matplotlib),
+        ("pandas", _pandas),
+        ("decimal", lambda decimal: decimal.getcontext()),
+        ("logging", lambda _: logs.gather()),
+    )
+    for name, ask in libraries:
         library = sys.modules.get(name)
         if library is not None:
             state[name] = ask(library)
+    # Functions may be such that they cannot be sent: they must not take the other settings with them.
+    if "numpy" in state and state["numpy"]["print"].get("formatter"):
+        state["numpy.formatter"] = state["numpy"]["print"].pop("formatter")
+    if "pandas" in state:
+        state["pandas.functions"] = {k: v for k, v in state["pandas"].items() if callable(v)}
+        state["pandas"] = {k: v for k, v in state["pandas"].items() if not callable(v)}
     if random_states:
         state["random"] = _random_states()
     return state
 
 
 def _numpy(numpy: Any) -> dict[str, Any]:
-    options = {k: v for k, v in numpy.get_printoptions().items() if k not in {"override_repr", "formatter"}}
+    options = {k: v for k, v in numpy.get_printoptions().items() if k != "override_repr"}
     return {"print": options, "errors": numpy.geterr()}
 
 
@@ -52,6 +70,7 @@ def _torch(torch: Any) -> dict[str, Any]:
         ),
         "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
         "matmul": torch.get_float32_matmul_precision(),
+        "anomaly": (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
         "print": dict(vars(torch._tensor_str.PRINT_OPTS)),
     }
 
@@ -60,18 +79,28 @@ def _matplotlib(matplotlib: Any) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         defaults = matplotlib.rcParamsDefault
-        names = [k for k in matplotlib.rcParams if not k.startswith("backend") and k in defaults]
-        return {k: matplotlib.rcParams[k] for k in names if matplotlib.rcParams[k] != defaults[k]}
+        names = [k for k in matplotlib.rcParams if not k.startswith(("backend", "interactive")) and k in defaults]
+        state = {k: matplotlib.rcParams[k] for k in names if matplotlib.rcParams[k] != defaults[k]}
+        # Whoever first needs the backend chooses it, and turns interaction on.
+        if getattr(sys.modules.get("matplotlib.pyplot"), "_backend_mod", None) is not None:
+            state["interactive"] = matplotlib.is_interactive()
+        return state
 
 
 def _pandas(pandas: Any) -> dict[str, Any]:
-    options = {}
-    for name in dir(pandas.options.display):
-        try:
-            options[f"display.{name}"] = pandas.get_option(f"display.{name}")
-        except (KeyError, AttributeError):
-            continue
-    return {k: v for k, v in options.items() if isinstance(v, bool | int | float | str | type(None))}
+    options: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some options are deprecated
+        groups = [("", pandas.options)]
+        while groups:
+            prefix, group = groups.pop()
+            for name in dir(group):
+                value = getattr(group, name)
+                if type(value) is type(group):
+                    groups.append((f"{prefix}{name}.", value))
+                elif callable(value) or isinstance(value, bool | int | float | str | type(None)):
+                    options[f"{prefix}{name}"] = value
+    return options
 
 
 def _random_states() -> dict[str, Any]:
@@ -104,16 +133,34 @@ def apply(state: dict[str, Any]) -> None:
 
         np.set_printoptions(**state["numpy"]["print"])
         np.seterr(**state["numpy"]["errors"])
+        if "numpy.formatter" in state:
+            np.set_printoptions(formatter=state["numpy.formatter"])
     if "torch" in state:
         _apply_torch(state["torch"])
     if state.get("matplotlib"):
         import matplotlib as mpl
 
-        mpl.rcParams.update(state["matplotlib"])
-    if "pandas" in state:
-        import pandas as pd
+        options = dict(state["matplotlib"])
+        if not options.pop("interactive", True):
+            import matplotlib.pyplot as plt
 
-        for name, value in state["pandas"].items():
+            plt.switch_backend(mpl.get_backend())
+            plt.ioff()
+        mpl.rcParams.update(options)
+    if "pandas" in state:
+        _apply_pandas({**state["pandas"], **state.get("pandas.functions", {})})
+    if "decimal" in state:
+        decimal.setcontext(state["decimal"])
+    if "logging" in state:
+        logs.apply(state["logging"])
+
+
+def _apply_pandas(options: dict[str, Any]) -> None:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some options are deprecated
+        for name, value in options.items():
             if pd.get_option(name) != value:
                 pd.set_option(name, value)
 
@@ -133,6 +180,8 @@ def _apply_torch(state: dict[str, Any]) -> None:
     present = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     if present != (algorithms, warn_only):
         torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+    if (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()) != state["anomaly"]:
+        torch.autograd.set_detect_anomaly(state["anomaly"][0], state["anomaly"][1])
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = state["cudnn"]
     torch.set_float32_matmul_precision(state["matmul"])
     vars(torch._tensor_str.PRINT_OPTS).update(state["print"])

@@ -6,6 +6,7 @@ import io
 import linecache
 import os
 import pickle
+import re
 import sys
 import threading
 import types
@@ -16,6 +17,8 @@ from mlwidgets.capture.explain import describe_type, explain
 from mlwidgets.capture.pickling import IN_BAND, DeepPickler, FreezePickler
 from mlwidgets.errors import CannotSend
 from mlwidgets.runs.spec import Frozen, FrozenName
+
+_ASSIGNMENT = re.compile(r"^\s*([\w.]+)\.\w+\s*=(?!=)|\bsetattr\(\s*([\w.]+)\s*,", re.MULTILINE)
 
 _DEEP_STACK = 512 << 20
 _DEEP_LIMIT = 1_000_000
@@ -91,23 +94,29 @@ class Freezer:
         # What a function reads is asked for when it is first met: best through the variable that hides least.
         queue.sort(key=lambda entry: len(self._hidden.get(entry[0], ())))
         seen = {n for n, _, _ in queue}
-        while queue:
-            name, root, needed = queue.pop(0)
-            error = stream.add(name, self._values[name], keep_going=not needed)
-            if error is not None:
-                reason = explain(root, self._values[root], self._namespace) or describe_type(error)
-                if needed:
-                    raise CannotSend(f"cannot send `{root}`: {reason}") from None
-                self.unsent[name] = reason
+        while queue or patches:
+            if not queue:
+                # Last, since what was sent tells which classes are touched; patches may read globals in their turn.
+                stream.add_patches()
+                patches, name, root, needed = False, "", "", False
+            else:
+                name, root, needed = queue.pop(0)
+                self._add(stream, name, root, needed)
             for wanted in stream.take_wanted() if self._follow else ():
                 skipped = wanted in self._skip or wanted in self._hidden.get(root, ())
                 if wanted not in seen and not skipped and wanted in self._values:
                     seen.add(wanted)
-                    queue.append((wanted, root, needed))
-        if patches:
-            stream.add_patches()
+                    queue.append((wanted, root or wanted, needed))
         stream.add_sources()
         return stream
+
+    def _add(self, stream: _Stream, name: str, root: str, needed: bool) -> None:
+        error = stream.add(name, self._values[name], keep_going=not needed)
+        if error is not None:
+            reason = explain(root, self._values[root], self._namespace) or describe_type(error)
+            if needed:
+                raise CannotSend(f"cannot send `{root}`: {reason}") from None
+            self.unsent[name] = reason
 
 
 class _Stream:
@@ -136,10 +145,16 @@ class _Stream:
         RecursionError
             If it is too deep for this pickler.
         """
+        error = self._dump(("name", name, value), keep_going=keep_going)
+        if error is None:
+            self.names.append(FrozenName(name, describe_type(value), _summary(value)))
+        return error
+
+    def _dump(self, record: tuple[str, str, Any], *, keep_going: bool) -> Exception | None:
         before = self.stream.tell(), len(self.buffers), dict(self._pickler.wanted)
         memo = self._pickler.memo.copy() if keep_going else None
         try:
-            self._pickler.dump(("name", name, value))
+            self._pickler.dump(record)
         except RecursionError:
             raise
         except Exception as error:  # an object's own __reduce__ may raise anything
@@ -151,7 +166,6 @@ class _Stream:
                 self._pickler.wanted = wanted
                 self._pickler.memo = memo
             return error
-        self.names.append(FrozenName(name, describe_type(value), _summary(value)))
         return None
 
     def take_wanted(self) -> list[str]:
@@ -163,18 +177,18 @@ class _Stream:
     def add_patches(self) -> None:
         """Write what the notebook set on the imported classes and modules that the variables touch."""
         for owner, attribute, value in list(self._patches()):
-            self._pickler.dump(("patch", attribute, (owner, value)))
+            self._dump(("patch", attribute, (owner, value)), keep_going=True)
 
     def _patches(self) -> Iterator[tuple[Any, str, Any]]:
-        modules = [v for v in self._namespace.values() if isinstance(v, types.ModuleType)]
         classes: dict[type, None] = {}
-        for module in modules:
+        owners = (*self._namespace.values(), *self._assigned_to())
+        for module in {id(v): v for v in owners if isinstance(v, types.ModuleType)}.values():
             for name, value in list(vars(module).items()):
                 if isinstance(value, type):
                     classes[value] = None
                 elif self._is_ours(value) and not name.startswith("__"):
                     yield module, name, value
-        named = (v for v in self._namespace.values() if isinstance(v, type))
+        named = (v for v in owners if isinstance(v, type))
         for found in (*named, *self._pickler.types):
             classes.update(dict.fromkeys(found.__mro__))
         for cls in classes:
@@ -183,12 +197,32 @@ class _Stream:
                     if self._is_ours(value):
                         yield cls, name, value
 
+    def _assigned_to(self) -> Iterator[types.ModuleType | type]:
+        """Yield the modules and classes, however deep, that cells of the notebook assigned attributes of."""
+        cells = self._namespace.get("In")
+        texts = [c for c in cells if isinstance(c, str)] if isinstance(cells, list) else []
+        chains = {m[1] or m[2] for text in texts for m in _ASSIGNMENT.finditer(text)}
+        for first, *rest in (chain.split(".") for chain in chains):
+            owner = self._namespace.get(first)
+            for part in rest:
+                owner = getattr(owner, part, None)
+            if isinstance(owner, types.ModuleType | type):
+                yield owner
+
     def _is_ours(self, value: Any) -> bool:
         if isinstance(value, staticmethod | classmethod):
             value = value.__func__
         elif isinstance(value, property):
             value = value.fget
-        return isinstance(value, types.FunctionType) and value.__globals__ is self._namespace
+        if isinstance(value, types.FunctionType):
+            return value.__globals__ is self._namespace
+        if isinstance(value, type) or not type(value).__module__.startswith(("functools", "pandas.")):
+            return False
+        # A partial method, or the descriptor that pandas makes of an accessor class.
+        return any(
+            v.__module__ == "__main__" if isinstance(v, type) else getattr(v, "__globals__", None) is self._namespace
+            for v in getattr(value, "__dict__", {}).values()
+        )
 
     def add_sources(self) -> None:
         """Write the cells' sources that functions came from, for tracebacks and `inspect`."""

@@ -131,5 +131,7 @@ class _Merger:
         for group, other in zip(mine.param_groups, theirs.param_groups, strict=True):
             for parameter, changed in zip(group["params"], other["params"], strict=True):
                 self.merge(parameter, changed)
+        if getattr(theirs, "_opt_called", False):
+            mine._opt_called = True  # a scheduler warns without it
         mine.load_state_dict(theirs.state_dict())
         return True

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import enum
+import functools
 import importlib.util
 import io
 import pickle
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -61,18 +64,31 @@ class _Rules:
         self.types.add(kind)
         if isinstance(obj, types.ModuleType) and obj.__name__ in sys.modules:
             return self._reduce_module(obj)
+        if kind in _PLAIN:
+            return _PLAIN[kind](obj)
         torch = sys.modules.get("torch")
         if torch is not None and hasattr(torch, "UntypedStorage"):
-            if isinstance(obj, torch.Tensor):
-                return self._reduce_tensor(torch, obj)
-            if isinstance(obj, torch.storage.TypedStorage):
-                return thaw.typed_storage, (self._one_storage(obj._untyped_storage), obj.dtype)
-            if isinstance(obj, torch.UntypedStorage):
-                return self._reduce_storage(torch, obj)
+            reduced = self._reduce_torch(torch, obj)
+            if reduced is not NotImplemented:
+                return reduced
         numpy = sys.modules.get("numpy")
         if numpy is not None and kind is numpy.ndarray and obj.base is not None:
             return self._reduce_array_view(numpy, obj)
         return NotImplemented
+
+    def _reduce_torch(self, torch: Any, obj: Any) -> Any:
+        reduced: Any = NotImplemented
+        if isinstance(obj, torch.Tensor):
+            reduced = self._reduce_tensor(torch, obj)
+        elif isinstance(obj, torch.storage.TypedStorage):
+            reduced = thaw.typed_storage, (self._one_storage(obj._untyped_storage), obj.dtype)
+        elif isinstance(obj, torch.UntypedStorage):
+            reduced = self._reduce_storage(torch, obj)
+        elif isinstance(obj, torch.utils.data.DataLoader) and obj._iterator is not None:
+            reduced = _without_workers(obj)
+        elif isinstance(obj, torch.optim.Optimizer) and hasattr(vars(obj).get("step"), "_wrapped_by_lr_sched"):
+            reduced = _with_scheduler(obj)
+        return reduced
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
         reduced = cloudpickle.Pickler.reducer_override(self, function)
@@ -91,6 +107,7 @@ class _Rules:
             self.types.add(cls)
             return reduced
         build, arguments, state = reduced[:3]
+        state = _with_slots(cls, arguments, state)
         # The tracker id, next to last, would make the reader rewrite a live class of the same id.
         arguments = (*arguments[:-2], None, arguments[-1])
         self.types.update(cls.__mro__)
@@ -145,6 +162,58 @@ class _Rules:
             return NotImplemented
         offset = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
         return thaw.array_view, (root, offset, array.shape, array.strides, array.dtype)
+
+
+def _importable(obj: Any) -> bool:
+    """Whether `obj` is what its qualified name finds in a module that other processes can import."""
+    if obj.__module__ == "__main__":
+        return False
+    found: Any = sys.modules.get(obj.__module__)
+    for part in obj.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is obj
+
+
+def _reduce_cached(obj: Any) -> Any:
+    """Reduce what ``functools.lru_cache`` makes of a function of the notebook; what it has cached stays behind."""
+    if _importable(obj):
+        return NotImplemented
+    return thaw.cached_function, (obj.__wrapped__, obj.cache_parameters(), vars(obj))
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    functools._lru_cache_wrapper: _reduce_cached,
+    # Python 3.11 keeps a lock in it.
+    functools.cached_property: lambda obj: (type(obj), (obj.func,), {"attrname": obj.attrname}),
+    weakref.ref: lambda obj: (thaw.weak_reference, (obj(),)),
+    weakref.WeakKeyDictionary: lambda obj: (type(obj), (dict(obj),)),
+    weakref.WeakValueDictionary: lambda obj: (type(obj), (dict(obj),)),
+}
+"""How objects of exactly these types are reduced."""
+
+
+def _with_slots(cls: type, arguments: tuple[Any, ...], state: Any) -> Any:
+    """Have a class built with its ``__slots__``, which cloudpickle only sets as an attribute; return its state."""
+    slots = vars(cls).get("__slots__")
+    attributes, others = state
+    if slots is None or isinstance(cls, enum.EnumMeta) or issubclass(cls, tuple):
+        return state
+    arguments[3]["__slots__"] = slots if isinstance(slots, str) else tuple(slots)
+    kept = {k: v for k, v in attributes.items() if not isinstance(v, types.MemberDescriptorType)}
+    return {k: v for k, v in kept.items() if k != "__slots__"}, others
+
+
+def _with_scheduler(optimizer: Any) -> Any:
+    """Reduce an optimizer together with the mark by which a scheduler sees that it steps."""
+    build, arguments, state, *rest = optimizer.__reduce_ex__(5)
+    stepped = getattr(optimizer, "_opt_called", False)
+    return build, arguments, (state, stepped), *(*rest, None, None)[:2], thaw.set_scheduled_state
+
+
+def _without_workers(loader: Any) -> Any:
+    """Reduce a DataLoader whose persistent workers are alive to one that starts its own."""
+    build, arguments, state, *rest = loader.__reduce_ex__(5)
+    return build, arguments, {**state, "_iterator": None}, *rest
 
 
 class FreezePickler(_Rules, cloudpickle.Pickler):

@@ -20,7 +20,7 @@ from mlwidgets.runs.objects import ObjectStore, content_digest
 from mlwidgets.runs.result import Result
 from mlwidgets.runs.spec import Frozen
 
-_IPYTHON = re.compile(r"_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__")
+_IPYTHON = re.compile(r"_+|_i+|_i?\d+|_[iod]h|In|Out|_exit_code|get_ipython|exit|quit|open|__\w+__")
 _UNCHANGEABLE = (bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType, type(None))
 
 

@@ -7,6 +7,7 @@ variables go are methods of `Thawer`; the module-level functions of the same nam
 from __future__ import annotations
 
 import builtins
+import functools
 import linecache
 import pickle
 import sys
@@ -69,6 +70,40 @@ def module(name: str) -> types.ModuleType:
     """Import a module by name."""
     __import__(name)
     return sys.modules[name]
+
+
+def cached_function(function: Callable[..., Any], parameters: dict[str, Any], attributes: dict[str, Any]) -> Any:
+    """Put ``functools.lru_cache`` around a function; its cache starts empty."""
+    cached = functools.lru_cache(**parameters)(function)
+    vars(cached).update(attributes)
+    return cached
+
+
+def weak_reference(target: Any) -> Any:
+    """Refer weakly to `target`; to nothing if it was gone already."""
+    return weakref.ref(_Gone() if target is None else target)
+
+
+def set_scheduled_state(optimizer: Any, state: Any) -> None:
+    """Give an optimizer its state, and wrap its ``step`` as a learning rate scheduler does and later checks."""
+    plain, stepped = state
+    optimizer.__setstate__(plain)
+    function, reference = type(optimizer).step, weakref.ref(optimizer)
+
+    @functools.wraps(function)
+    def step(*args: Any, **kwargs: Any) -> Any:
+        stepping: Any = reference()
+        stepping._opt_called = True
+        return function.__get__(stepping, type(stepping))(*args, **kwargs)
+
+    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    optimizer.step = step
+    if stepped:
+        optimizer._opt_called = True
+
+
+class _Gone:
+    """Something that nothing refers to."""
 
 
 def array_view(root: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import builtins
 import getpass
+import hashlib
 import os
 import sys
+import tempfile
 import types
 from typing import Any, NoReturn
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -17,6 +20,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Type
 from traitlets.config import Config
 
+from mlwidgets.capture.results import is_ipython_name
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.tracking.active import tell_once
 
@@ -83,6 +87,15 @@ class JournalDisplayHook(DisplayHook):
             self.shell.display_pub.publish(format_dict, md_dict)  # type: ignore[union-attr]
 
 
+class CellCompiler(CachingCompiler):
+    """Names cells as a kernel does, which decides how warnings and tracebacks show them."""
+
+    def get_code_name(self, raw_code: str, code: str, number: int) -> str:
+        """Return the file name that the code is to have; there is no such file."""
+        mark = hashlib.sha256(raw_code.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+        return os.path.join(tempfile.gettempdir(), f"mlwidgets_{os.getpid()}", f"{mark}.py")
+
+
 class WorkerShell(InteractiveShell):
     """A real IPython shell with neither terminal nor history file.
 
@@ -94,6 +107,7 @@ class WorkerShell(InteractiveShell):
 
     display_pub_class = Type(JournalPublisher)
     displayhook_class = Type(JournalDisplayHook)
+    compiler_class = Type(CellCompiler)
     failure: dict[str, Any] | None = None
 
     def enable_gui(self, gui: str | None = None) -> None:
@@ -101,6 +115,10 @@ class WorkerShell(InteractiveShell):
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         self.failure = {"ename": getattr(etype, "__name__", str(etype)), "evalue": str(evalue), "traceback": stb}
+
+
+# pandas, rich and others tell a notebook from a terminal by this name, and print wide tables accordingly.
+WorkerShell.__name__ = WorkerShell.__qualname__ = "ZMQInteractiveShell"
 
 
 def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str, Any]) -> WorkerShell:
@@ -115,7 +133,9 @@ def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str,
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryAccessor.enabled = False
+    sent = {n: v for n, v in vars(main).items() if is_ipython_name(n) and not n.startswith("__")}
     shell: WorkerShell = WorkerShell.instance(config=config, user_module=main, user_ns=vars(main))
+    _restore_outputs(shell, sent)
     magics: Any = shell.magics_manager
     extensions: Any = shell.extension_manager
     assert isinstance(shell.display_pub, JournalPublisher)
@@ -123,6 +143,7 @@ def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str,
     for name in ("ast_node_interactivity", "autoawait", "execution_count", "colors"):
         if settings.get(name) is not None:
             setattr(shell, name, settings[name])
+    shell.compile.flags |= settings.get("compiler_flags", 0)
     if settings.get("automagic") is not None:
         shell.automagic = settings["automagic"]
     for name in settings.get("extensions", ()):
@@ -132,6 +153,8 @@ def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str,
             tell_once(f"the extension {name} could not be loaded in the run: {error}")
     for kind, name, function in settings.get("magics", ()):
         magics.register_function(function, magic_kind=kind, magic_name=name)
+    for cls in settings.get("magic_classes", ()):
+        shell.register_magics(cls)
     if settings.get("figure_formats") or settings.get("figure_options"):
         _inline_figures(shell, settings)
     if settings.get("precision"):
@@ -140,6 +163,15 @@ def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str,
     getpass.getpass = _no_input
     sys.breakpointhook = _no_debugger
     return shell
+
+
+def _restore_outputs(shell: WorkerShell, sent: dict[str, Any]) -> None:
+    """Put back what the code reads of the notebook's earlier outputs: ``_``, ``_12``, ``Out[12]``."""
+    vars(shell.user_module)["Out"].update(sent.pop("Out", None) or sent.pop("_oh", None) or {})
+    vars(shell.user_module).update(sent)
+    hook: Any = shell.displayhook
+    for name in {"_", "__", "___"} & set(sent):
+        setattr(hook, name, sent[name])  # or it would take the name for the user's own and leave it alone
 
 
 def _inline_figures(shell: WorkerShell, settings: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ class Worker:
     def _prepare(self) -> WorkerShell:
         """Make the process what the notebook was: modules, variables, options, random states."""
         spec = self._spec
-        state = thaw(spec.ambient, self._objects, {}).values if spec.ambient else {}
+        state = thaw(spec.ambient, self._objects, vars(self._main)).values if spec.ambient else {}
         ambient.apply_paths(state)
         serve(spec.modules, self._objects)
         sys.modules["__main__"] = self._main
