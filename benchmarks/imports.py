@@ -49,7 +49,8 @@ IMPORT, LOAD = "`import mlwidgets`", "`%load_ext mlwidgets` in a fresh IPython"
 #: What is timed: code that goes before, the code itself, and a check that it did its work.
 SUBJECTS = {
     IMPORT: ("", "import mlwidgets", "mlwidgets.log"),
-    "`from mlwidgets import log, save, train, runs`": ("", "from mlwidgets import log, save, train, runs", ""),
+    "`from mlwidgets import log, save`": ("", "from mlwidgets import log, save", ""),
+    "`from mlwidgets import train`": ("", "from mlwidgets import train", ""),
     LOAD: (_SHELL, _LOAD, _LOADED),
     "`%load_ext mlwidgets` where ipykernel is imported": (_KERNEL, _LOAD, _LOADED),
     "`import numpy`": ("", "import numpy", ""),

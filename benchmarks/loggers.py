@@ -97,6 +97,18 @@ class Nothing(Logger):
         return lambda _step, _loss, _acc: None
 
 
+class BareWrite(Logger):
+    """One `write` of as many bytes as two records of ours have: what no call that is safe from SIGKILL goes below."""
+
+    title = "one bare `os.write` of 64 bytes"
+
+    def open(self) -> LogCall:
+        """Return the call."""
+        file = os.open(self.folder / "bytes", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        data, write = bytes(64), os.write
+        return lambda _step, _loss, _acc: write(file, data)
+
+
 class Ours(Logger):
     """`mlwidgets.log` inside a run."""
 
