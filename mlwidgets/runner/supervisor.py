@@ -61,7 +61,7 @@ class Supervisor:
             return self._record(Outcome(FAILED, f"the worker could not be started: {error}", ended_at=time.time()))
         while (status := worker.poll()) is None:
             self._attend(worker)
-            self._sleep(1.0 if self._ending is None else 0.1)
+            self._sleep(self._patience())
         worker.kill()
         outcome = self._record(self._judge(status, _oom_kills() > oom_before))
         if environment is not None:
@@ -77,6 +77,13 @@ class Supervisor:
     def _note_signal(self, number: int, _frame: Any) -> None:
         if number in {signal.SIGTERM, signal.SIGINT}:
             self._terminated = True
+
+    def _patience(self) -> float:
+        """Return for how long nothing needs to be looked at; a signal ends the sleep before that."""
+        timeout = self._spec.resources.timeout
+        if self._ending is not None:
+            return 0.1
+        return 1.0 if timeout is None else min(1.0, max(0.01, timeout - self._running()))
 
     def _sleep(self, seconds: float) -> None:
         select.select([self._wake_read], [], [], seconds)
