@@ -75,9 +75,10 @@ class RunStore:
                 f"run: chmod 700 '{self.path}'"
             )
         found = read_json(self.path / "store.json")
-        if found is not None and found.get("format", 0) > FORMAT:
+        written = 0 if found is None else found.get("format", 0)
+        if not isinstance(written, int) or written > FORMAT:
             raise StoreError(
-                f"the store {self.path} was written by a newer mlwidgets (format {found['format']}, this one reads "
+                f"the store {self.path} was written by a newer mlwidgets (format {written}, this one reads "
                 f"up to {FORMAT}); upgrade mlwidgets"
             )
 

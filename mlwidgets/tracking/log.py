@@ -60,9 +60,12 @@ class MetricLog:
             lost, reason = len(metrics), error.strerror or str(error)
         except StructError:
             raise TypeError(f"log: step must be an int of 64 bits, not {step}") from None
+        self._lose(lost, reason)
+
+    def _lose(self, records: int, reason: str) -> None:
         if not self.lost:
             tell_once(f"metrics are not being recorded: {reason}. The code goes on.")
-        self.lost += lost
+        self.lost += records
 
     def _register(self, name: str) -> None:
         """Give the metric's name to the readers before its first record."""
