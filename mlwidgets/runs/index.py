@@ -80,7 +80,7 @@ class RunIndex:
         return found
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._store.path / "index.sqlite", timeout=2.0)
+        connection = sqlite3.connect(self._store.path / "index.sqlite", timeout=0.5)
         connection.execute("CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, summary TEXT NOT NULL)")
         return connection
 

@@ -98,7 +98,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 entry = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(entry, dict):
+            if isinstance(entry, dict) and "event" in entry:
                 yield entry
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mlwidgets.runs.alive import holder
@@ -47,19 +47,26 @@ def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
 
     A run whose processes died without a word is `killed`, whoever looks: the locks on ``alive`` tell.
     """
-    recorded = read_json(folder.outcome)
+    recorded = _recorded(folder)
     if recorded is not None:
-        return Outcome(**recorded)
+        return recorded
     # The locks are looked at before the events: a run that ends in between has its outcome by then.
     supervisor, worker = holder(folder.alive, "supervisor"), holder(folder.alive, "worker")
     events = {e["event"]: e for e in read_lines(folder.events) if e["event"] != "metric"}
     started = events["started"]["time"] if "started" in events else None
     if supervisor or worker:
         return Outcome(RUNNING if started else SUBMITTED, started_at=started)
-    recorded = read_json(folder.outcome)
+    recorded = _recorded(folder)
     if recorded is not None:
-        return Outcome(**recorded)
+        return recorded
     return _bereaved(folder, events, started, time.time() if now is None else now)
+
+
+def _recorded(folder: RunFolder) -> Outcome | None:
+    data = read_json(folder.outcome)
+    if data is None or "state" not in data:
+        return None
+    return Outcome(**{f.name: data[f.name] for f in fields(Outcome) if f.name in data})
 
 
 def _bereaved(folder: RunFolder, events: dict[str, Any], started: float | None, now: float) -> Outcome:
