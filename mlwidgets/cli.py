@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,11 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         action: Callable[[argparse.Namespace], int] = options.action
-        return action(options)
+        status = action(options)
+        sys.stdout.flush()
+        return status
     except MlwidgetsError as error:
         print(f"mlwidgets: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
+        # Nobody reads on (`| head`): what is left in the buffer must not raise at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130
@@ -67,7 +73,9 @@ def _runs(options: argparse.Namespace) -> int:
     summaries = RunIndex(api.open_store(options.store)).summaries()
     if options.json:
         for summary in summaries:
-            print(json.dumps(asdict(summary)))
+            # JSON has no NaN and no infinity: they are text.
+            metrics = {n: v if math.isfinite(v) else str(v) for n, v in summary.metrics.items()}
+            print(json.dumps({**asdict(summary), "metrics": metrics}))
     else:
         print(RunTable(summaries))
     return 0

@@ -38,11 +38,12 @@ def split_words(line: str) -> list[str]:
     """
     words: list[str] = []
     word, quote, closing = "", "", ""
-    started = False
-    for position, char in enumerate(line):
+    started = escaped = False
+    for char in line:
         if quote:
             word += char
-            quote = "" if char == quote and line[position - 1] != "\\" else quote
+            quote = "" if char == quote and not escaped else quote
+            escaped = char == "\\" and not escaped
         elif char in "\"'":
             quote, word, started = char, word + char, True
         elif char.isspace() and not closing:
@@ -63,7 +64,9 @@ def split_words(line: str) -> list[str]:
 
 
 def _unquote(word: str) -> str:
-    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
+    if len(word) < 2 or word[0] != word[-1] or word[0] not in "\"'":
+        return word
+    return word[1:-1].replace(f"\\{word[0]}", word[0])
 
 
 def is_param(word: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -178,7 +179,10 @@ class Run:
         size = self._output_size()
         start = max(self._shown()[1], size - limit)
         text = self._read_output(start)
-        return text if start == 0 or size - start < limit else text.partition("\n")[2]
+        if start == 0 or size - start < limit:
+            return text
+        # The first line is cut off, unless it is all there is, as with a progress bar.
+        return text.partition("\n")[2] or text
 
     def _read_output(self, start: int) -> str:
         try:
@@ -281,13 +285,14 @@ class Run:
         if self.ended:
             return
         write_whole(self._folder.stop_request, by.encode())
-        supervisor = holder(self._folder.alive, "supervisor")
-        if supervisor is not None:
-            os.kill(supervisor, signal.SIGUSR1)
-            return
-        worker = holder(self._folder.alive, "worker")
-        if worker is not None:
-            os.kill(worker, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            supervisor = holder(self._folder.alive, "supervisor")
+            if supervisor is not None:
+                os.kill(supervisor, signal.SIGUSR1)
+                return
+            worker = holder(self._folder.alive, "worker")
+            if worker is not None:
+                os.kill(worker, signal.SIGTERM)
 
     def __repr__(self) -> str:
         outcome = self.outcome

@@ -35,6 +35,12 @@ def _duration(summary: RunSummary, now: float) -> str:
     return format_duration(max(0.0, (summary.ended_at or now) - summary.started_at))
 
 
+def _brief(text: str) -> str:
+    """Return a parameter's text as fits a table: one line, not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= 40 else f"{line[:39]}…"
+
+
 class RunTable(Sequence[RunSummary]):
     """Summaries of runs, newest first, that show as a table."""
 
@@ -58,7 +64,7 @@ class RunTable(Sequence[RunSummary]):
                 s.state,
                 time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(s.submitted_at)),
                 _duration(s, now),
-                *(s.params.get(p, "") for p in params),
+                *(_brief(s.params.get(p, "")) for p in params),
                 *(f"{s.metrics[m]:.4g}" if m in s.metrics else "" for m in metrics),
             ]
             for s in self._summaries

@@ -124,7 +124,7 @@ def test_torn_event_line_then_more(events: Path) -> None:
         assert names == (["a", "a", "b"] if torn == len(whole) - 1 else ["a", "b"])
 
 
-@pytest.mark.parametrize("noise", [b"\n\n", b"[1]\n", b"7\n", b"null\n", b"{}\n", b"\xff\xfe\n", b"{\n", b"\0" * 64 + b"\n"])
+@pytest.mark.parametrize("noise", [b"\n\n", b"[1]\n", b"7\n", b"null\n", b"{}\n", b"\xff\n", b"{\n", b"\0\0\n"])
 def test_lines_that_are_no_events(events: Path, noise: bytes) -> None:
     write_event(events, "a")
     with open(events, "ab") as file:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlwidgets.errors import ParameterError
+from mlwidgets.runs.spec import (
+    Frozen,
+    FrozenName,
+    Provenance,
+    Resources,
+    RunSpec,
+    check_name,
+    literal_text,
+    new_run_id,
+    parse_literal,
+)
+from mlwidgets.runs.store import name_of
+
+TEXT = st.text(max_size=10)
+FROZEN = st.builds(
+    Frozen,
+    stream=TEXT,
+    buffers=st.lists(TEXT, max_size=3).map(tuple),
+    names=st.lists(st.builds(FrozenName, TEXT, TEXT, TEXT), max_size=2).map(tuple),
+    nbytes=st.integers(0),
+)
+SPECS = st.builds(
+    RunSpec,
+    id=TEXT,
+    name=TEXT,
+    code=TEXT,
+    params=st.dictionaries(TEXT, TEXT, max_size=3),
+    seed=st.none() | st.integers(0, 2**32 - 1),
+    inputs=st.none() | FROZEN,
+    ambient=st.none() | FROZEN,
+    modules=st.lists(st.fixed_dictionaries({"name": TEXT, "package": st.booleans()}), max_size=2).map(tuple),
+    imports=st.lists(TEXT, max_size=2).map(tuple),
+    unsent=st.dictionaries(TEXT, TEXT, max_size=2),
+    results=st.none() | st.lists(TEXT, max_size=3).map(tuple),
+    resources=st.builds(Resources, st.none() | st.floats(0.1, 1e6)),
+    provenance=st.none()
+    | st.builds(Provenance, TEXT, TEXT, TEXT, TEXT, TEXT, st.none() | TEXT, st.none() | st.integers()),
+    tags=st.dictionaries(TEXT, TEXT, max_size=2),
+    note=TEXT,
+    heading=st.none() | TEXT,
+    execution_count=st.none() | st.integers(),
+    submitted_at=st.floats(0, 2e9),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SPECS)
+def test_a_spec_survives_json(spec: RunSpec) -> None:
+    data = json.loads(json.dumps(spec.to_json()))
+    assert "code" not in data
+    assert RunSpec.from_json(data, spec.code) == spec
+
+
+def test_fields_of_a_later_version_are_passed_over() -> None:
+    spec = RunSpec(id="a", name="a", code="x")
+    assert RunSpec.from_json({**spec.to_json(), "later": 1}, "x") == spec
+
+
+@pytest.mark.parametrize("data", [{}, {"id": "x"}, {"id": "x", "name": "y", "resources": {"unknown": 1}}])
+def test_what_is_no_spec(data: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        RunSpec.from_json(data, "")
+
+
+LITERALS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.binary(),
+    lambda part: (
+        st.lists(part, max_size=3)
+        | st.lists(part, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3), part, max_size=3)
+        | st.sets(st.integers() | st.text(max_size=3), max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(LITERALS)
+def test_literals_survive_as_text(value: Any) -> None:
+    back = parse_literal(json.loads(json.dumps(literal_text(value))))
+    assert back == value
+    assert type(back) is type(value)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, -0.0, 1e-3, 10**30, 1 + 2j])
+def test_numbers(value: Any) -> None:
+    assert repr(parse_literal(literal_text(value))) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(np.float64(0.1), "0.1"), (np.int32(3), "3"), (np.bool_(True), "True"), (np.array(2.5), "2.5")]
+)
+def test_numpy_scalars_are_numbers(value: Any, text: str) -> None:
+    assert literal_text(value) == text
+
+
+@pytest.mark.parametrize("text", ["adam", "f(1)", "1 +", "", "[nan]", "x.y", "lambda: 1", "(" * 500, "os.system('x')"])
+def test_what_is_no_literal(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_literal(text)
+
+
+@pytest.mark.parametrize("name", ["lenet", "a", "LeNet-5_v2.1", "0", "x" * 100])
+def test_names(name: str) -> None:
+    assert check_name(name) == name
+    run_id = new_run_id(name)
+    assert name_of(run_id) == name
+    assert re.fullmatch(r"\d{8}-\d{6}-.*-[a-z0-9]{4}", run_id)
+
+
+@pytest.mark.parametrize("name", ["", "-x", ".x", "a b", "a/b", "ü", "x" * 101, "a\n", ".."])
+def test_names_that_cannot_be(name: str) -> None:
+    with pytest.raises(ParameterError, match="cannot be a run's name"):
+        check_name(name)
+
+
+def test_ids_sort_by_time() -> None:
+    ids = [new_run_id("x", now) for now in (0, 3600 * 24, 1.7e9, 1.8e9)]
+    assert ids == sorted(ids)
