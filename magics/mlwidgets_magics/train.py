@@ -133,6 +133,7 @@ def shell_settings(shell: Any) -> dict[str, Any]:
         "automagic": shell.automagic,
         "colors": shell.colors,
         "compiler_flags": shell.compile.flags,
+        "cells": dict(getattr(shell.compile, "_filename_map", {})),
         "extensions": sorted(set(shell.extension_manager.loaded) - _OWN_EXTENSIONS),
         "magics": _own_magics(shell),
         "magic_classes": [type(m) for m in shell.magics_manager.registry.values() if type(m).__module__ == "__main__"],

@@ -115,6 +115,8 @@ class _CellReader(Reader):
         first = texts[0] if texts else ""
         if method in _COMMANDS:
             self._may_read(_expansions(first))
+            if method == "system":
+                self._bind("_exit_code", node.lineno)
         elif method == "run_line_magic" and len(texts) == 2:
             self._line_magic(first, texts[1], node.lineno)
         elif method == "run_cell_magic" and len(texts) == 3:

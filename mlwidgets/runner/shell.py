@@ -143,6 +143,8 @@ def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str,
     for name in ("ast_node_interactivity", "autoawait", "execution_count", "colors"):
         if settings.get(name) is not None:
             setattr(shell, name, settings[name])
+    # Tracebacks show functions of the notebook as "Cell In[n]".
+    getattr(shell.compile, "_filename_map", {}).update(settings.get("cells", {}))
     shell.compile.flags |= settings.get("compiler_flags", 0)
     if settings.get("automagic") is not None:
         shell.automagic = settings["automagic"]
