@@ -21,7 +21,7 @@ _SHADES = {
 
 def format_duration(seconds: float) -> str:
     """Return a duration as people write it: ``4.2 s``, ``3 min 05 s``, ``2 h 07 min``."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

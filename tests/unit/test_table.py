@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mlwidgets.runs.index import RunSummary
+from mlwidgets.views.table import RunTable, format_duration
+
+
+@pytest.fixture
+def summary() -> Callable[..., RunSummary]:
+    def make(**fields: Any) -> RunSummary:
+        given = {
+            "id": "20261120-123000-lenet-abcd", "name": "lenet", "state": "finished", "cause": None,
+            "submitted_at": 1e9, "started_at": 1e9, "ended_at": 1e9 + 65, "params": {}, "tags": {}, "notebook": None,
+            "metrics": {},
+        }  # fmt: skip
+        return RunSummary(**{**given, **fields})
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (4.24, "4.2 s"), (60, "1 min 00 s"), (185.4, "3 min 05 s"), (3600, "1 h 00 min"),
+     (7620, "2 h 07 min"), (3599.7, "1 h 00 min"), (59.97, "1 min 00 s"), (200000, "55 h 33 min")],
+)  # fmt: skip
+def test_durations(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_no_runs() -> None:
+    assert repr(RunTable([])) == "no runs yet: put %%train on top of a cell"
+    assert "No runs yet" in RunTable([])._repr_html_()
+
+
+def test_text(summary: Callable[..., RunSummary]) -> None:
+    table = RunTable([summary(params={"lr": "0.1"}, metrics={"loss": 0.123456}), summary(name="b", started_at=None)])
+    head, first, second = repr(table).split("\n")
+    assert head.split() == ["name", "state", "submitted", "time", "lr", "loss"]
+    assert first.split()[4:] == ["1", "min", "05", "s", "0.1", "0.1235"]
+    assert second.split()[0] == "b"
+    assert len(second.split()) == 4
+    assert head.index("state") == first.index("finished") == second.index("finished")
+
+
+def test_parameters_of_many_lines(summary: Callable[..., RunSummary]) -> None:
+    table = RunTable([summary(params={"df": "   a  b\n0  1  2\n" * 50})])
+    assert len(repr(table).split("\n")) == 2
+    assert max(map(len, repr(table).split("\n"))) < 130
+
+
+def test_html_is_escaped(summary: Callable[..., RunSummary]) -> None:
+    text = RunTable([summary(params={"<b>": "<script>"}, metrics={"a&b": float("nan")}, id='"x')])._repr_html_()
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "<b>" not in text
+    assert "a&amp;b" in text
+    assert "title='&quot;x'" in text
+
+
+def test_it_is_a_sequence(summary: Callable[..., RunSummary]) -> None:
+    table = RunTable([summary(name=n) for n in "abc"])
+    assert len(table) == 3
+    assert table[0].name == "a"
+    assert [s.name for s in table] == ["a", "b", "c"]
+    assert [s.name for s in table[1:]] == ["b", "c"]
