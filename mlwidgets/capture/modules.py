@@ -61,16 +61,19 @@ def local_modules(imports: Iterable[str], put: Put) -> tuple[dict[str, Any], ...
     sources: dict[str, bytes] = {}
     queue = [n.split(".")[0] for n in imports]
     seen: set[str] = set()
-    for path, _ in list(found.values()):
+    for name, (path, package) in list(found.items()):
         queue.extend(_imports(_read(path, sources)))
+        if package and "." not in name:
+            queue.append(name)  # what has not been imported of it yet may still be
     while queue and len(found) < _MOST:
         top = queue.pop()
-        if top in seen or top in sys.modules or top in sys.stdlib_module_names or top in _OWN:
+        imported = top in sys.modules and not found.get(top, ("", False))[1]
+        if top in seen or imported or top in sys.stdlib_module_names or top in _OWN:
             continue
         seen.add(top)
         for name, path, package in _find(top):
-            found[name] = (path, package)
-            queue.extend(_imports(_read(path, sources)))
+            if found.setdefault(name, (path, package)) == (path, package):
+                queue.extend(_imports(_read(path, sources)))
     return tuple(
         {"name": name, "path": path, "package": package, "digest": put(source)}
         for name, (path, package) in sorted(found.items())
@@ -144,20 +147,18 @@ def _find(top: str) -> Iterator[tuple[str, str, bool]]:
                 yield ".".join((top, *parts)), os.path.abspath(path), package
 
 
-class _KeptLoader(importlib.abc.SourceLoader):
-    """Loads one module's kept source under its own path."""
+class _KeptLoader(importlib.machinery.SourceFileLoader):
+    """Loads one module's kept source under its own path; files beside it are read where they are."""
 
-    def __init__(self, path: str, source: bytes) -> None:
-        self._path = path
+    def __init__(self, name: str, path: str, source: bytes) -> None:
+        super().__init__(name, path)
         self._source = source
 
-    def get_filename(self, fullname: str) -> str:
-        return self._path
-
     def get_data(self, path: str | bytes) -> bytes:
-        if os.fsdecode(path) == self._path:
-            return self._source
-        return Path(os.fsdecode(path)).read_bytes()
+        return self._source if os.fsdecode(path) == self.path else super().get_data(os.fsdecode(path))
+
+    def path_stats(self, path: str | bytes) -> Any:
+        raise OSError("the bytecode beside the file is that of another version")
 
 
 class KeptModules(importlib.abc.MetaPathFinder):
@@ -174,7 +175,7 @@ class KeptModules(importlib.abc.MetaPathFinder):
         kept = self._modules.get(fullname)
         if kept is None:
             return None
-        loader = _KeptLoader(kept["path"], self._objects.read(kept["digest"]))
+        loader = _KeptLoader(fullname, kept["path"], self._objects.read(kept["digest"]))
         folders = [os.path.dirname(kept["path"])] if kept["package"] else None
         return importlib.util.spec_from_file_location(
             fullname, kept["path"], loader=loader, submodule_search_locations=folders
