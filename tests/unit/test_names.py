@@ -130,7 +130,7 @@ CELLS = {
         "def main():\n    return p\nif __name__ == '__main__':\n    x = main()\nprint(x, q)", "q", "p", "main x"
     ),
     "builtins may be shadowed": Cell("sum = 3\nprint(sum)", "", "", "sum"),
-    "shell command": Cell("!echo {v['a']} $w plain", "", "a v w"),
+    "shell command": Cell("!echo {v['a']} $w plain", "", "a v w", "_exit_code"),
     "shell command assigned": Cell("files = !ls {folder}\nprint(files)", "", "folder", "files"),
     "shell command in a function": Cell("def f():\n    !ls {path}\nf()", "", "path get_ipython", "f"),
     "line magic": Cell("%matplotlib inline\nx = y", "y", "inline", "x"),
