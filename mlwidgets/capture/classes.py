@@ -30,6 +30,7 @@ _IGNORED = frozenset(
         "__annotations_cache__",
         "__abstractmethods__",
         "__parameters__",
+        "__slotnames__",
         "__classdictcell__",
         "_abc_impl",
     }

@@ -11,10 +11,10 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from mlwidgets.capture.explain import describe_type, explain
-from mlwidgets.capture.pickling import IN_BAND, DeepPickler, FreezePickler
+from mlwidgets.capture.pickling import IN_BAND, DeepPickler, FreezePickler, owning_arrays
 from mlwidgets.errors import CannotSend
 from mlwidgets.runs.spec import Frozen, FrozenName
 
@@ -23,6 +23,7 @@ _ASSIGNMENT = re.compile(r"^\s*([\w.]+)\.\w+\s*=(?!=)|\bsetattr\(\s*([\w.]+)\s*,
 _DEEP_STACK = 512 << 20
 _DEEP_LIMIT = 1_000_000
 
+T = TypeVar("T")
 Put = Callable[[bytes | memoryview], str]
 
 
@@ -79,7 +80,7 @@ class Freezer:
         try:
             pickler = self._write(FreezePickler, must, maybe, patches)
         except RecursionError:
-            pickler = _with_deep_stack(lambda: self._write(DeepPickler, must, maybe, patches))
+            pickler = with_deep_stack(lambda: self._write(DeepPickler, must, maybe, patches))
         return Frozen(
             stream=put(pickler.stream.getbuffer()),
             buffers=tuple(put(buffer) for buffer in pickler.buffers),
@@ -89,7 +90,7 @@ class Freezer:
 
     def _write(self, kind: type, must: Iterable[str], maybe: Iterable[str], patches: bool) -> _Stream:
         self.unsent = {}
-        stream = _Stream(kind, self._namespace)
+        stream = _Stream(kind, self._namespace, self._values)
         queue: list[tuple[str, str, bool]] = [(n, n, True) for n in must] + [(n, n, False) for n in maybe]
         # What a function reads is asked for when it is first met: best through the variable that hides least.
         queue.sort(key=lambda entry: len(self._hidden.get(entry[0], ())))
@@ -122,12 +123,13 @@ class Freezer:
 class _Stream:
     """A stream that is being written."""
 
-    def __init__(self, kind: type, namespace: dict[str, Any]) -> None:
+    def __init__(self, kind: type, namespace: dict[str, Any], values: dict[str, Any]) -> None:
         self.stream = io.BytesIO()
         self.buffers: list[memoryview] = []
         self.names: list[FrozenName] = []
         self._namespace = namespace
         self._pickler = kind(self.stream, namespace, self._keep)
+        self._pickler.arrays = owning_arrays(values)
         self._patched: set[int] = set()
 
     def _keep(self, buffer: pickle.PickleBuffer) -> bool:
@@ -240,7 +242,7 @@ def _summary(value: Any) -> str:
     return ""
 
 
-def _with_deep_stack(action: Callable[[], _Stream]) -> _Stream:
+def with_deep_stack(action: Callable[[], T]) -> T:
     """Run `action` in a thread with a big stack and no recursion limit to speak of."""
     outcome: list[Any] = []
 
@@ -262,5 +264,5 @@ def _with_deep_stack(action: Callable[[], _Stream]) -> _Stream:
     good, value = outcome
     if not good:
         raise value
-    stream: _Stream = value
-    return stream
+    result: T = value
+    return result

@@ -108,6 +108,7 @@ class Ledger(ast.NodeVisitor):
             sure = sure and self._own(name) not in self._touched
         if name in _OPAQUE and name not in self._touched:
             self.names.opaque = True
+            self._star = True  # it may bind whatever it likes
         self._flush(name)
         self._read_global(name, line, sure=sure)
 
@@ -161,6 +162,7 @@ class Ledger(ast.NodeVisitor):
         self.names.imports |= found.imports
         if found.reads & _OPAQUE:
             self.names.opaque = True
+            self._star = True
         if name is not None and not at_once:
             self._pending[name] = self._pending.get(name, set()) | found.reads
             return

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 import sys
+import types
 from typing import Any
 
+from mlwidgets.capture.freeze import with_deep_stack
+
+_SHARED = (type, types.FunctionType, types.MethodType, types.ModuleType)
 _PICKLING_HOOKS = ("__reduce__", "__reduce_ex__", "__setstate__", "__getstate__")
 
 
@@ -20,7 +24,11 @@ def merge(mine: Any, theirs: Any) -> Any:
     object
         `mine` where it could be changed, `theirs` where it could not.
     """
-    return _Merger().merge(mine, theirs)
+    try:
+        return _Merger().merge(mine, theirs)
+    except RecursionError:
+        # Begun anew, since what was merged already merges again into the same.
+        return with_deep_stack(lambda: _Merger().merge(mine, theirs))
 
 
 class _Merger:
@@ -84,7 +92,7 @@ class _Merger:
             mine.update(theirs)
         elif (
             hasattr(mine, "__dict__")
-            and not callable(mine)
+            and not isinstance(mine, _SHARED)
             and not any(hook in vars(k) for k in type(mine).__mro__[:-1] for hook in _PICKLING_HOOKS)
         ):
             self._plain(mine.__dict__, theirs.__dict__)

@@ -42,6 +42,8 @@ class _Rules:
         Where the code of pickled functions came from.
     types
         Types of all objects met, to look for patches on them.
+    arrays
+        Numpy arrays by address, over whose memory there may be tensors.
     """
 
     globals_ref: dict[int, Any]
@@ -54,6 +56,7 @@ class _Rules:
         self.filenames: set[str] = set()
         self.types: set[type] = set()
         self._storages: dict[int, Any] = {}
+        self.arrays: dict[int, Any] = {}
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, types.FunctionType):
@@ -146,6 +149,9 @@ class _Rules:
         device = untyped.device.type
         if device == "meta":
             return NotImplemented
+        array = self.arrays.get(untyped.data_ptr()) if device == "cpu" else None
+        if array is not None and array.nbytes == untyped.nbytes():
+            return thaw.storage_of_array, (array,)
         held = untyped if device == "cpu" else untyped.cpu()
         with torch.no_grad():
             array = torch.empty(0, dtype=torch.uint8).set_(held).numpy()
@@ -153,6 +159,11 @@ class _Rules:
 
     def _reduce_array_view(self, numpy: Any, array: Any) -> Any:
         root = array.base
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(root, torch.Tensor) and root.dtype.itemsize == array.dtype.itemsize:
+            offset = array.__array_interface__["data"][0] - root.untyped_storage().data_ptr()
+            flat = torch.empty(0, dtype=root.dtype).set_(root.untyped_storage())
+            return thaw.array_of_tensor, (flat, offset, array.shape, array.strides, array.dtype)
         while isinstance(root, numpy.ndarray) and isinstance(root.base, numpy.ndarray):
             root = root.base
         if type(root) is not numpy.ndarray or array.dtype.hasobject or root.dtype.hasobject:
@@ -172,6 +183,16 @@ def _importable(obj: Any) -> bool:
     for part in obj.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is obj
+
+
+def owning_arrays(values: dict[str, Any]) -> dict[int, Any]:
+    """Return the arrays among the variables by address: tensors may have been made over their memory."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or "torch" not in sys.modules:
+        return {}
+    arrays = [v for v in values.values() if type(v) is numpy.ndarray]
+    owning = [a for a in arrays if a.base is None and a.nbytes and a.flags.c_contiguous and not a.dtype.hasobject]
+    return {a.__array_interface__["data"][0]: a for a in owning}
 
 
 def _reduce_cached(obj: Any) -> Any:

@@ -114,6 +114,20 @@ def array_view(root: Any, offset: int, shape: tuple[int, ...], strides: tuple[in
     return np.ndarray(shape, dtype, buffer=flat, offset=offset, strides=strides)
 
 
+def array_of_tensor(flat: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
+    """Build a numpy array over a tensor's memory, as ``tensor.numpy()`` had."""
+    import numpy as np
+
+    return np.ndarray(shape, dtype, buffer=flat.numpy(), offset=offset, strides=strides)
+
+
+def storage_of_array(array: Any) -> Any:
+    """Build a torch storage over an array's memory, as ``torch.from_numpy`` had."""
+    import torch
+
+    return torch.frombuffer(memoryview(array).cast("B"), dtype=torch.uint8).untyped_storage()
+
+
 def storage(buffer: Any, device: str) -> Any:
     """Build a torch storage over mapped memory, or on this process's default device of that kind."""
     import torch
