@@ -279,10 +279,9 @@ def _is_shell_name(name: str, value: Any) -> bool:
 
 def _is_literal(value: Any) -> bool:
     try:
-        parse_literal(literal_text(value))
+        return type(parse_literal(literal_text(value))) is type(value)
     except ValueError:
         return False
-    return True
 
 
 def _freeze_ambient(store: RunStore, origin: Origin, namespace: dict[str, Any], *, random_states: bool) -> Frozen:

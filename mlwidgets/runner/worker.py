@@ -83,9 +83,10 @@ class Worker:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
         for name, text in spec.params.items():
-            # What is no literal came as a frozen input.
-            with contextlib.suppress(ValueError):
-                namespace[name] = parse_literal(text)
+            # What is no literal came as a frozen input, whatever its text looks like.
+            if name not in namespace:
+                with contextlib.suppress(ValueError):
+                    namespace[name] = parse_literal(text)
         self._given = dict(namespace)
         settings = {k.removeprefix("shell."): v for k, v in state.items() if k.startswith("shell.")}
         shell = make_shell(self._main, LineWriter(self._folder.displays), settings)

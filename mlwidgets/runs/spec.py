@@ -182,4 +182,7 @@ def literal_text(value: Any) -> str:
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():
         value = item()
-    return repr(value)
+    try:
+        return repr(value)
+    except Exception:  # a repr may raise anything; an int of thousands of digits raises ValueError
+        return f"<{type(value).__qualname__}>"

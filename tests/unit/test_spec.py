@@ -112,6 +112,18 @@ def test_numpy_scalars_are_numbers(value: Any, text: str) -> None:
     assert literal_text(value) == text
 
 
+class Broken:
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("value", "text"), [(10**5000, "<int>"), (Broken(), "<Broken>")], ids=["int", "repr"])
+def test_values_without_a_text(value: Any, text: str) -> None:
+    assert literal_text(value) == text
+    with pytest.raises(ValueError, match="not a Python literal"):
+        parse_literal(text)
+
+
 @pytest.mark.parametrize("text", ["adam", "f(1)", "1 +", "", "[nan]", "x.y", "lambda: 1", "(" * 500, "os.system('x')"])
 def test_what_is_no_literal(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
