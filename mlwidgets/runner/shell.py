@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import types
+from functools import cached_property
 from typing import Any, NoReturn
 
 from IPython.core.compilerop import CachingCompiler
@@ -21,16 +22,20 @@ from traitlets import Type
 from traitlets.config import Config
 
 from mlwidgets.capture.results import is_ipython_name
+from mlwidgets.runner.widgets import WIDGET, WidgetTexts
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.tracking.active import tell_once
-
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class JournalPublisher(DisplayPublisher):
     """Writes displays, updates and clears to the journal, each with the output's size at that moment."""
 
     journal = AnyTrait()
+
+    @cached_property
+    def widgets(self) -> WidgetTexts:
+        """The widgets on show."""
+        return WidgetTexts(lambda shown_as, data: self._write("update", data=data, metadata={}, display_id=shown_as))
 
     def publish(
         self,
@@ -42,13 +47,15 @@ class JournalPublisher(DisplayPublisher):
         **kwargs: Any,
     ) -> None:
         """Record one display."""
-        # A widget's model lives in this process alone: what is left to show is its text.
-        shown = {k: _encode(v) for k, v in data.items() if k != _WIDGET}
+        shown = {k: _encode(v) for k, v in data.items() if k != WIDGET}
+        display_id = (transient or {}).get("display_id")
+        if WIDGET in data and not update:
+            display_id = self.widgets.follow(data[WIDGET]) or display_id
         self._write(
             "update" if update else "display",
             data=shown,
             metadata=_encode(metadata or {}),
-            display_id=(transient or {}).get("display_id"),
+            display_id=display_id,
         )
 
     def clear_output(self, wait: bool = False) -> None:
@@ -140,6 +147,7 @@ def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str,
     extensions: Any = shell.extension_manager
     assert isinstance(shell.display_pub, JournalPublisher)
     shell.display_pub.journal = displays
+    shell.events.register("post_execute", shell.display_pub.widgets.flush)
     for name in ("ast_node_interactivity", "autoawait", "execution_count", "colors"):
         if settings.get(name) is not None:
             setattr(shell, name, settings[name])

@@ -61,6 +61,43 @@ def test_what_comes_back_and_how_it_is_read(nb: Notebook) -> None:
     nb.run("%runs load brought low")
 
 
+def test_what_was_only_read_does_not_come_back(nb: Notebook) -> None:
+    nb.run(
+        """
+        import collections, dataclasses, functools, pathlib, random, re
+        import pandas as pd
+        from torch.utils.data import DataLoader, TensorDataset, random_split
+        @dataclasses.dataclass
+        class Conf:
+            x: int = 1
+            ys: list = dataclasses.field(default_factory=list)
+        class Loop:
+            def __init__(self): self.name, self.me = "n", self
+        r_net = Net().eval(); r_opt = torch.optim.Adam(r_net.parameters())
+        r_sched = torch.optim.lr_scheduler.StepLR(r_opt, 1)
+        r_df = pd.DataFrame({"a": range(5), "s": list("abcde")}); r_col = r_df["a"]; r_idx = r_df.set_index("s")
+        r_dict = {"a": 1, "s": {"x", "y"}, "t": (1, "two")}; r_count = collections.Counter("abca"); r_conf = Conf()
+        r_arr = np.random.rand(9_000); r_view = r_arr[::2]; r_from = torch.from_numpy(r_arr)
+        r_ten = torch.rand(5); r_tv = r_ten[1:]
+        r_gen, r_rng, r_py = torch.Generator(), np.random.default_rng(0), random.Random(0)
+        r_set, _rest = random_split(TensorDataset(torch.rand(8, 2)), [6, 2])
+        r_loader = DataLoader(r_set, batch_size=2)
+        r_path, r_re, r_part, r_loop = pathlib.Path("a"), re.compile("a"), functools.partial(max, 1), Loop()
+        r_rows = [{"k": i, "v": str(i)} for i in range(50)]
+        """
+    )
+    nb.train(
+        "reading",
+        """
+        r_net(torch.ones(2, 2)); r_opt.state_dict(); r_sched.get_last_lr(); r_df.groupby("s").sum(); r_col.sum()
+        r_df["s"].unique(); str(r_df); r_df.values; r_idx.loc["a"]; r_dict["a"]; r_count["zz"]; r_conf.x; r_view.sum()
+        r_arr.sum(); r_ten.sum(); r_tv.sum(); r_from.sum(); r_gen; r_rng; r_py; len(r_set); [b for b in r_loader]
+        hash(r_path); r_re.match("a"); r_part(2); r_loop.me.name; r_rows[3]["k"]
+        """,
+    )
+    assert nb.value("list(reading.result)") == []
+
+
 def test_some_of_it_by_name(nb: Notebook) -> None:
     nb.train("some", "first_one, second_one = 1, 2")
     assert nb.run("%runs load some second_one").text == "loaded from some: second_one\n"
