@@ -67,8 +67,8 @@ class Station:
             f"from benchmarks.stations import serve\n"
             f"serve({entry!r}, {str(folder)!r}, {str(self._address)!r})\n"
         )
-        self.process = (start or start_child)(source, folder)
         try:
+            self.process = (start or start_child)(source, folder)
             connection, _ = listener.accept()
         except TimeoutError as error:
             raise StationError(f"{entry} did not start within {patience:g} s; see {log_of(folder)}") from error
