@@ -6,15 +6,19 @@ import argparse
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from mlwidgets import api
-from mlwidgets.errors import MlwidgetsError
+from mlwidgets.errors import MlwidgetsError, StoreError
 from mlwidgets.runs.run import Run
+from mlwidgets.runs.spec import parse_literal
+from mlwidgets.runs.store import RunStore
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,22 +66,47 @@ def _version() -> str:
     return f"mlwidgets {mlwidgets.__version__}"
 
 
+def _store(options: argparse.Namespace) -> RunStore:
+    if options.store is not None and not (options.store / "store.json").exists():
+        raise StoreError(f"{options.store} is no store: give the path of a project's .mlwidgets directory")
+    return api.open_store(options.store)
+
+
 def _find(options: argparse.Namespace) -> Run:
-    return api.open_run(api.open_store(options.store).find(options.name).path)
+    return api.open_run(_store(options).find(options.name).path)
+
+
+def _json_value(text: str) -> Any:
+    """Return a parameter as JSON has it, or its text where JSON has no such value."""
+    try:
+        value = parse_literal(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError):
+        return text
+    return value
+
+
+def _plain(text: str) -> str:
+    """Return text as the place where it goes can show it: colours are for terminals."""
+    return text if sys.stdout.isatty() else re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def _runs(options: argparse.Namespace) -> int:
     from mlwidgets.runs.index import RunIndex
     from mlwidgets.views.table import RunTable
 
-    summaries = RunIndex(api.open_store(options.store)).summaries()
+    store = _store(options)
+    summaries = RunIndex(store).summaries()
     if options.json:
         for summary in summaries:
             # JSON has no NaN and no infinity: they are text.
             metrics = {n: v if math.isfinite(v) else str(v) for n, v in summary.metrics.items()}
-            print(json.dumps({**asdict(summary), "metrics": metrics}))
-    else:
+            params = {n: _json_value(text) for n, text in summary.params.items()}
+            print(json.dumps({**asdict(summary), "params": params, "metrics": metrics}))
+    elif summaries:
         print(RunTable(summaries))
+    else:
+        print(f"no runs yet in {store.path}: put %%train on top of a cell")
     return 0
 
 
@@ -93,7 +122,7 @@ def _logs(options: argparse.Namespace) -> int:
     run = _find(options)
     sys.stdout.write(run.output)
     if run.error:
-        print(run.error)
+        print(_plain(run.error))
     return 0
 
 

@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class
 
 from mlwidgets import api
+from mlwidgets.capture.request import Origin
 from mlwidgets.capture.results import identities, load_into
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.folder import RunFolder
@@ -41,7 +42,7 @@ def _seconds(text: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
-_seconds.__name__ = "time (90, 90s, 15m, 2h, 1d)"
+_seconds.__name__ = "time, such as 90, 90s, 15m, 2h or 1d,"
 
 
 @magics_class
@@ -72,7 +73,8 @@ class TrainMagics(Magics):
         options = _parser().parse_intermixed_args(split_words(line))
         plain = [w for w in options.words if not is_param(w)]
         if len(plain) > 1:
-            raise UsageError(f"%%train takes one name, not {len(plain)}: {' '.join(plain)}")
+            hint = "no spaces around '='" if "=" in plain else "put quotes around a text with spaces"
+            raise UsageError(f"%%train takes one name, not {len(plain)}: {' '.join(plain)} ({hint})")
         name = plain[0] if plain else f"cell-{self.shell.execution_count}"
         binding = re.sub(r"\W", "_", plain[0]) if plain else None
         if binding is not None and not binding.isidentifier():
@@ -84,7 +86,7 @@ class TrainMagics(Magics):
             run = api.train(
                 cell,
                 name=name,
-                params=read_params([w for w in options.words if is_param(w)]),
+                params=read_params([w for w in options.words if is_param(w)], taken=namespace),
                 namespace=namespace,
                 seed=options.seed,
                 inputs=split_names(options.inputs),
@@ -92,7 +94,7 @@ class TrainMagics(Magics):
                 timeout=options.timeout,
                 tags=read_tags(options.tag),
                 note=options.note,
-                origin=api.Origin(
+                origin=Origin(
                     heading=f"%%train {line}".rstrip(),
                     binding=binding,
                     shell=shell_settings(self.shell),
@@ -104,6 +106,8 @@ class TrainMagics(Magics):
         self.submitted[run.id] = identities(namespace, [n for n in namespace if not n.startswith("_")])
         if binding is not None:
             namespace[binding] = run
+        for hint in run.spec.hints:
+            print(f"mlwidgets: {hint}", file=sys.stderr)
         show(run)
         if options.wait:
             self._wait(run)
@@ -116,6 +120,11 @@ class TrainMagics(Magics):
             run.stop("interrupt of the kernel")
             run.wait(timeout=30)
         flush_finished()
+        if getattr(self.shell, "kernel", None) is None:
+            # A terminal has no view that the output would appear in.
+            print(run.output, end="")
+            for display in run.displays():
+                print(display.data.get("text/plain", ""))
         if RunFolder(run.path).manifest.exists():
             try:
                 load_into(RunFolder(run.path), run.result, self.shell.user_ns, submitted=self.submitted.get(run.id))

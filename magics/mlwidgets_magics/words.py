@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -13,6 +13,7 @@ from mlwidgets.runs.spec import parse_literal
 
 _BARE = re.compile(r"[A-Za-z_][\w./:+-]*")
 _PARAM = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
+_OTHER_LANGUAGES = {"true": "True", "false": "False", "null": "None", "none": "None"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -21,7 +22,7 @@ class LineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
-        raise UsageError(f"{self.prog}: {message}\nusage: {self.format_usage().removeprefix('usage: ').strip()}")
+        raise UsageError(f"{self.prog}: {message}; {self.prog}? lists the options")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Raise UsageError; a magic cannot end the process."""
@@ -74,8 +75,13 @@ def is_param(word: str) -> bool:
     return _PARAM.fullmatch(word) is not None
 
 
-def read_params(words: list[str]) -> dict[str, Any]:
+def read_params(words: list[str], taken: Container[str] = ()) -> dict[str, Any]:
     """Read ``name=value`` words; a value is a Python literal, or a bare word that stands for itself as text.
+
+    Parameters
+    ----------
+    taken
+        Names of the notebook: such a bare word may be meant as text or as the name, so it is refused.
 
     Raises
     ------
@@ -88,6 +94,16 @@ def read_params(words: list[str]) -> dict[str, Any]:
         if match is None:
             raise UsageError(f"{word!r} is no parameter: write name=value")
         name, text = match[1], match[2]
+        if text.endswith(","):
+            raise UsageError(f"parameter {word!r} ends with a comma: parameters are separated by spaces")
+        if text.lower() in _OTHER_LANGUAGES and text not in _OTHER_LANGUAGES.values():
+            right = _OTHER_LANGUAGES[text.lower()]
+            raise UsageError(f"parameter {name}={text}: write {name}={right}, or {name}={text!r} for the text")
+        if text in taken:
+            raise UsageError(
+                f"parameter {name}={text}: for the value of the notebook's `{text}` write {name}={{{text}}}, "
+                f"for the text {name}={text!r}"
+            )
         if name in params:
             raise UsageError(f"parameter {name!r} is given twice")
         try:

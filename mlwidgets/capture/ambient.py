@@ -24,7 +24,7 @@ def gather(*, random_states: bool) -> dict[str, Any]:
         Whether to take the random states of ``random``, numpy and torch along: not if a seed is given.
     """
     state: dict[str, Any] = {
-        "argv": list(sys.argv),
+        "argv": _arguments(),
         "path": list(sys.path),
         "warnings": list(warnings.filters),
         "recursion_limit": sys.getrecursionlimit(),
@@ -50,6 +50,12 @@ def gather(*, random_states: bool) -> dict[str, Any]:
     if random_states:
         state["random"] = _random_states()
     return state
+
+
+def _arguments() -> list[str]:
+    """Return ``sys.argv`` without the connection file, which means something to the kernel alone."""
+    own = len(sys.argv) == 3 and sys.argv[1] == "-f" and "kernel" in sys.argv[0]
+    return sys.argv[:1] if own else list(sys.argv)
 
 
 def _numpy(numpy: Any) -> dict[str, Any]:

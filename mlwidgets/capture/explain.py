@@ -29,7 +29,8 @@ def explain(name: str, value: Any, namespace: dict[str, Any]) -> str | None:
     # What pickles by itself may still need a global that does not: then every part has to be looked at.
     found = search.below(name, value, everywhere=error is None)
     if found is None and error is not None:
-        return f"it is {_a(describe_type(value))} ({describe_type(error)})"
+        why = describe_type(error)
+        return f"it is {_a(describe_type(value))}" + ("" if "cannot pickle" in why else f" ({why})")
     return found
 
 

@@ -41,7 +41,7 @@ class Freezer:
     hidden
         Names not to send because of what is reached through a certain variable: the cell has bound them by then.
     follow
-        Whether globals that functions read are frozen too.
+        Whether globals that functions read are frozen too; `met` tells which they were.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Freezer:
         self._hidden = hidden or {}
         self._follow = follow
         self.unsent: dict[str, str] = {}
+        self.met: set[str] = set()
 
     def freeze(self, must: Iterable[str], maybe: Iterable[str], put: Put, *, patches: bool = True) -> Frozen:
         """Freeze and store variables.
@@ -90,6 +91,7 @@ class Freezer:
 
     def _write(self, kind: type, must: Iterable[str], maybe: Iterable[str], patches: bool) -> _Stream:
         self.unsent = {}
+        self.met = set()
         stream = _Stream(kind, self._namespace, self._values)
         queue: list[tuple[str, str, bool]] = [(n, n, True) for n in must] + [(n, n, False) for n in maybe]
         # What a function reads is asked for when it is first met: best through the variable that hides least.
@@ -104,6 +106,7 @@ class Freezer:
                 name, root, needed = queue.pop(0)
                 self._add(stream, name, root, needed)
             for wanted in stream.take_wanted() if self._follow else ():
+                self.met.add(wanted)
                 skipped = wanted in self._skip or wanted in self._hidden.get(root, ())
                 if wanted not in seen and not skipped and wanted in self._values:
                     seen.add(wanted)
@@ -116,7 +119,7 @@ class Freezer:
         if error is not None:
             reason = explain(root, self._values[root], self._namespace) or describe_type(error)
             if needed:
-                raise CannotSend(f"cannot send `{root}`: {reason}") from None
+                raise CannotSend(f"cannot send `{root}`: {reason}; create it inside the cell") from None
             self.unsent[name] = reason
 
 

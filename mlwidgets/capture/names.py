@@ -37,13 +37,15 @@ _EXPANSION = re.compile(r"\{([^{}]+)\}|\$([^\W\d]\w*)")
 _OPTIONS = re.compile(r"^(\s*-\w+\s*\d*\s)+")
 
 
-def read_names(source: str) -> CellNames:
+def read_names(source: str, *, offset: int = 0) -> CellNames:
     """Find what a cell reads and binds.
 
     Parameters
     ----------
     source
         The cell as typed: magics, ``!commands`` and top-level ``await`` are understood.
+    offset
+        How many lines stand above it, for the line in an error.
 
     Raises
     ------
@@ -51,14 +53,14 @@ def read_names(source: str) -> CellNames:
         If it is no valid code.
     """
     reader = _CellReader()
-    tree = _parse(source)
+    tree = _parse(source, offset)
     reader.block(tree.body)
     reader.finish()
     reader.names.attributes |= attribute_chains(tree)
     return reader.names
 
 
-def _parse(source: str) -> ast.Module:
+def _parse(source: str, offset: int = 0) -> ast.Module:
     """Return the tree of a cell, its line numbers those of `source`."""
     dropped = 0
     first = source[: len(source) - len(source.lstrip())].count("\n")
@@ -77,7 +79,7 @@ def _parse(source: str) -> ast.Module:
         line = getattr(error, "lineno", None)
         text = getattr(error, "msg", None) or str(error)
         raise CaptureError(
-            f"the cell is no valid Python: {text}" + (f" (line {line + dropped} below %%train)" if line else "")
+            f"the cell is no valid Python: {text}" + (f" (line {line + dropped + offset})" if line else "")
         ) from None
     ast.increment_lineno(tree, dropped)
     return tree

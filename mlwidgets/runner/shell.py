@@ -117,6 +117,10 @@ class WorkerShell(InteractiveShell):
     compiler_class = Type(CellCompiler)
     failure: dict[str, Any] | None = None
 
+    def ask_exit(self) -> None:
+        """End the code, as ``exit()`` and ``quit()`` in a cell ask for."""
+        raise SystemExit(0)
+
     def enable_gui(self, gui: str | None = None) -> None:
         """Nothing to integrate with: there is no event loop of a toolkit here."""
 

@@ -61,6 +61,8 @@ class Supervisor:
             return self._record(Outcome(FAILED, f"the worker could not be started: {error}", ended_at=time.time()))
         while (status := worker.poll()) is None:
             self._attend(worker)
+            with contextlib.suppress(OSError):
+                os.utime(self._folder.alive)
             self._sleep(self._patience())
         worker.kill()
         outcome = self._record(self._judge(status, _oom_kills() > oom_before))
@@ -139,7 +141,7 @@ class Supervisor:
         state, cause, error = KILLED, None, None
         if "end" in events:
             state, cause, error = (events["end"][k] for k in ("state", "cause", "error"))
-            if state == STOPPED and self._ending is not None:
+            if state in {STOPPED, KILLED} and self._ending is not None:
                 state, cause = self._ending
                 error = None
         elif self._ending is not None:

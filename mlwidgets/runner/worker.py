@@ -28,7 +28,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec, parse_literal
-from mlwidgets.runs.state import FAILED, FINISHED, STOPPED, Outcome, write_outcome
+from mlwidgets.runs.state import FAILED, FINISHED, KILLED, STOPPED, Outcome, write_outcome
 from mlwidgets.tracking.active import tell_once
 from mlwidgets.tracking.log import lost_records
 
@@ -40,6 +40,9 @@ class Worker:
     """Executes the code of one run folder."""
 
     def __init__(self, folder: RunFolder, output: list[OutputFile]) -> None:
+        self._signals: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._interrupt)
         self._output = output
         self._folder = folder
         self._spec: RunSpec = folder.read_spec()
@@ -49,12 +52,17 @@ class Worker:
         self._given: dict[str, Any] = {}
         self._started: float | None = None
 
+    def _interrupt(self, number: int, frame: Any) -> None:
+        """Interrupt the code as the notebook's stop button would, so that ``finally`` blocks run."""
+        self._signals.append(number)
+        signal.default_int_handler(number, frame)
+
     def run(self) -> None:
         """Prepare, execute, save the result, and say how it ended."""
         try:
             shell = self._prepare()
         except KeyboardInterrupt:
-            self._end(STOPPED, "interrupted before the code began", None)
+            self._end(*self._interrupted(), None)
             return
         except BaseException as error:  # whatever it is has to reach the user
             frames = traceback.format_exc().splitlines()
@@ -62,7 +70,10 @@ class Worker:
             self._end(FAILED, f"the variables could not be rebuilt in the worker: {_line(error)}", told)
             return
         self._started = time.time()
-        self._events.write("started", pid=os.getpid())
+        try:
+            self._events.write("started", pid=os.getpid())
+        except OSError as problem:
+            tell_once(f"the start of the run was not recorded: {problem.strerror}. The code goes on.")
         state, cause, failure = self._execute(shell)
         self._save_result(shell)
         self._end(state, "; ".join(filter(None, [cause, *self._lost()])) or None, failure)
@@ -110,8 +121,8 @@ class Worker:
         raised = result.error_before_exec or result.error_in_exec
         if raised is None or (isinstance(raised, SystemExit) and raised.code in {None, 0}):
             return FINISHED, None, None
-        if isinstance(raised, KeyboardInterrupt):
-            return STOPPED, "interrupted", None
+        if isinstance(raised, KeyboardInterrupt) and self._signals:
+            return *self._interrupted(), None
         error = dict(shell.failure or {"ename": type(raised).__name__, "evalue": str(raised), "traceback": []})
         if not error["traceback"]:
             error["traceback"] = traceback.format_exception(raised)
@@ -119,6 +130,13 @@ class Worker:
         hint = self._spec.unsent.get(getattr(raised, "name", None) or "") if isinstance(raised, NameError) else None
         cause = _line(raised) + (f" (it could not be sent: {hint})" if hint else "")
         return FAILED, cause, error
+
+    def _interrupted(self) -> tuple[str, str]:
+        """Return state and cause after an interrupt; a supervisor that sent it knows better."""
+        if self._folder.stop_request.exists():
+            return STOPPED, f"stopped by {self._folder.stop_request.read_text(errors='replace')}"
+        names = " and ".join(signal.Signals(number).name for number in dict.fromkeys(self._signals))
+        return KILLED, f"interrupted from outside by {names or 'a signal'}"
 
     def _freeze_exception(self, raised: BaseException, shell: WorkerShell) -> dict[str, Any] | None:
         freezer = Freezer(shell.user_ns, values={"exception": raised}, follow=False)
@@ -158,12 +176,17 @@ def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip().split("\n")[0][:500]
 
 
+def _forget_signals() -> None:
+    """Let signals mean to a forked child what they mean to any."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main() -> None:
     """Execute the run whose folder is the first argument."""
     folder = RunFolder(Path(sys.argv[1]))
     hold(folder.alive, "worker")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    os.register_at_fork(after_in_child=_forget_signals)
     # Classes of a notebook exist in this process alone: child processes have to be forked to know them.
     multiprocessing.set_start_method("fork", force=True)
     Worker(folder, write_through()).run()

@@ -233,7 +233,7 @@ class Run:
         """
         outcome = self.outcome
         if not outcome.ended:
-            raise ResultNotAvailable(f"run {self.name!r} is still {outcome.state}; wait for it: run.wait()")
+            raise ResultNotAvailable(f"run {self.name!r} is still {outcome.state}; wait() for it first")
         if not self._folder.manifest.exists():
             raise ResultNotAvailable(
                 f"run {self.name!r} left no result: it was {outcome.state} ({outcome.cause}); "
@@ -295,7 +295,10 @@ class Run:
                 os.kill(worker, signal.SIGTERM)
 
     def __repr__(self) -> str:
-        outcome = self.outcome
+        try:
+            outcome = self.outcome
+        except UnknownRun as error:
+            return f"<{error}>"
         parts = [f"Run {self.name!r}", outcome.state]
         if outcome.started_at is not None:
             parts.append(f"{(outcome.ended_at or time.time()) - outcome.started_at:.1f} s")

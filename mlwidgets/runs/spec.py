@@ -83,6 +83,8 @@ class RunSpec:
         Local modules as they were at submit: name, path and the digest of the source.
     imports
         Submodules that the code reaches through their package.
+    hints
+        What may be a mistake, in sentences for the user.
     results
         Names to bring back; None brings back all that the code bound or changed.
     heading
@@ -99,6 +101,7 @@ class RunSpec:
     modules: tuple[dict[str, Any], ...] = ()
     imports: tuple[str, ...] = ()
     unsent: dict[str, str] = field(default_factory=dict)
+    hints: tuple[str, ...] = ()
     results: tuple[str, ...] | None = None
     resources: Resources = field(default_factory=Resources)
     provenance: Provenance | None = None
@@ -131,6 +134,7 @@ class RunSpec:
                 data[key] = Frozen.from_json(data[key])
         data["modules"] = tuple(data.get("modules", ()))
         data["imports"] = tuple(data.get("imports", ()))
+        data["hints"] = tuple(data.get("hints", ()))
         if data.get("results") is not None:
             data["results"] = tuple(data["results"])
         data["resources"] = Resources(**data.get("resources", {}))

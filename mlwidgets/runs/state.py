@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from mlwidgets.errors import UnknownRun
 from mlwidgets.runs.alive import holder
 from mlwidgets.runs.folder import RunFolder, read_json, write_once
 from mlwidgets.runs.journal import read_lines
@@ -80,15 +81,26 @@ def _bereaved(folder: RunFolder, events: dict[str, Any], started: float | None, 
         if now - born < START_GRACE and (launched is None or _exists(launched["supervisor"])):
             return Outcome(SUBMITTED)
         return Outcome(KILLED, "its supervisor never started", None, born)
-    last = max((p.stat().st_mtime for p in (folder.metrics, folder.output, folder.events) if p.exists()), default=now)
+    # The supervisor touches ``alive`` every second; whatever was written last may be later than that.
+    traces = (folder.alive, folder.metrics, folder.output, folder.events)
+    last = max((p.stat().st_mtime for p in traces if p.exists()), default=now)
+    last = max(last, started or last)
     what = "supervisor and worker were" if started else "the supervisor was"
     return Outcome(KILLED, f"{what} killed from outside, or the machine went down", started, last)
 
 
 def settle(folder: RunFolder) -> Outcome:
-    """Return the run's state, and record the end of a run whose processes died before they could."""
+    """Return the run's state, and record the end of a run whose processes died before they could.
+
+    Raises
+    ------
+    UnknownRun
+        If the run folder is gone.
+    """
     outcome = read_outcome(folder)
     if outcome.ended and not folder.outcome.exists():
+        if not folder.path.exists():
+            raise UnknownRun(f"run {folder.id!r} is gone: its folder {folder.path} was deleted")
         try:
             write_outcome(folder, outcome)
         except OSError:

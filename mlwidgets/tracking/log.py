@@ -100,7 +100,7 @@ def _number(name: str, value: Any) -> float:
 _active: MetricLog | None = None
 
 
-def log(values: Mapping[str, Any] | None = None, /, *, step: int | None = None, **metrics: Any) -> None:
+def log(values: Mapping[str, Any] | None = None, /, *misplaced: Any, step: int | None = None, **metrics: Any) -> None:
     """Record metrics of the run in which this code executes.
 
     ``log(loss=0.3, accuracy=0.9)`` or ``log({"loss": 0.3}, step=i)``. Outside a run it does nothing and says so
@@ -122,6 +122,9 @@ def log(values: Mapping[str, Any] | None = None, /, *, step: int | None = None, 
         If a value is not one number, or the step is no int; the message names the metric. Nothing is recorded then.
     """
     global _active
+    if misplaced or not (values is None or isinstance(values, Mapping)):
+        given = ", ".join(repr(v)[:40] for v in (values, *misplaced))
+        raise TypeError(f"log: write log(loss=0.3) or log({{'loss': 0.3}}, step=1), not log({given})")
     if _active is None:
         folder = active_folder()
         if folder is None:

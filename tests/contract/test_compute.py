@@ -157,7 +157,7 @@ def test_interrupted_code_can_clean_up(start: Callable[[str], Started]) -> None:
     one.worker.interrupt()
     assert one.end() == 0
     assert (one.cwd / "cleaned").exists()
-    assert (one.last_word() or {})["state"] == "stopped"
+    assert "SIGTERM" in (one.last_word() or {})["cause"]
 
 
 def test_interrupt_before_the_code_begins(start: Callable[[str], Started]) -> None:

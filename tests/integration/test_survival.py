@@ -80,6 +80,31 @@ def test_worker_killed(run: Run) -> None:
         _ = run.result
 
 
+def test_worker_interrupted_from_outside(run: Run) -> None:
+    os.kill(pid_of(run, "worker"), signal.SIGTERM)
+    run.wait(30)
+    assert (run.state, run.cause) == ("killed", "interrupted from outside by SIGTERM")
+
+
+def test_times_of_a_run_that_was_silent_and_killed() -> None:
+    silent = mlwidgets.train("import time\ntime.sleep(60)", name="silent", namespace={})
+    until(lambda: silent.state == "running")
+    time.sleep(2.5)
+    pids = pid_of(silent, "supervisor"), pid_of(silent, "worker")
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: silent.state == "killed", 5)
+    assert 1 <= silent.elapsed <= 10
+
+
+def test_deleted_run_says_so(run: Run) -> None:
+    kept = mlwidgets.train("pass", name="deleted", namespace={}).wait(60)
+    shutil.rmtree(kept.path)
+    with pytest.raises(mlwidgets.errors.UnknownRun, match="was deleted"):
+        _ = kept.state
+    assert "was deleted" in repr(kept)
+
+
 def test_segmentation_fault_is_named() -> None:
     ended = mlwidgets.train("import ctypes\nctypes.string_at(0)", name="crash", namespace={}).wait(60)
     assert (ended.state, ended.cause) == ("killed", "crashed with a segmentation fault (SIGSEGV)")

@@ -73,22 +73,27 @@ def test_a_name_the_cell_sets_is_seen_by_the_notebooks_functions(nb: Notebook) -
     [
         ("p lr=3", "lr = 4", "parameter 'lr' would have no effect: the cell assigns `lr` itself in line 2"),
         ("p", "print(nowhere)", "reads `nowhere` in line 2, which the notebook does not have"),
-        ("p", "print(conn)", "cannot send `conn`: it is a sqlite3.Connection"),
+        ("p", "print(conn)", "cannot send `conn`: it is a sqlite3.Connection; create it inside the cell"),
         ("p", "print(cfg)", "cannot send `cfg`: cfg['a'][0]() uses the global 'conn', a sqlite3.Connection"),
         ("p", "print(gen)", "cannot send `gen`: it is a generator"),
         ("conn", "conn = 1", "the cell uses the name `conn` itself"),
         ("p --seed x", "pass", "argument --seed: invalid int value: 'x'"),
         ("p --seed -1", "pass", "the seed must lie between 0 and"),
-        ("p --timeout soon", "pass", "--timeout: invalid time (90, 90s, 15m, 2h, 1d) value: 'soon'"),
+        ("p --timeout soon", "pass", "--timeout: invalid time, such as 90, 90s, 15m, 2h or 1d, value: 'soon'"),
         ("p --timeout 0", "pass", "the time-out must be more than 0 seconds"),
-        ("a b", "pass", "takes one name, not 2: a b"),
+        ("a b", "pass", "takes one name, not 2: a b (put quotes around a text with spaces)"),
+        ("p lr = 3", "pass", "takes one name, not 4: p lr = 3 (no spaces around '=')"),
+        ("cfg", "pass", "the notebook has a `cfg` already, so the run needs another one: %%train cfg_run"),
+        ("print", "pass", "`print` is one of Python's built-in names"),
+        ("class", "pass", "`class` is a word of Python's own"),
+        ("p", "print(cfgg)", "did you mean `cfg`? run the cell that defines it first"),
         ("p --tag x", "pass", "write --tag key=value"),
         ("p lr=1e-3x!", "pass", "the value is no Python literal"),
         ("p x=1 x=2", "pass", "parameter 'x' is given twice"),
         ("p -i nothere", "pass", "the notebook has no `nothere`"),
         ("p -o nothere", "pass", "the cell neither binds nor reads `nothere`"),
         ("p --nope", "pass", "unrecognized arguments: --nope"),
-        ("p", "def (:", "the cell is no valid Python"),
+        ("p", "def (:", "the cell is no valid Python: invalid syntax (line 2)"),
         ("p", "   ", "cell body is empty"),
         ("p x=[1", "pass", "] is not closed"),
         ("ünïcode/slash", "pass", "cannot be"),
@@ -129,6 +134,40 @@ def test_log_says_what_is_wrong_and_names_the_metric(nb: Notebook) -> None:
     assert nb.value("len(wrong_type.metrics)") == 0, "nothing of a refused call is recorded"
     nb.train("wrong_shape", "log(loss=torch.ones(2))", state="failed")
     assert "must be one number, not Tensor of shape (2,)" in nb.value("wrong_shape.cause")
+
+
+def test_log_as_other_trackers_have_it_says_what_to_write(nb: Notebook) -> None:
+    for call in ("log('loss', 3)", "log(0.5)", "log([1])"):
+        assert "log: write log(loss=0.3) or log({'loss': 0.3}, step=1), not log(" in nb.run(call, fails=True).error
+
+
+def test_a_parameter_that_nothing_reads_is_pointed_out(nb: Notebook) -> None:
+    nb.run("epochs = 2\nwidth = 3\ndef wide():\n    return width")
+    reply = nb.train("mistyped epcohs=9 width=4", "n = epochs * wide()")
+    assert "nothing in the cell reads the parameter 'epcohs'; did you mean `epochs`?" in reply.text
+    assert "width" not in reply.text
+    assert nb.value("mistyped.result['n']") == 8
+
+
+def test_argparse_of_a_script_sees_no_arguments_of_the_kernel(nb: Notebook) -> None:
+    nb.train(
+        "script",
+        """
+        import argparse
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--lr", type=float, default=0.1)
+            print(parser.parse_args().lr)
+        if __name__ == "__main__":
+            main()
+        """,
+    )
+    assert nb.value("script.output") == "0.1\n"
+
+
+def test_exit_ends_the_code(nb: Notebook) -> None:
+    nb.train("leaving", "print('before')\nexit()\nprint('after')")
+    assert "after" not in nb.value("leaving.output").replace("before", "")
 
 
 def test_log_and_save_outside_a_run_say_so_once(nb: Notebook) -> None:

@@ -47,7 +47,15 @@ def test_list(command: Command, done: RunFolder) -> None:
 
 
 def test_empty_list(command: Command) -> None:
-    assert command("runs") == (0, "no runs yet: put %%train on top of a cell\n", "")
+    code, out, _ = command("runs")
+    assert code == 0
+    assert out.startswith("no runs yet in /")
+    assert out.endswith(".mlwidgets: put %%train on top of a cell\n")
+
+
+def test_store_that_is_none(command: Command) -> None:
+    code, _, err = command("--store", "/etc", "runs")
+    assert (code, err) == (1, "mlwidgets: /etc is no store: give the path of a project's .mlwidgets directory\n")
 
 
 def test_list_as_json(command: Command, done: RunFolder, new_run: Make) -> None:

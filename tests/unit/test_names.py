@@ -218,8 +218,8 @@ def test_line_of_a_missing_name(source: str, line: int) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("x = (", r"no valid Python: .*\(line 1 below %%train\)"),
-        ("\n\nx = = 1", r"no valid Python: invalid syntax \(line 3 below"),
+        ("x = (", r"no valid Python: .*\(line 1\)"),
+        ("\n\nx = = 1", r"no valid Python: invalid syntax \(line 3\)"),
         ("return 3", r"'return' outside function"),
         ("def f():\n    x = 1\n    global x", r"assigned to before global declaration \(line 3"),
         ("x = 1\n  y = 2", "unexpected indent"),

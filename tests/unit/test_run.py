@@ -96,7 +96,7 @@ def test_how_it_shows(new_run: Make) -> None:
 
 def test_results_before_the_end_and_without_one(new_run: Make) -> None:
     folder = new_run()
-    with pytest.raises(ResultNotAvailable, match=r"is still submitted; wait for it: run\.wait\(\)"):
+    with pytest.raises(ResultNotAvailable, match=r"is still submitted; wait\(\) for it first"):
         Run(folder.path).result
     write_outcome(folder, Outcome("killed", "out of memory"))
     with pytest.raises(ResultNotAvailable, match=r"left no result: it was killed \(out of memory\); its output is in "):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def test_literals_are_one_word_each(values: list[Any]) -> None:
     [
         ("1", 1), ("1e-3", 0.001), ("-5", -5), ("True", True), ("None", None), ("'a b'", "a b"), ("(1, 2)", (1, 2)),
         ("inf", float("inf")), ("adam", "adam"), ("data/train.csv", "data/train.csv"), ("cuda:0", "cuda:0"),
-        ("true", "true"), ("a=b", None), ("1_000", 1000),
+        ("'true'", "true"), ("a=b", None), ("1_000", 1000),
     ],
 )  # fmt: skip
 def test_values(text: str, value: Any) -> None:
@@ -114,3 +115,17 @@ def test_the_parser_ends_nothing() -> None:
     for words in (["--seed", "x"], ["--unknown"], ["--help"]):
         with pytest.raises(UsageError):
             parser.parse_args(words)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("x=true", "write x=True, or x='true' for the text"),
+        ("x=null", "write x=None"),
+        ("lr=lr0", "for the value of the notebook's `lr0` write lr={lr0}, for the text lr='lr0'"),
+        ("lr=0.1,", "ends with a comma: parameters are separated by spaces"),
+    ],
+)
+def test_values_that_may_mean_something_else(word: str, says: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)):
+        read_params([word], taken={"lr0": 0.5})
