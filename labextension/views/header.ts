@@ -86,13 +86,14 @@ export class HeaderBar {
     const now = (silent && this.heardAt !== null ? this.heardAt : Date.now()) / 1000 + this.skew;
     const from = header.started ?? header.submitted;
     setText(this.elapsed, ended ? formatTook((header.ended ?? now) - from) : formatElapsed(now - from));
-    const stopping = !ended && (header.stopping || this.askedAt !== null);
+    const asked = this.askedAt !== null && !header.stopping;
+    const stopping = !ended && (header.stopping || (asked && !silent));
     this.stop.hidden = ended;
     this.stop.disabled = stopping || silent;
     this.stop.title = `Stop ${header.name}`;
     this.node.classList.toggle('mlw-silent', silent);
     setText(this.stopLabel, stopping ? 'Stopping…' : 'Stop');
-    setText(this.hint, ended ? '' : silent ? standsStill(header) : this.explain(header, now));
+    setText(this.hint, ended ? '' : silent ? standsStill(header, asked) : this.explain(header, now));
     this.hint.hidden = !this.hint.textContent;
   }
 
@@ -125,7 +126,10 @@ export class HeaderBar {
   }
 }
 
-function standsStill(header: Header): string {
+function standsStill(header: Header, asked: boolean): string {
+  if (asked) {
+    return `The kernel is gone and the stop has not reached the run: %runs stop ${header.name} stops it.`;
+  }
   return `No news from the kernel: this view stands still, the run need not. %runs show ${header.name} opens it again.`;
 }
 

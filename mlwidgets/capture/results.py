@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import re
 import sys
@@ -52,7 +53,7 @@ def freeze_result(
     """
     mine = {n: v for n, v in namespace.items() if not is_ipython_name(n) and (only is None or n in set(only))}
     bound = [n for n, v in mine.items() if n not in given or given[n] is not v]
-    imports = {n: namespace[n].__name__ for n in bound if isinstance(namespace[n], types.ModuleType)}
+    imports = {n: where for n in bound if (where := _imported(namespace[n]))}
     bound = [n for n in bound if n not in imports]
     changed = _changed(objects, namespace, [n for n in mine if n not in bound], given, inputs)
     freezer = Freezer(namespace, follow=False)
@@ -65,6 +66,17 @@ def freeze_result(
         "missing": freezer.unsent,
     }
     write_whole(folder.manifest, json.dumps(manifest).encode())
+
+
+def _imported(value: Any) -> str | None:
+    """Return where a module, class or function was imported from, ``module`` or ``module:name``; None if not."""
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    if not isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+        return None
+    module, name = getattr(value, "__module__", None), value.__qualname__
+    found = getattr(sys.modules.get(module or ""), name, None)
+    return f"{module}:{name}" if module != "__main__" and found is value else None
 
 
 def _changed(
@@ -197,8 +209,9 @@ def load_into(
             loaded.bound.append(name)
     for name, module in manifest.get("imports", {}).items() if not named else ():
         if name not in namespace:
-            __import__(module)
-            namespace[name] = sys.modules[module]
+            where, _, attribute = module.partition(":")
+            found = importlib.import_module(where)
+            namespace[name] = getattr(found, attribute) if attribute else found
     return loaded
 
 
