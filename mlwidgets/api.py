@@ -123,7 +123,7 @@ def train(
         results=outputs,
         resources=Resources(timeout=timeout),
         provenance=provenance(origin.notebook),
-        tags=dict(tags or {}),
+        tags={str(key): str(value) for key, value in (tags or {}).items()},
         note=note,
         heading=origin.heading,
         execution_count=origin.shell.get("execution_count"),
@@ -140,7 +140,10 @@ def train(
 
 def open_store(path: Path | None = None) -> RunStore:
     """Return the store at `path`, or the one of the project around the working directory."""
-    return RunStore(path or find_store(Path.cwd()))
+    try:
+        return RunStore(path or find_store(Path.cwd()))
+    except FileNotFoundError as error:
+        raise StoreError("the working directory is gone; change to another one: %cd PATH") from error
 
 
 def open_run(path: Path) -> Run:

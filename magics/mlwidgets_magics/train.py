@@ -118,7 +118,7 @@ class TrainMagics(Magics):
             run.wait()
         except KeyboardInterrupt:
             run.stop("interrupt of the kernel")
-            run.wait(timeout=30)
+            run.wait()
         flush_finished()
         if getattr(self.shell, "kernel", None) is None:
             # A terminal has no view that the output would appear in.

@@ -133,7 +133,7 @@ def apply(state: dict[str, Any]) -> None:
     """Set all else but the random states."""
     if "warnings" in state:
         warnings.filters[:] = state["warnings"]  # type: ignore[index]
-        warnings._filters_mutated()  # type: ignore[attr-defined]
+        getattr(warnings, "_filters_mutated", lambda: None)()
     if "numpy" in state:
         import numpy as np
 

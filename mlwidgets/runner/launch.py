@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -27,6 +28,8 @@ def launch(folder: RunFolder) -> None:
             cwd="/",
             start_new_session=True,
         )
-    write_event(folder.events, "submitted", supervisor=process.pid)
     # Somebody has to take the exit status, or the dead supervisor would look alive as a zombie.
     threading.Thread(target=process.wait, name=f"mlwidgets-{folder.id}", daemon=True).start()
+    with contextlib.suppress(OSError):
+        # On a full disk the supervisor runs all the same, and its lock tells of it.
+        write_event(folder.events, "submitted", supervisor=process.pid)

@@ -10,6 +10,8 @@ import os
 import sys
 import tempfile
 import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -17,6 +19,7 @@ from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils import process as ipython_process
 from traitlets import Any as AnyTrait
 from traitlets import Type
 from traitlets.config import Config
@@ -110,12 +113,37 @@ class WorkerShell(InteractiveShell):
     ----------
     failure
         Name, value and traceback of what the code raised, None if nothing.
+    interrupts
+        Signals that have come in to interrupt the code.
     """
 
     display_pub_class = Type(JournalPublisher)
     displayhook_class = Type(JournalDisplayHook)
     compiler_class = Type(CellCompiler)
     failure: dict[str, Any] | None = None
+    interrupts: Sequence[int] = ()
+
+    def system(self, cmd: str) -> None:
+        """Run a command of the system, as ``!cmd`` does."""
+        if cmd.rstrip().endswith("&"):
+            raise OSError("Background processes not supported.")
+        with self._interruptible():
+            expanded: str = self.var_expand(cmd, depth=1)  # type: ignore[no-untyped-call]
+            run: Any = vars(ipython_process)["system"]
+            self.user_ns["_exit_code"] = run(expanded)
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        """Run a command of the system and return what it prints, as ``x = !cmd`` does."""
+        with self._interruptible():
+            return super().getoutput(cmd, split, depth + 1)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Raise the interrupt that IPython swallows while a command runs: it was meant for the code."""
+        before = len(self.interrupts)
+        yield
+        if len(self.interrupts) > before:
+            raise KeyboardInterrupt
 
     def ask_exit(self) -> None:
         """End the code, as ``exit()`` and ``quit()`` in a cell ask for."""

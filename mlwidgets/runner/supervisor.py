@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mlwidgets.runner import GRACE, SAVING_GRACE
 from mlwidgets.runner.compute.base import Compute, Worker
 from mlwidgets.runner.compute.local import LocalCompute
 from mlwidgets.runs.alive import hold
@@ -19,12 +20,6 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines, write_event
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import FAILED, FINISHED, KILLED, STOPPED, TIMEOUT, Outcome, write_outcome
-
-GRACE = 10.0
-"""Seconds that the code has to end after it was interrupted."""
-
-SAVING_GRACE = 120.0
-"""Seconds that it has instead once it is saving its result."""
 
 _RETRY_FOR = 600.0
 
@@ -44,7 +39,8 @@ class Supervisor:
         self._compute = compute
         self._ending: tuple[str, str] | None = None
         self._interrupted_at = 0.0
-        self._killed = False
+        self._asked_at = 0.0
+        self._killed: float | None = None
         self._terminated = False
         self._wake_read, self._wake_write = os.pipe()  # pipe2 is missing on macOS
         os.set_blocking(self._wake_read, False)
@@ -61,6 +57,9 @@ class Supervisor:
             return self._record(Outcome(FAILED, f"the worker could not be started: {error}", ended_at=time.time()))
         while (status := worker.poll()) is None:
             self._attend(worker)
+            worker.reap()
+            if environment is not None:
+                environment.poll()
             with contextlib.suppress(OSError):
                 os.utime(self._folder.alive)
             self._sleep(self._patience())
@@ -117,11 +116,12 @@ class Supervisor:
             else:
                 return
             self._interrupted_at = time.monotonic()
+            self._asked_at = time.time()
             worker.interrupt()
             return
         grace = SAVING_GRACE if "saving" in self._said() else GRACE
         if time.monotonic() - self._interrupted_at > grace:
-            self._killed = True
+            self._killed = grace
             worker.kill()
 
     def _said(self) -> dict[str, dict[str, Any]]:
@@ -141,15 +141,18 @@ class Supervisor:
         state, cause, error = KILLED, None, None
         if "end" in events:
             state, cause, error = (events["end"][k] for k in ("state", "cause", "error"))
-            if state in {STOPPED, KILLED} and self._ending is not None:
+            done = events.get("saving", events["end"])["time"]
+            if self._ending is not None and (state in {STOPPED, KILLED} or self._asked_at < done):
+                # Also where the code swallowed the interrupt or made another error of it.
                 state, cause = self._ending
-                error = None
         elif self._ending is not None:
             state, cause = self._ending
-            if self._killed:
-                cause += f"; killed, as it had not ended {GRACE:g} s after it was interrupted"
+            if self._killed is not None:
+                cause += f"; killed, as it had not ended {self._killed:g} s after it was interrupted"
         elif status < 0:
             cause = describe_signal(-status, out_of_memory)
+        elif status == 0 and "saving" in events:
+            state, cause = FINISHED, "its end could not be recorded"
         else:
             state = FAILED
             cause = f"its process exited with status {status} before the code had ended"
@@ -206,8 +209,14 @@ def _oom_kills() -> int:
 
 def main() -> None:
     """Supervise the run whose folder is the first argument."""
+    # Requests lie in the folder: a signal that comes before anybody listens only has to do no harm.
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     folder = RunFolder(Path(sys.argv[1]))
     hold(folder.alive, "supervisor")
+    if folder.outcome.exists():
+        # It took so long to get here (a laptop slept) that somebody has given the run up.
+        return
     write_event(folder.events, "supervising", pid=os.getpid())
     outcome = Supervisor(folder, folder.read_spec(), LocalCompute()).run()
     sys.exit(0 if outcome.state == FINISHED else 1)

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 import types
@@ -21,6 +22,7 @@ from mlwidgets.capture.freeze import Freezer
 from mlwidgets.capture.modules import serve
 from mlwidgets.capture.results import freeze_result
 from mlwidgets.capture.thaw import thaw
+from mlwidgets.runner import GRACE
 from mlwidgets.runner.output import OutputFile, write_through
 from mlwidgets.runner.shell import WorkerShell, make_shell
 from mlwidgets.runs.alive import hold, holder
@@ -41,6 +43,8 @@ class Worker:
 
     def __init__(self, folder: RunFolder, output: list[OutputFile]) -> None:
         self._signals: list[int] = []
+        self._last_resort = threading.Timer(GRACE, os.killpg, (os.getpgrp(), signal.SIGKILL))
+        self._last_resort.daemon = True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
         self._output = output
@@ -55,6 +59,9 @@ class Worker:
     def _interrupt(self, number: int, frame: Any) -> None:
         """Interrupt the code as the notebook's stop button would, so that ``finally`` blocks run."""
         self._signals.append(number)
+        if len(self._signals) == 1 and holder(self._folder.alive, "supervisor") is None:
+            # Nobody else is left to end code that does not end by itself.
+            self._last_resort.start()
         signal.default_int_handler(number, frame)
 
     def run(self) -> None:
@@ -110,12 +117,15 @@ class Worker:
 
     def _execute(self, shell: WorkerShell) -> tuple[str, str | None, dict[str, Any] | None]:
         """Run the code; return state, cause and what it raised."""
+        shell.interrupts = self._signals
         code = self._spec.code
         if self._spec.heading is not None and not code.lstrip().startswith("%%"):
             # The magic's line is line 1 of the cell: tracebacks show the numbers that the user sees.
             code = f"# {self._spec.heading}\n{code}"
         result: ExecutionResult = shell.run_cell(code, store_history=True)  # type: ignore[no-untyped-call]
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        self._last_resort.cancel()
         sys.stdout.flush()
         sys.stderr.flush()
         raised = result.error_before_exec or result.error_in_exec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -26,6 +27,19 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
+
+
+def _claim(temporary: Path, path: Path) -> bool:
+    """Put a file in its place on a file system without hard links: whoever makes the claim does."""
+    try:
+        os.close(os.open(path.with_name(f".{path.name}.claim"), os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    os.replace(temporary, path)
+    return True
+
+
 def write_once(path: Path, data: bytes) -> bool:
     """Write `data` whole unless the file is there already; return whether it was written."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -38,6 +52,10 @@ def write_once(path: Path, data: bytes) -> bool:
             os.link(temporary, path)
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return _claim(temporary, path)
         return True
     finally:
         temporary.unlink(missing_ok=True)

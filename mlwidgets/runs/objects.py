@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import os
@@ -11,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PIECE = 16 << 20
+MAPPED = 1 << 20
+"""Objects of at least this many bytes are mapped."""
 
 
 def _pieces(data: memoryview) -> Iterator[memoryview]:
@@ -73,11 +76,16 @@ class ObjectStore:
         return (self.path / digest).read_bytes()
 
     def map(self, digest: str) -> mmap.mmap | bytearray:
-        """Return an object as writable memory: pages are shared until written to, the file never changes."""
+        """Return an object as writable memory: pages are shared until written to, the file never changes.
+
+        A mapping keeps a descriptor for as long as it lives, so what is small is read instead, and so is
+        everything once descriptors run out.
+        """
         with open(self.path / digest, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return bytearray()
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            if os.fstat(file.fileno()).st_size >= MAPPED:
+                with contextlib.suppress(OSError):
+                    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            return bytearray(file.read())
 
     def __contains__(self, digest: str) -> bool:
         return (self.path / digest).exists()

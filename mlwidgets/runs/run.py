@@ -287,11 +287,11 @@ class Run:
         write_whole(self._folder.stop_request, by.encode())
         with contextlib.suppress(ProcessLookupError):
             supervisor = holder(self._folder.alive, "supervisor")
-            if supervisor is not None:
+            if supervisor:
                 os.kill(supervisor, signal.SIGUSR1)
                 return
             worker = holder(self._folder.alive, "worker")
-            if worker is not None:
+            if worker:
                 os.kill(worker, signal.SIGTERM)
 
     def __repr__(self) -> str:

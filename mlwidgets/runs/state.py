@@ -18,7 +18,11 @@ FINISHED, FAILED, STOPPED, KILLED, TIMEOUT = "finished", "failed", "stopped", "k
 END_STATES = frozenset({FINISHED, FAILED, STOPPED, KILLED, TIMEOUT})
 
 START_GRACE = 60.0
-"""Seconds after the submit in which a supervisor that has not spoken yet is believed to be starting."""
+"""Seconds that a submit may take from the run folder to the start of the supervisor."""
+
+
+WAKE_GRACE = 86400.0
+"""Seconds for which a supervisor's process that exists is believed to be about to speak: a laptop may have slept."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
     supervisor, worker = holder(folder.alive, "supervisor"), holder(folder.alive, "worker")
     events = {e["event"]: e for e in read_lines(folder.events) if e["event"] != "metric"}
     started = events["started"]["time"] if "started" in events else None
-    if supervisor or worker:
+    # Seen from another PID namespace the holder's pid is 0: it lives all the same.
+    if supervisor is not None or worker is not None:
         return Outcome(RUNNING if started else SUBMITTED, started_at=started)
     recorded = _recorded(folder)
     if recorded is not None:
@@ -65,7 +70,10 @@ def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
 
 def _recorded(folder: RunFolder) -> Outcome | None:
     data = read_json(folder.outcome)
-    if data is None or "state" not in data:
+    if data is None or data.get("state") not in END_STATES:
+        return None
+    times = (data.get("started_at"), data.get("ended_at"))
+    if not all(t is None or isinstance(t, int | float) for t in times):
         return None
     return Outcome(**{f.name: data[f.name] for f in fields(Outcome) if f.name in data})
 
@@ -78,9 +86,10 @@ def _bereaved(folder: RunFolder, events: dict[str, Any], started: float | None, 
     if "supervising" not in events:
         launched = events.get("submitted")
         born = launched["time"] if launched else _mtime(folder)
-        if now - born < START_GRACE and (launched is None or _exists(launched["supervisor"])):
+        patience = START_GRACE if launched is None else WAKE_GRACE if _exists(launched["supervisor"]) else 0.0
+        if now - born < patience:
             return Outcome(SUBMITTED)
-        return Outcome(KILLED, "its supervisor never started", None, born)
+        return Outcome(KILLED, f"its supervisor never started; see {folder.supervisor_log}", None, born)
     # The supervisor touches ``alive`` every second; whatever was written last may be later than that.
     traces = (folder.alive, folder.metrics, folder.output, folder.events)
     last = max((p.stat().st_mtime for p in traces if p.exists()), default=now)

@@ -135,9 +135,11 @@ class RunStore:
         """
         try:
             return RunFolder.create(self.runs, spec)
-        except OSError as error:
+        except BaseException as error:
             shutil.rmtree(self.runs / f".new-{spec.id}", ignore_errors=True)
-            raise self._unwritable(error) from error
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from error
+            raise
 
     def folders(self) -> Iterator[RunFolder]:
         """Yield all run folders, newest first."""

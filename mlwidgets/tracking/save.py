@@ -45,13 +45,14 @@ def save(path_or_object: Any, name: str | None = None) -> Path | None:
         return None
     outputs = folder / "outputs"
     target = _inside(outputs, name or default)
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
         os.replace(temporary, target)
+        write_event(folder / "events.jsonl", "artifact", name=str(target.relative_to(outputs)), bytes=_size(target))
     except OSError as error:
         tell_once(f"{target.name} could not be saved: {error}. The code goes on.")
         return None
@@ -60,7 +61,6 @@ def save(path_or_object: Any, name: str | None = None) -> Path | None:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
-    write_event(folder / "events.jsonl", "artifact", name=str(target.relative_to(outputs)), bytes=_size(target))
     return target
 
 
@@ -82,7 +82,7 @@ def _writer(value: Any, name: str | None) -> tuple[Callable[[Path], Any], str]:
     if isinstance(value, str | PurePath):
         source = Path(value).expanduser()
         if source.is_dir():
-            return lambda path: shutil.copytree(source, path, symlinks=True), source.name
+            return lambda path: shutil.copytree(source, path, symlinks=True, ignore=_ignore_store), source.name
         if source.is_file():
             return lambda path: shutil.copyfile(source, path), source.name
         if isinstance(value, str) and name is not None:
@@ -101,9 +101,9 @@ def _array_writer(value: Any) -> tuple[Callable[[Path], Any], str]:
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     if torch is not None and isinstance(value, torch.nn.Module):
         state = value.state_dict()
-        return lambda path: torch.save(state, path), f"{type(value).__name__}.pt"
+        return lambda path: _save_torch(torch, path, state), f"{type(value).__name__}.pt"
     if torch is not None and _has_tensor(value, torch):
-        return lambda path: torch.save(value, path), "state.pt"
+        return lambda path: _save_torch(torch, path, value), "state.pt"
     if numpy is not None and isinstance(value, numpy.ndarray):
         return lambda path: _save_array(numpy, path, value), "array.npy"
     if callable(getattr(value, "to_csv", None)):
@@ -112,6 +112,19 @@ def _array_writer(value: Any) -> tuple[Callable[[Path], Any], str]:
         f"save: cannot save a {type(value).__name__}: write it to a file and save the path, or save a figure, "
         "array, table, tensor, module or state_dict"
     )
+
+
+def _ignore_store(_folder: Any, names: list[str]) -> list[str]:
+    """Leave stores out of a copied folder: this run lies in one."""
+    return [name for name in names if name == ".mlwidgets"]
+
+
+def _save_torch(torch: Any, path: Path, value: Any) -> None:
+    try:
+        torch.save(value, path)
+    except RuntimeError as error:
+        # What torch makes of a full disk.
+        raise OSError(str(error).split("\n", maxsplit=1)[0]) from error
 
 
 def _has_tensor(value: Any, torch: Any) -> bool:

@@ -59,9 +59,10 @@ def show(run: Run) -> LiveView:
 
 def flush_finished() -> None:
     """Leave the still picture of every shown run that has ended; called after each cell, in the main thread."""
+    deadline = time.monotonic() + PATIENCE
     for view in tuple(_open):
         try:
-            view.finalize()
+            view.finalize(max(0.0, deadline - time.monotonic()))
         except Exception:
             logger.debug("the final picture of run %r could not be published", view.run.id, exc_info=True)
 
@@ -89,7 +90,7 @@ class LiveView:
         name = f"mlwidgets view of {self.run.id}"
         threading.Thread(target=self._live, name=name, daemon=True).start()
 
-    def finalize(self) -> None:
+    def finalize(self, patience: float = PATIENCE) -> None:
         """If the run has ended, publish its still picture as part of the cell that is executing, once.
 
         Where no browser has shown the widget this waits for the picture: a headless client may leave at any moment.
@@ -98,7 +99,7 @@ class LiveView:
         if self not in _open or not self.run.ended:
             return
         watched = self._widget is not None and self._widget.seen
-        if not self._drawn.wait(0.0 if watched else PATIENCE + 2):
+        if not self._drawn.wait(0.0 if watched else patience):
             return
         _open.remove(self)
         if self._final is not None:
@@ -112,6 +113,8 @@ class LiveView:
                 self._follow()
             self._final = bundle(self.run)
             self._publish(self._final, update=True)
+            if self._widget is not None:
+                self._widget.close()
         except Exception:
             logger.debug("the live view of run %r ended early", self.run.id, exc_info=True)
         finally:

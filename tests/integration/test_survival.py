@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -103,6 +105,87 @@ def test_deleted_run_says_so(run: Run) -> None:
     with pytest.raises(mlwidgets.errors.UnknownRun, match="was deleted"):
         _ = kept.state
     assert "was deleted" in repr(kept)
+
+
+def test_stop_right_after_the_submit() -> None:
+    for _ in range(3):
+        hasty = mlwidgets.train("import time\ntime.sleep(60)", name="hasty", namespace={})
+        until(lambda: holder(hasty.path / "alive", "supervisor") is not None)
+        hasty.stop()
+        hasty.wait(30)
+        assert (hasty.state, hasty.cause) == ("stopped", "stopped by user")
+
+
+def test_stop_while_a_command_runs_ends_the_code() -> None:
+    shell = mlwidgets.train("!sleep 30\nprint('went on')", name="command", namespace={})
+    until(lambda: shell.state == "running")
+    time.sleep(0.5)
+    shell.stop()
+    shell.wait(30)
+    assert shell.state == "stopped"
+    assert "went on" not in shell.output
+
+
+def test_stop_that_the_code_makes_an_error_of() -> None:
+    code = "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise RuntimeError('no') from None"
+    wrapped = mlwidgets.train(code, name="wrapped", namespace={})
+    until(lambda: wrapped.state == "running")
+    time.sleep(0.5)
+    wrapped.stop()
+    assert wrapped.wait(30).state == "stopped"
+
+
+def test_seen_from_another_process_namespace(run: Run) -> None:
+    script = f"""
+import pathlib
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.state import settle
+print(settle(RunFolder(pathlib.Path({str(run.path)!r}))).state)
+"""
+    command = ["unshare", "-Urpf", sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if "unshare" in done.stderr or shutil.which("unshare") is None:
+        pytest.skip("namespaces cannot be made here")
+    assert done.stdout == "running\n", done.stderr
+    assert run.state == "running"
+
+
+def test_a_run_that_was_given_up_is_not_started_any_more(tmp_path: Path) -> None:
+    from mlwidgets.runs.folder import RunFolder
+    from mlwidgets.runs.spec import RunSpec
+    from mlwidgets.runs.state import KILLED, Outcome, write_outcome
+
+    (tmp_path / "runs").mkdir()
+    folder = RunFolder.create(tmp_path / "runs", RunSpec("late", "late", "open('touched', 'w')"))
+    write_outcome(folder, Outcome(KILLED, "its supervisor never started"))
+    subprocess.run([sys.executable, "-m", "mlwidgets.runner.supervisor", str(folder.path)], check=True, timeout=60)
+    assert folder.events.read_text().count("started") == 0
+
+
+def test_orphans_leave_no_zombies() -> None:
+    started = mlwidgets.train(
+        "import os, time\nfor _ in range(20):\n    os.system('true &')\nprint('all', flush=True)\ntime.sleep(60)",
+        name="orphans",
+        namespace={},
+    )
+    until(lambda: "all" in started.output)
+    supervisor = psutil.Process(pid_of(started, "supervisor"))
+    until(lambda: not [c for c in supervisor.children() if c.status() == psutil.STATUS_ZOMBIE])
+    started.stop()
+    started.wait(30)
+
+
+def test_more_buffers_than_descriptors() -> None:
+    code = "total = sum(float(a[0]) for a in arrays)\nmine = [a + 1 for a in arrays]"
+    arrays = [np.full(30_000, float(i)) for i in range(300)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        ended = mlwidgets.train(code, name="many", namespace={"arrays": arrays}).wait(120)
+        assert (ended.state, ended.cause) == ("finished", None)
+        assert float(ended.result["mine"][299][0]) == 300.0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_segmentation_fault_is_named() -> None:

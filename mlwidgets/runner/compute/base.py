@@ -21,6 +21,10 @@ class Worker(ABC):
         """Return the exit status (negative: the number of the signal), None while it runs."""
 
     @abstractmethod
+    def reap(self) -> None:
+        """Let go of processes that the worker started and that have ended since."""
+
+    @abstractmethod
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the code, so that its ``finally`` blocks run."""
 

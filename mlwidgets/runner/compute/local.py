@@ -39,6 +39,18 @@ class LocalWorker(Worker):
         """Return the exit status, None while it runs."""
         return self._process.poll()
 
+    def reap(self) -> None:
+        """Take the exit status of orphans that this process has adopted, or they would stay as zombies."""
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process().children():
+                if child.pid in self._spared or child.pid == self.pid:
+                    continue
+                if child.status() == psutil.STATUS_ZOMBIE:
+                    with contextlib.suppress(ChildProcessError):
+                        os.waitpid(child.pid, os.WNOHANG)
+
     def interrupt(self) -> None:
         """Send SIGTERM, which the worker turns into KeyboardInterrupt."""
         self._process.send_signal(signal.SIGTERM)
