@@ -133,12 +133,13 @@ def open_result(folder: RunFolder, title: str) -> Result:
     ResultNotAvailable
         If the manifest is damaged.
     """
-    manifest = read_json(folder.manifest)
-    if manifest is None:
-        raise ResultNotAvailable(f"{title} has no readable result in {folder.manifest}")
-    frozen = Frozen.from_json(manifest["frozen"])
-    names = [*manifest["bound"], *manifest["changed"]]
-    return Result(title, names, manifest["missing"], lambda: _thaw_apart(folder, frozen, title))
+    manifest = read_json(folder.manifest) or {}
+    try:
+        frozen = Frozen.from_json(manifest["frozen"])
+        names, missing = [*manifest["bound"], *manifest["changed"]], dict(manifest["missing"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ResultNotAvailable(f"{title} has no readable result in {folder.manifest}") from error
+    return Result(title, names, missing, lambda: _thaw_apart(folder, frozen, title))
 
 
 def load_exception(folder: RunFolder, error: dict[str, Any]) -> BaseException:

@@ -27,7 +27,8 @@ def replay(entries: Iterable[dict[str, Any]], output_size: int) -> tuple[list[Di
     Parameters
     ----------
     entries
-        Lines of ``displays.jsonl``; each knows how many bytes of output came before it.
+        Lines of ``displays.jsonl``; each knows how many bytes of output came before it. Damaged ones, which lack
+        what their kind needs, are passed over.
     output_size
         How many bytes of output there are by now.
 
@@ -42,7 +43,7 @@ def replay(entries: Iterable[dict[str, Any]], output_size: int) -> tuple[list[Di
     shown: list[_Shown] = []
     cleared_to = 0
     waiting: int | None = None
-    for entry in entries:
+    for entry in filter(_is_whole, entries):
         kind, offset = entry["event"], entry["offset"]
         if waiting is not None and (kind == "display" or offset > waiting):
             shown, cleared_to, waiting = [], waiting, None
@@ -62,5 +63,17 @@ def replay(entries: Iterable[dict[str, Any]], output_size: int) -> tuple[list[Di
     return [item.display for item in shown], cleared_to
 
 
+def _is_whole(entry: dict[str, Any]) -> bool:
+    """Whether an entry has what its kind needs; of kinds that are not known nothing is needed but the offset."""
+    if not isinstance(entry.get("offset"), int):
+        return False
+    if entry["event"] == "clear":
+        return "wait" in entry
+    if entry["event"] in {"display", "update"}:
+        return isinstance(entry.get("data"), dict) and (entry["event"] == "display" or "display_id" in entry)
+    return True
+
+
 def _display(entry: dict[str, Any]) -> Display:
-    return Display(entry["data"], entry.get("metadata", {}))
+    metadata = entry.get("metadata")
+    return Display(entry["data"], metadata if isinstance(metadata, dict) else {})

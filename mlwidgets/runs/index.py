@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
+from mlwidgets.runs.state import END_STATES
 from mlwidgets.runs.store import RunStore
 
 
@@ -71,7 +73,8 @@ class RunIndex:
                 summary = _summary_or_none(folder)
                 if summary is None:
                     continue
-                if folder.outcome.exists():
+                # A run that ended after it was summarized has an outcome by now, which the summary does not know.
+                if summary.state in END_STATES and folder.outcome.exists():
                     fresh.append(summary)
             found.append(summary)
         gone = set(cached) - {f.id for f in folders}
@@ -80,7 +83,12 @@ class RunIndex:
         return found
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._store.path / "index.sqlite", timeout=0.5)
+        path = self._store.path / "index.sqlite"
+        # sqlite would make it readable to all. Only a file that is new is opened here: closing one that is in use
+        # would take the locks of this process's other connections away.
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, timeout=0.5)
         connection.execute("CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, summary TEXT NOT NULL)")
         return connection
 
@@ -91,13 +99,14 @@ class RunIndex:
                 rows = connection.execute("SELECT id, summary FROM runs").fetchall()
             finally:
                 connection.close()
-            return {run_id: RunSummary(**json.loads(text)) for run_id, text in rows}
-        except (sqlite3.Error, ValueError, TypeError):
+            read = {run_id: RunSummary(**json.loads(text)) for run_id, text in rows}
+            return {run_id: summary for run_id, summary in read.items() if summary.state in END_STATES}
+        except (sqlite3.Error, ValueError, TypeError, RecursionError):
             # Locked, damaged, read-only or of another version: the folders tell all the same.
             return {}
 
     def _write(self, fresh: list[RunSummary], gone: set[str]) -> None:
-        rows: list[tuple[str, str]] = [(s.id, json.dumps(asdict(s))) for s in fresh]
+        rows: list[tuple[str, str]] = [(s.id, json.dumps(asdict(s))) for s in fresh if _is_text(s.id)]
         try:
             connection = self._connect()
             try:
@@ -109,13 +118,17 @@ class RunIndex:
         except sqlite3.OperationalError:
             return
         except sqlite3.DatabaseError:
-            (self._store.path / "index.sqlite").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self._store.path / "index.sqlite").unlink()
 
 
-def _summary_or_none(folder: RunFolder) -> Any:
-    from mlwidgets.errors import UnknownRun
+def _is_text(folder_name: str) -> bool:
+    """Whether sqlite can hold it; a folder's name may be any bytes."""
+    return folder_name.isprintable()
 
+
+def _summary_or_none(folder: RunFolder) -> RunSummary | None:
     try:
         return summarize(Run(folder.path))
-    except UnknownRun:
+    except Exception:  # a folder may be damaged in any way, and must not hide the others
         return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -87,19 +88,26 @@ def write_event(path: Path, kind: str, **fields: Any) -> None:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON lines of a file; torn ones are passed over."""
+    """Yield the JSON lines of a file that say what happened and when; torn and damaged ones are passed over."""
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return
     for line in data.split(b"\n"):
         if line:
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(entry, dict) and "event" in entry:
+            if isinstance(entry, dict) and isinstance(entry.get("event"), str) and _is_time(entry.get("time")):
                 yield entry
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an int that is too big for a float
+        return False
 
 
 def open_metrics(path: Path) -> int:
@@ -126,7 +134,7 @@ def read_records(path: Path, offset: int = 0) -> NDArray[np.void]:
             # A file that ends before the offset is empty from there on; numpy would raise.
             file.seek(min(offset * RECORD_SIZE, os.fstat(file.fileno()).st_size))
             return np.fromfile(file, dtype=layout)
-    except FileNotFoundError:
+    except OSError:
         return np.empty(0, dtype=layout)
 
 
@@ -136,8 +144,8 @@ def read_metrics(metrics: Path, events: Path) -> dict[str, MetricColumn]:
     Metrics that are logged by the same calls share the arrays of their steps and times, which are read-only then.
     """
     records = read_records(metrics)
-    names = {metric_key(e["name"]): e["name"] for e in read_lines(events) if e["event"] == "metric"}
-    return group_records(records, names)
+    named = (e.get("name") for e in read_lines(events) if e["event"] == "metric")
+    return group_records(records, {metric_key(name): name for name in named if isinstance(name, str)})
 
 
 def group_records(records: NDArray[np.void], names: dict[int, str]) -> dict[str, MetricColumn]:

@@ -53,7 +53,7 @@ class Run:
         """
         try:
             return self._folder.read_spec()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UnknownRun(f"the run folder {self.path} is gone or damaged: {error}") from error
 
     @property
@@ -297,15 +297,18 @@ class Run:
     def __repr__(self) -> str:
         try:
             outcome = self.outcome
-        except UnknownRun as error:
-            return f"<{error}>"
-        parts = [f"Run {self.name!r}", outcome.state]
-        if outcome.started_at is not None:
-            parts.append(f"{(outcome.ended_at or time.time()) - outcome.started_at:.1f} s")
-        if outcome.cause and outcome.state != FINISHED:
-            parts.append(outcome.cause)
-        parts.extend(f"{name}={value:.4g}" for name, value in self.last_values().items())
-        return f"<{', '.join(parts)}>"
+            parts = [f"Run {self.name!r}", outcome.state]
+            if outcome.started_at is not None:
+                parts.append(f"{(outcome.ended_at or time.time()) - outcome.started_at:.1f} s")
+            if outcome.cause and outcome.state != FINISHED:
+                parts.append(outcome.cause)
+            parts.extend(f"{name}={value:.4g}" for name, value in self.last_values().items())
+            return f"<{', '.join(parts)}>"
+        except Exception as error:  # a list of runs shows all of them, whatever became of one folder
+            if isinstance(error, UnknownRun) and not os.path.exists(self.path):
+                return f"<{error}>"
+            cause = error.__cause__ or error
+            return f"<Run folder {self.id} is damaged: {type(cause).__name__}: {cause}>"
 
     def last_values(self) -> dict[str, float]:
         """Return the last value of each metric."""
@@ -314,8 +317,8 @@ class Run:
     @property
     def artifacts(self) -> list[str]:
         """Names below `outputs` that `save` wrote, in order."""
-        names = [e["name"] for e in read_lines(self._folder.events) if e["event"] == "artifact"]
-        return list(dict.fromkeys(names))
+        names = [e.get("name") for e in read_lines(self._folder.events) if e["event"] == "artifact"]
+        return list(dict.fromkeys(name for name in names if isinstance(name, str)))
 
     @property
     def environment(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import math
 import re
 import secrets
 import time
@@ -16,6 +17,10 @@ FORMAT = 1
 """Version of the run folder's layout. A reader refuses what is newer."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Characters of an id's end that are not mistaken for each other; in the order in which ids sort."""
+_LAST_TIME = 253402300800.0
+"""The end of the year 9999, in Unix seconds: no calendar function goes beyond."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,8 @@ class RunSpec:
         KeyError, TypeError, ValueError
             If the data are not a spec of this format.
         """
+        if not isinstance(data, dict):
+            raise ValueError("the spec is no JSON object")
         known = {f.name for f in dataclasses.fields(cls)}
         data = {k: v for k, v in data.items() if k in known and k != "code"}
         for key in ("inputs", "ambient"):
@@ -140,14 +147,39 @@ class RunSpec:
         data["resources"] = Resources(**data.get("resources", {}))
         if data.get("provenance"):
             data["provenance"] = Provenance(**data["provenance"])
-        return cls(code=code, **data)
+        spec = cls(code=code, **data)
+        spec._check()
+        return spec
+
+    def _check(self) -> None:
+        """Raise ValueError where what everybody reads is of another type: lists of runs trust it."""
+        texts = {"id": self.id, "name": self.name, "note": self.note, "heading": self.heading or ""}
+        if self.provenance:
+            texts["notebook"] = self.provenance.notebook or ""
+        for field_name, text in texts.items():
+            if not isinstance(text, str):
+                raise ValueError(f"{field_name!r} in the spec is no text: {text!r:.60}")
+        for field_name, pairs in (("params", self.params), ("tags", self.tags), ("unsent", self.unsent)):
+            if not isinstance(pairs, dict) or not all(isinstance(t, str) for pair in pairs.items() for t in pair):
+                raise ValueError(f"{field_name!r} in the spec is no mapping from text to text: {pairs!r:.60}")
+        at = self.submitted_at
+        # NaN fails the comparison too.
+        if not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < _LAST_TIME:
+            raise ValueError(f"'submitted_at' in the spec is no time: {at!r:.60}")
 
 
 def new_run_id(name: str, now: float | None = None) -> str:
-    """Return an id that sorts by time, can be read and can be typed: ``20261120-093015-lenet-k3f9``."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
-    alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
-    return f"{stamp}-{name}-{''.join(secrets.choice(alphabet) for _ in range(4))}"
+    """Return an id that sorts by time, can be read and can be typed: ``20261120-093015-lenet-k3f9``.
+
+    The time is UTC, which no summer time sets back. The first two of the last four characters are the fraction of
+    the second, so that runs of one second sort too; the others are random.
+    """
+    now = time.time() if now is None else now
+    base = len(_ALPHABET)
+    part = int(now % 1 * base**2)
+    fraction = _ALPHABET[part // base] + _ALPHABET[part % base]
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(math.floor(now)))
+    return f"{stamp}-{name}-{fraction}{secrets.choice(_ALPHABET)}{secrets.choice(_ALPHABET)}"
 
 
 def check_name(name: str) -> str:

@@ -144,8 +144,8 @@ class RunStore:
     def folders(self) -> Iterator[RunFolder]:
         """Yield all run folders, newest first."""
         try:
-            names = sorted(os.listdir(self.runs), reverse=True)
-        except FileNotFoundError:
+            names = sorted(os.listdir(self.runs), key=_age, reverse=True)
+        except OSError:
             return
         for name in names:
             if not name.startswith("."):
@@ -170,6 +170,11 @@ class RunStore:
         known = list(dict.fromkeys(name_of(f.id) for f in self.folders()))
         have = f"it has: {', '.join(known[:8])}{' …' if len(known) > 8 else ''}" if known else "it is empty"
         raise UnknownRun(f"no run {name!r} in the store {self.path}; {have}")
+
+
+def _age(run_id: str) -> tuple[str, str, str]:
+    """Return what ids sort by: the second and its fraction, which the name stands between."""
+    return run_id[:15], run_id[-4:], run_id
 
 
 def name_of(run_id: str) -> str:

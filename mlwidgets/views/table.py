@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import time
 from collections.abc import Sequence
 
@@ -32,7 +33,21 @@ def format_duration(seconds: float) -> str:
 def _duration(summary: RunSummary, now: float) -> str:
     if summary.started_at is None:
         return ""
-    return format_duration(max(0.0, (summary.ended_at or now) - summary.started_at))
+    seconds = (summary.ended_at or now) - summary.started_at
+    return format_duration(max(0.0, seconds)) if math.isfinite(seconds) else ""
+
+
+def _moment(seconds: float) -> str:
+    """Return a time as people write it, nothing for one that no calendar has: a clock or a folder may be damaged."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def _printable(text: str) -> str:
+    """Return text that can be encoded: half a surrogate pair cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _brief(text: str) -> str:
@@ -62,14 +77,14 @@ class RunTable(Sequence[RunSummary]):
             [
                 s.name,
                 s.state,
-                time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(s.submitted_at)),
+                _moment(s.submitted_at),
                 _duration(s, now),
                 *(_brief(s.params.get(p, "")) for p in params),
                 *(f"{s.metrics[m]:.4g}" if m in s.metrics else "" for m in metrics),
             ]
             for s in self._summaries
         ]
-        return head, rows
+        return [_printable(h) for h in head], [[_printable(c) for c in row] for row in rows]
 
     def __repr__(self) -> str:
         if not self._summaries:
@@ -85,7 +100,7 @@ class RunTable(Sequence[RunSummary]):
         head, rows = self._rows()
         cells = "".join(f"<th style='text-align:left'>{html.escape(h)}</th>" for h in head)
         body = "".join(
-            f"<tr title='{html.escape(s.id, quote=True)}'>"
+            f"<tr title='{html.escape(_printable(s.id), quote=True)}'>"
             + "".join(
                 f"<td style='text-align:left;color:{_SHADES.get(c, 'inherit')}'>{html.escape(c)}</td>"
                 if i == 1

@@ -25,6 +25,19 @@ def clear(offset: int = 0, *, wait: bool = False) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    "damaged",
+    [
+        {"event": "display"}, {"event": "display", "offset": 0}, {"event": "display", "offset": 0, "data": "text"},
+        {"event": "display", "offset": "0", "data": {}}, {"event": "clear", "offset": 0}, {"event": "clear", "wait": 0},
+        {"event": "update", "offset": 0, "data": {}}, {"event": "update", "offset": 0, "display_id": "x"},
+        {"event": "other"},
+    ],
+)  # fmt: skip
+def test_damaged_entries_are_passed_over(damaged: dict[str, Any]) -> None:
+    assert shown(display("a", 0, "x"), damaged, display("b")) == (["a", "b"], 0)
+
+
+@pytest.mark.parametrize(
     ("entries", "output", "expected"),
     [
         ([], 100, ([], 0)),

@@ -116,7 +116,7 @@ def test_names(metrics: Path, events: Path, name: str) -> None:
 
 
 def test_torn_event_line_then_more(events: Path) -> None:
-    whole = json.dumps({"event": "metric", "name": "a"}).encode() + b"\n"
+    whole = json.dumps({"event": "metric", "time": 1.5, "name": "a"}).encode() + b"\n"
     for torn in range(1, len(whole)):
         events.write_bytes(whole + whole[:torn])
         write_event(events, "metric", name="b")
@@ -124,7 +124,21 @@ def test_torn_event_line_then_more(events: Path) -> None:
         assert names == (["a", "a", "b"] if torn == len(whole) - 1 else ["a", "b"])
 
 
-@pytest.mark.parametrize("noise", [b"\n\n", b"[1]\n", b"7\n", b"null\n", b"{}\n", b"\xff\n", b"{\n", b"\0\0\n"])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"\n\n",
+        b'{"event": "c"}\n',
+        b'{"event": 1, "time": 1}\n',
+        b"[1]\n",
+        b"7\n",
+        b"null\n",
+        b"{}\n",
+        b"\xff\n",
+        b"{\n",
+        b"\0\0\n",
+    ],
+)
 def test_lines_that_are_no_events(events: Path, noise: bytes) -> None:
     write_event(events, "a")
     with open(events, "ab") as file:

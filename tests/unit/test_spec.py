@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from typing import Any
 
 import numpy as np
@@ -147,3 +148,52 @@ def test_names_that_cannot_be(name: str) -> None:
 def test_ids_sort_by_time() -> None:
     ids = [new_run_id("x", now) for now in (0, 3600 * 24, 1.7e9, 1.8e9)]
     assert ids == sorted(ids)
+
+
+def test_ids_of_one_second_sort() -> None:
+    ids = [new_run_id("x", 1.8e9 + number / 900) for number in range(900)]
+    assert len({run_id[:15] for run_id in ids}) == 1
+    assert ids == sorted(ids)
+
+
+def test_ids_made_one_after_the_other_sort() -> None:
+    made = [(time.time(), new_run_id("x"), time.time()) for _ in range(50)]
+    for number, (_, first, end) in enumerate(made):
+        # The first that began so much later that the fractions of the second differ.
+        later = next((run_id for begin, run_id, _ in made[number + 1 :] if begin - end > 1 / 900), "99")
+        assert first < later
+    assert [i[:-2] for _, i, _ in made] == sorted(i[:-2] for _, i, _ in made)
+
+
+def test_ids_sort_when_summer_time_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        before, after = 1792889999.5, 1792890000.5
+        assert time.localtime(before)[3:6] == (2, 59, 59)
+        assert time.localtime(after)[3:6] == (2, 0, 0)
+        assert new_run_id("x", before) < new_run_id("x", after)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": 7}, {"id": None}, {"note": []}, {"heading": 1}, {"params": []}, {"params": None},
+        {"params": {"lr": 0.1}}, {"tags": "text"}, {"tags": {"a": None}}, {"unsent": {"a": 1}},
+        {"submitted_at": "now"}, {"submitted_at": None}, {"submitted_at": True}, {"submitted_at": math.nan},
+        {"submitted_at": math.inf}, {"submitted_at": 1e300}, {"submitted_at": 10**400}, {"submitted_at": -1},
+    ],
+)  # fmt: skip
+def test_fields_of_another_type(change: dict[str, Any]) -> None:
+    data = {**RunSpec(id="a", name="a", code="x").to_json(), **change}
+    with pytest.raises(ValueError, match="in the spec is no"):
+        RunSpec.from_json(data, "x")
+
+
+@pytest.mark.parametrize("data", [[], None, 7, "text"])
+def test_a_spec_is_an_object(data: Any) -> None:
+    with pytest.raises(ValueError, match="no JSON object"):
+        RunSpec.from_json(data, "x")

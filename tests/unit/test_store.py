@@ -166,6 +166,19 @@ def test_finding_runs(store: RunStore, new_run: Make) -> None:
     assert name_of(other.id) == "le-net.v2"
 
 
+def test_runs_of_one_second_are_newest_first_whatever_their_names(store: RunStore) -> None:
+    ids = ["20261120-123010-zeta-2xqq", "20261120-123010-alpha-b2aa", "20261120-123010-mid-zzaa"]
+    for run_id in reversed(ids):
+        store.create_run(RunSpec(id=run_id, name=run_id[16:-5], code=""))
+    assert [f.id for f in store.folders()] == ids[::-1]
+
+
+def test_a_file_in_place_of_the_runs(store: RunStore) -> None:
+    store.runs.rmdir()
+    store.runs.touch()
+    assert list(store.folders()) == []
+
+
 def test_a_name_wins_over_the_beginning_of_an_id(store: RunStore, new_run: Make) -> None:
     named = new_run("20261120")
     new_run("later")

@@ -31,6 +31,20 @@ def test_durations(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
+@pytest.mark.parametrize("at", [1e20, -1e20, float("inf"), float("nan")])
+def test_times_that_no_calendar_has(summary: Callable[..., RunSummary], at: float) -> None:
+    for fields in ({"submitted_at": at}, {"started_at": at}, {"ended_at": at}):
+        table = RunTable([summary(**fields), summary(name="other")])
+        assert repr(table).split("\n")[2].split()[:2] == ["other", "finished"]
+        assert "other" in table._repr_html_()
+
+
+def test_text_that_cannot_be_encoded(summary: Callable[..., RunSummary]) -> None:
+    table = RunTable([summary(id="\udcff", params={"a": "\ud800"}, metrics={"\ud800": 1.0})])
+    assert b"lenet" in repr(table).encode()
+    assert b"lenet" in table._repr_html_().encode()
+
+
 def test_no_runs() -> None:
     assert repr(RunTable([])) == "no runs yet: put %%train on top of a cell"
     assert "No runs yet" in RunTable([])._repr_html_()
