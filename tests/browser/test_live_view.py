@@ -31,8 +31,8 @@ plt.figure(figsize=(4, 1.6))
 plt.plot([3, 1, 2])
 plt.show()
 print("\\x1b[32mINFO\\x1b[0m starting")
-for i in tqdm(range(100_000), mininterval=0.05):
-    log(loss=2.3 * math.exp(-i / 80) + 0.05 * random.random(), accuracy=1 - math.exp(-i / 60))
+for i in tqdm(range(10_000 * epochs), mininterval=0.05):
+    log(loss=2.3 * math.exp(-12.5 * lr * i) + 0.05 * random.random(), accuracy=1 - math.exp(-i / 60))
     if i % 10 == 0:
         tqdm.write(f"step {i}")
     time.sleep(0.01)"""
