@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -153,7 +154,7 @@ def open_run(path: Path) -> Run:
 
 def runs() -> list[Run]:
     """Return all runs of the project, newest first."""
-    return [open_run(folder.path) for folder in open_store().folders() if folder.spec.exists()]
+    return [open_run(folder.path) for folder in open_store().folders() if os.path.exists(folder.spec)]
 
 
 def run(name: str) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from dataclasses import asdict, dataclass, fields
@@ -70,19 +71,19 @@ def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
 
 def _recorded(folder: RunFolder) -> Outcome | None:
     data = read_json(folder.outcome)
-    if data is None or data.get("state") not in END_STATES:
+    if data is None or not isinstance(data.get("state"), str) or data["state"] not in END_STATES:
         return None
     times = (data.get("started_at"), data.get("ended_at"))
-    if not all(t is None or isinstance(t, int | float) for t in times):
+    if not all(t is None or (isinstance(t, int | float) and math.isfinite(t)) for t in times):
         return None
     return Outcome(**{f.name: data[f.name] for f in fields(Outcome) if f.name in data})
 
 
 def _bereaved(folder: RunFolder, events: dict[str, Any], started: float | None, now: float) -> Outcome:
     """Say how a run without living processes ended that nobody wrote the outcome of."""
-    if "end" in events:
-        end = events["end"]
-        return Outcome(end["state"], end["cause"], started, end["time"], error=end["error"])
+    end = events.get("end", {})
+    if end.get("state") in END_STATES:
+        return Outcome(end["state"], end.get("cause"), started, end["time"], error=end.get("error"))
     if "supervising" not in events:
         launched = events.get("submitted")
         born = launched["time"] if launched else _mtime(folder)
