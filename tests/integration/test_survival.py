@@ -380,7 +380,7 @@ def test_full_disk(tmp_path: Path) -> None:
     """The code goes on to its end, says what was not recorded, and the run ends honestly once there is room."""
     mounted = tmp_path / "small disk"
     mounted.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(mounted)], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mounted)], check=False).returncode:
         pytest.skip("only root can mount a small disk")
     try:
         code = """
