@@ -6,6 +6,7 @@ import mmap
 import os
 import statistics
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter_ns, time
@@ -19,7 +20,7 @@ LogCall = Callable[[int, float, float], Any]
 PROJECT = "bench"
 
 
-class Logger:
+class Logger(ABC):
     """A station's handler that times calls of a tracker.
 
     Requests: ``calls`` times `n` calls, each by itself, with `work` passes over an array between them as a training
@@ -34,11 +35,11 @@ class Logger:
         self.step = 0
         self.call = self.open()
 
+    @abstractmethod
     def open(self) -> LogCall:
         """Start a run and return its call."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to end
         """End the run."""
 
     def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:

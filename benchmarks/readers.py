@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
@@ -17,7 +18,7 @@ from benchmarks.peers import load
 History = Mapping[str, tuple[Any, Any, Any]]
 
 
-class Reader:
+class Reader(ABC):
     """A station's handler that reads all runs below a folder and says how long it took and what it found."""
 
     title: ClassVar[str]
@@ -26,12 +27,12 @@ class Reader:
         self.folder = folder
         self.prepare()
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to prepare
         """Import what reading needs."""
 
+    @abstractmethod
     def read(self, folder: Path) -> list[History]:
         """Return each run's history."""
-        raise NotImplementedError
 
     def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Read, and answer with the seconds taken, the number of runs, of points, and their sum as a check."""

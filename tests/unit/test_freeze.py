@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlwidgets.capture import thaw as thaw_module
 from mlwidgets.capture.freeze import Freezer
 from mlwidgets.capture.thaw import thaw
 from mlwidgets.errors import CannotSend
@@ -186,3 +187,12 @@ def test_the_same_values_are_stored_once(store: RunStore, notebook: dict[str, An
     before = {p.name: p.stat().st_mtime_ns for p in store.objects.path.iterdir()}
     assert Freezer(notebook).freeze(["a"], [], store.put) == first
     assert {p.name: p.stat().st_mtime_ns for p in store.objects.path.iterdir()} == before
+
+
+def test_a_tensor_of_another_gpu_comes_to_the_default_device() -> None:
+    torch = pytest.importorskip("torch")
+    bytes_of = bytearray(torch.arange(4.0).numpy().tobytes())
+    held = thaw_module.typed_storage(thaw_module.storage(bytes_of, "cuda"), torch.float32)
+    tensor = torch._utils._rebuild_tensor_v2(held, 0, (4,), (1,), False, {})
+    assert tensor.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert tensor.tolist() == [0.0, 1.0, 2.0, 3.0]
