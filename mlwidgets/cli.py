@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlwidgets", description="Tracked runs of notebook cells.")
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     parser.add_argument("--store", type=Path, help="the store; by default that of the project around this directory")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("runs", help="list the runs, newest first")
@@ -60,10 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _version() -> str:
-    import mlwidgets
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: the installed metadata are slow to read."""
 
-    return f"mlwidgets {mlwidgets.__version__}"
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        import mlwidgets
+
+        print(f"mlwidgets {mlwidgets.__version__}")
+        parser.exit()
 
 
 def _store(options: argparse.Namespace) -> RunStore:
@@ -88,7 +91,9 @@ def _json_value(text: str) -> Any:
 
 def _plain(text: str) -> str:
     """Return text as the place where it goes can show it: colours are for terminals."""
-    return text if sys.stdout.isatty() else re.sub(r"\x1b\[[0-9;]*m", "", text)
+    from mlwidgets.views import terminal
+
+    return text if sys.stdout.isatty() else terminal.plain(terminal.parse(text))
 
 
 def _runs(options: argparse.Namespace) -> int:

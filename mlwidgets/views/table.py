@@ -8,16 +8,7 @@ import time
 from collections.abc import Sequence
 
 from mlwidgets.runs.index import RunSummary
-
-_SHADES = {
-    "finished": "#2e7d32",
-    "running": "#1565c0",
-    "submitted": "#6a6a6a",
-    "failed": "#c62828",
-    "killed": "#c62828",
-    "timeout": "#b26a00",
-    "stopped": "#b26a00",
-}
+from mlwidgets.views.palette import STATES
 
 
 def format_duration(seconds: float) -> str:
@@ -102,7 +93,7 @@ class RunTable(Sequence[RunSummary]):
         body = "".join(
             f"<tr title='{html.escape(_printable(s.id), quote=True)}'>"
             + "".join(
-                f"<td style='text-align:left;color:{_SHADES.get(c, 'inherit')}'>{html.escape(c)}</td>"
+                f"<td style='text-align:left;color:{STATES.get(c, 'inherit')}'>{html.escape(c)}</td>"
                 if i == 1
                 else f"<td style='text-align:left'>{html.escape(c)}</td>"
                 for i, c in enumerate(row)
