@@ -8,19 +8,22 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.mlwidgets-installed
 BENCH_VENV ?= .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.mlwidgets-installed
-BUILT := mlwidgets/views/static/run.js
-VIEW_SOURCES := $(shell find labextension -type f -not -path '*/node_modules/*' 2>/dev/null)
+BUILT := mlwidgets/labextension/install.json
+INSTALLED := $(VENV)/share/jupyter/labextensions/mlwidgets
+VIEW_SOURCES := $(shell find labextension -type f -not -path 'labextension/lib/*' 2>/dev/null)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(shell for p in $(PYTHONS); do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+N ?= 200
 
-.PHONY: help demo test lint lab bench format clean
+.PHONY: help demo test torture lint lab bench format clean
 
 help:
 	@echo "make demo    train the example notebook in the background, show its runs, write an HTML page"
 	@echo "make test    lint and all tests (PYTEST_ARGS='-m unit' for a part)"
+	@echo "make torture kill runs at random moments and check every law (N=1000 for so many rounds)"
 	@echo "make lab     JupyterLab on the example notebooks"
 	@echo "make lint    ruff, mypy, eslint, tsc"
 	@echo "make bench   mlwidgets beside other trackers (BENCH_ARGS='--quick')"
@@ -30,7 +33,7 @@ help:
 # torch goes first and alone: the project's own requirements then find it and leave its build (CPU or CUDA) as it is.
 $(STAMP): pyproject.toml constraints.txt package.json package-lock.json build_views.py
 	@if [ -z "$(PYTHON)" ]; then echo "mlwidgets needs Python 3.11 or newer: none of '$(PYTHONS)' on PATH is. Install one, or name it: make PYTHON=/path/to/python3 ..." >&2; exit 1; fi
-	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then echo "mlwidgets builds its views with node 20 or newer and npm, which are not on PATH. Install node, then run make again." >&2; exit 1; fi
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then echo "mlwidgets builds its views with node 20.19 or newer and npm, which are not on PATH. Install node, then run make again." >&2; exit 1; fi
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet -c constraints.txt torch
 	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
@@ -43,10 +46,12 @@ $(BENCH_STAMP): benchmarks/requirements.txt $(STAMP)
 	$(BENCH_VENV)/bin/python -m pip install --quiet -c constraints.txt -e . -r benchmarks/requirements.txt
 	@touch $(BENCH_STAMP)
 
-# The editable install has built the views once; this follows changes of their sources.
+# The editable install has built the views once; this follows changes of their sources. JupyterLab has a copy.
 $(BUILT): $(STAMP) $(VIEW_SOURCES)
 	npm run --silent build
-	@touch $(BUILT)
+	rm -rf $(INSTALLED)
+	mkdir -p $(dir $(INSTALLED))
+	cp -R mlwidgets/labextension $(INSTALLED)
 
 demo: $(STAMP) $(BUILT)
 	$(BIN)/python notebooks/demo.py
@@ -54,6 +59,9 @@ demo: $(STAMP) $(BUILT)
 test: lint
 	npm test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+torture: $(STAMP)
+	$(BIN)/python -m tests.torture --rounds $(N)
 
 lint: $(STAMP) $(BUILT)
 	$(BIN)/ruff check .
@@ -74,4 +82,4 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) node_modules build dist $(BUILT) $(BUILT:.js=.css)
+	rm -rf $(VENV) $(BENCH_VENV) node_modules build dist mlwidgets/labextension labextension/lib mlwidgets/views/static/run.*

@@ -1,4 +1,4 @@
-"""Build step of the package: make the JavaScript of the live views with npm.
+"""Build step of the package: make the JavaScript of the live views and the JupyterLab extension with npm.
 
 A wheel and an sdist carry the built files, so only a git checkout comes here.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hatch_jupyter_builder import npm_builder
 
-BUILT = [Path("mlwidgets/views/static") / name for name in ("run.js", "run.css")]
+BUILT = [Path("mlwidgets", *name) for name in (("views", "static", "run.js"), ("labextension", "install.json"))]
 
 
 def build(target_name: str, version: str) -> None:
@@ -19,6 +19,6 @@ def build(target_name: str, version: str) -> None:
         npm_builder(target_name, version, npm=["npm"], build_cmd="build")
     elif not all(path.exists() for path in BUILT):
         raise SystemExit(
-            "mlwidgets: a git checkout builds its JavaScript with node (20 or newer) and npm, which are not "
+            "mlwidgets: a git checkout builds its JavaScript with node (20.19 or newer) and npm, which are not "
             "on PATH. Install node, or install mlwidgets from a wheel or an sdist: those need no node."
         )

@@ -110,14 +110,14 @@ def measure(scratch: Path, *, quick: bool) -> Figure:
         kernel.run(SETUP)
         mark = scratch / "notebook" / "mark"
         small = _small_ways(scratch)
-        _in_turns(kernel, mark, small, rounds=3 if quick else 15)
+        in_turns(kernel, mark, small, rounds=3 if quick else 15)
         _report(figure, small, "small namespace")
         kernel.run(BIG_SETUP)
         big = _big_ways()
-        _in_turns(kernel, mark, big, rounds=2 if quick else 5)
+        in_turns(kernel, mark, big, rounds=2 if quick else 5)
         _report(figure, big, "1 GB tensor")
         fresh = _fresh_memory_ways()
-        _in_turns(kernel, mark, fresh, rounds=2 if quick else 5)
+        in_turns(kernel, mark, fresh, rounds=2 if quick else 5)
         _report(figure, fresh, "1 GB tensor, nothing freed before")
     figure.remarks.append(
         "A gigabyte written once is a gigabyte of page cache. Ways that delete their file leave memory behind that "
@@ -137,7 +137,7 @@ def measure(scratch: Path, *, quick: bool) -> Figure:
 
 def _small_ways(scratch: Path) -> list[Way]:
     notebook = scratch / "notebook" / "papermill.ipynb"
-    notebook.write_text(json.dumps(_papermill_notebook()), encoding="utf-8")
+    notebook.write_text(json.dumps(papermill_notebook()), encoding="utf-8")
     call = f"mlwidgets.train({SMALL_CODE!r}, name='small', namespace=globals())"
     return [
         Way("an empty cell", "pass", ""),
@@ -149,7 +149,7 @@ def _small_ways(scratch: Path) -> list[Way]:
             once=LOADED,
             ours=True,
         ),
-        *_peer_ways("small_job", SMALL_ARGUMENTS),
+        *peer_ways("small_job", SMALL_ARGUMENTS),
         Way(
             PAPERMILL,
             "papermill.execute_notebook('papermill.ipynb', 'out.ipynb', {'mark': mark, 'lr': 0.1}, progress_bar=False)",
@@ -164,7 +164,7 @@ def _big_ways() -> list[Way]:
     return [
         Way("mlwidgets `%%train`, content never sent before", train, "big_run.wait()", NEW_CONTENT, LOADED, ours=True),
         Way("mlwidgets `%%train`, the same content again", train, "big_run.wait()", once=LOADED, ours=True),
-        *_peer_ways("big_job", "big, mark"),
+        *peer_ways("big_job", "big, mark"),
     ]
 
 
@@ -176,7 +176,8 @@ def _fresh_memory_ways() -> list[Way]:
     ]
 
 
-def _peer_ways(job: str, arguments: str) -> list[Way]:
+def peer_ways(job: str, arguments: str) -> list[Way]:
+    """Return how others send a function off."""
     return [
         Way(
             BY_HAND,
@@ -199,7 +200,8 @@ def _peer_ways(job: str, arguments: str) -> list[Way]:
     ]
 
 
-def _papermill_notebook() -> dict[str, object]:
+def papermill_notebook() -> dict[str, object]:
+    """Return a notebook that marks its first line."""
     cell: dict[str, object] = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
     sources = ("mark, lr = '', 0.0", "import pathlib, time\npathlib.Path(mark).write_text(repr(time.time()))")
     cells = [{**cell, "id": f"c{i}", "source": text} for i, text in enumerate(sources)]
@@ -208,7 +210,8 @@ def _papermill_notebook() -> dict[str, object]:
     return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _in_turns(kernel: Kernel, mark: Path, ways: list[Way], rounds: int) -> None:
+def in_turns(kernel: Kernel, mark: Path, ways: list[Way], rounds: int) -> None:
+    """Measure all ways in turns, the first turn for warming up."""
     for way in ways:
         try:
             kernel.run(way.once)

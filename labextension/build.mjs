@@ -1,22 +1,48 @@
-// Bundles what the kernel mounts into files that the wheel ships: one ES module and one style sheet for each widget.
-import { readFileSync } from 'node:fs';
+// Bundles the views for both places that mount them: the kernel's widget (one ES module and one style sheet) and the
+// JupyterLab extension, which JupyterLab's own builder wraps as a prebuilt one.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 
 import * as esbuild from 'esbuild';
 
-const options = {
-  entryPoints: ['labextension/widget/run.ts'],
-  outdir: 'mlwidgets/views/static',
+const uplotLicence = readFileSync('node_modules/uplot/LICENSE', 'utf8');
+const shared = {
   bundle: true,
   format: 'esm',
   target: 'es2022',
-  minify: true,
   legalComments: 'inline',
-  banner: { js: `/*! Contains uPlot, under this licence:\n\n${readFileSync('node_modules/uplot/LICENSE', 'utf8')}*/` },
+  banner: { js: `/*! Contains uPlot, under this licence:\n\n${uplotLicence}*/` },
   logLevel: 'warning',
+};
+const widget = {
+  ...shared,
+  entryPoints: ['labextension/widget/run.ts'],
+  outdir: 'mlwidgets/views/static',
+  minify: true,
+};
+// JupyterLab provides its modules itself; uPlot is bundled by JupyterLab's builder, which lists its licence.
+const extension = {
+  ...shared,
+  entryPoints: ['labextension/src/index.ts'],
+  outdir: 'labextension/lib',
+  external: ['@jupyterlab/*', '@lumino/*', 'uplot'],
 };
 
 if (process.argv.includes('--watch')) {
-  await (await esbuild.context({ ...options, logLevel: 'info' })).watch();
+  await (await esbuild.context({ ...widget, logLevel: 'info' })).watch();
 } else {
-  await esbuild.build(options);
+  await Promise.all([esbuild.build(widget), esbuild.build(extension)]);
+  const { resolve } = createRequire(import.meta.url);
+  const builder = join(dirname(resolve('@jupyter/builder')), 'build-labextension.js');
+  const core = resolve('@jupyterlab/core-meta/core.package.json');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [builder, '--core-package-file', core, '.'], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) {
+    process.stderr.write(stdout + stderr);
+    process.exit(1);
+  }
+  copyFileSync('labextension/install.json', 'mlwidgets/labextension/install.json');
 }

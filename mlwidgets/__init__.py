@@ -10,15 +10,32 @@ import mlwidgets.runs as _room  # noqa: F401
 if TYPE_CHECKING:
     from mlwidgets.api import run, train
     from mlwidgets.runs.run import Run
-    from mlwidgets.tracking import log, save
+    from mlwidgets.tracking import log, log_confusion_matrix, log_histogram, log_image, log_table, save
 
-__all__ = ["Run", "__version__", "load_ipython_extension", "log", "run", "runs", "save", "train"]
+__all__ = [
+    "Run",
+    "__version__",
+    "load_ipython_extension",
+    "log",
+    "log_confusion_matrix",
+    "log_histogram",
+    "log_image",
+    "log_table",
+    "run",
+    "runs",
+    "save",
+    "train",
+]
 
 _WHERE = {
     "train": "mlwidgets.api",
     "run": "mlwidgets.api",
     "Run": "mlwidgets.runs.run",
     "log": "mlwidgets.tracking",
+    "log_confusion_matrix": "mlwidgets.tracking.confusion",
+    "log_histogram": "mlwidgets.tracking.histogram",
+    "log_image": "mlwidgets.tracking.image",
+    "log_table": "mlwidgets.tracking.table",
     "save": "mlwidgets.tracking",
 }
 

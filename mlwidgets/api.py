@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlwidgets.capture import ambient, results
 from mlwidgets.capture.freeze import Freezer
@@ -24,7 +25,8 @@ from mlwidgets.capture.request import (
     select,
     unread_params,
 )
-from mlwidgets.errors import StoreError
+from mlwidgets.errors import MlwidgetsError, StoreError
+from mlwidgets.runner import queue
 from mlwidgets.runner.launch import launch
 from mlwidgets.runs.index import RunIndex, RunSummary
 from mlwidgets.runs.run import Run
@@ -42,6 +44,12 @@ def train(
     inputs: Iterable[str] = (),
     outputs: Iterable[str] | None = None,
     timeout: float | None = None,
+    gpus: float | Literal["auto"] = "auto",
+    cpus: int = 1,
+    priority: int = 0,
+    after: str | Run | None = None,
+    retries: int = 0,
+    cold: bool = False,
     tags: Mapping[str, str] | None = None,
     note: str = "",
     wait: bool = False,
@@ -68,6 +76,19 @@ def train(
         Names to bring back; all that the code binds or changes in place if None.
     timeout
         Seconds after which the run is ended.
+    gpus
+        How many GPUs it waits for and then has to itself, or a share of one: 0.25, 0.5, 0.75; ``auto`` is one where
+        the machine has any and this process has imported a library that uses them.
+    cpus
+        How many CPU places it waits for; with 0 of both it starts at once.
+    priority
+        Runs of a higher one go first.
+    after
+        A run, its name or its id: this one waits until that one has finished.
+    retries
+        How often to try again if it fails.
+    cold
+        Start in a fresh Python process, even where one is there that has imported the same libraries.
     tags, note
         For people to find it by.
     wait
@@ -83,7 +104,9 @@ def train(
     Raises
     ------
     CaptureError
-        If the code cannot be sent as it is. Nothing was started then.
+        If the code cannot be sent as it is, or asks for more than there is. Nothing was started then.
+    UnknownRun
+        If there is no such run to wait for.
     StoreError
         If the store cannot be written.
     """
@@ -95,7 +118,17 @@ def train(
     if namespace is None:
         namespace = vars(sys.modules["__main__"])
     name = check_name(name or "run")
-    check_numbers(seed, timeout)
+    check_numbers(seed, timeout, priority, retries)
+    resources = Resources(
+        timeout=timeout,
+        gpus=float(queue.default_gpus(sys.modules) if gpus == "auto" else gpus),
+        cpus=cpus,
+        priority=priority,
+        after=None if after is None else _id_of(after),
+        retries=retries,
+        cold=cold,
+    )
+    queue.check(resources.gpus, resources.cpus)
     names = read_names(code, offset=origin.offset)
     check_params(given, names, origin)
     outputs = None if outputs is None else tuple(outputs)
@@ -122,7 +155,7 @@ def train(
         unsent=freezer.unsent,
         hints=unread_params(given, names, freezer.met),
         results=outputs,
-        resources=Resources(timeout=timeout),
+        resources=resources,
         provenance=provenance(origin.notebook),
         tags={str(key): str(value) for key, value in (tags or {}).items()},
         note=note,
@@ -132,8 +165,9 @@ def train(
     )
     folder = store.create_run(spec)
     try:
-        launch(folder)
-    except OSError as error:
+        launch(folder, spec)
+    except (OSError, MlwidgetsError) as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
         raise StoreError(f"the run could not be started: {error}") from error
     run = open_run(folder.path)
     return run.wait().raise_for_state() if wait else run
@@ -171,6 +205,10 @@ def run(name: str) -> Run:
 def summaries() -> list[RunSummary]:
     """Return one line for each run of the project, newest first."""
     return RunIndex(open_store()).summaries()
+
+
+def _id_of(run: str | Run) -> str:
+    return open_store().find(run).id if isinstance(run, str) else run.id
 
 
 def _is_literal(value: Any) -> bool:

@@ -56,6 +56,20 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("name", help="a run's name, an id or the beginning of an id")
         command.set_defaults(action=action)
+    warm = commands.add_parser("warm", help="list the processes from which runs are forked; `warm stop` ends them")
+    warm.add_argument("what", nargs="?", choices=("stop",), help="end them all")
+    warm.set_defaults(action=_warm)
+    slots = commands.add_parser("slots", help="who holds GPUs and CPU places of this machine, who waits, and why")
+    slots.add_argument("--json", action="store_true", help="as one JSON object")
+    slots.set_defaults(action=_slots)
+    choices = slots.add_subparsers(metavar="drain|release")
+    drain = choices.add_parser("drain", help="let no further run start on a GPU; those that run go on")
+    drain.add_argument("gpu", metavar="GPU", help="its index, its UUID or the beginning of it")
+    drain.add_argument("--reason", default="set aside", help="what to tell those who wait for it")
+    drain.set_defaults(action=_drain)
+    release = choices.add_parser("release", help="let runs start on a GPU again")
+    release.add_argument("gpu", metavar="GPU", help="its index, its UUID or the beginning of it")
+    release.set_defaults(action=_release)
     return parser
 
 
@@ -146,6 +160,52 @@ def _wait(options: argparse.Namespace) -> int:
     run = _find(options).wait()
     print(f"{run.name}: {run.state}" + (f" ({run.cause})" if run.cause else ""))
     return 0 if run.state == "finished" else 1
+
+
+def _warm(options: argparse.Namespace) -> int:
+    from mlwidgets.runner.warm import HEAVY, IDLE, end_warm_processes, warm_processes
+
+    if options.what == "stop":
+        ended = end_warm_processes()
+        print(f"{ended} warm process{'' if ended == 1 else 'es'} ended")
+        return 0
+    found = list(warm_processes())
+    for process in found:
+        heavy = [name for name in process.modules if name in HEAVY] or list(process.modules)
+        since = time.strftime("%H:%M:%S", time.localtime(process.since))
+        print(
+            f"pid {process.pid}, {process.memory / 2**20:.0f} MB, since {since}, {process.python}: {', '.join(heavy)}"
+        )
+    if not found:
+        print("no warm processes: the next run starts in a fresh one, and makes sure that those after it need not")
+    else:
+        print(f"they leave after {IDLE / 60:.0f} minutes without a start; `mlwidgets warm stop` ends them now")
+    return 0
+
+
+def _slots(options: argparse.Namespace) -> int:
+    from mlwidgets.runner.slots import overview
+    from mlwidgets.views.slots import SlotsView
+
+    now = overview()
+    print(json.dumps(asdict(now)) if options.json else SlotsView(now))
+    return 0
+
+
+def _drain(options: argparse.Namespace) -> int:
+    from mlwidgets.runner import devices, health
+
+    uuid = health.drain(options.gpu, options.reason, devices.user_name(os.getuid()))
+    print(f"{uuid}: no further run starts on it until `mlwidgets slots release {uuid}`")
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from mlwidgets.runner import health
+
+    uuid, was_drained = health.release(options.gpu)
+    print(f"{uuid}: in use again" if was_drained else f"{uuid} was in use already")
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mlwidgets.runner import warm
 
 ROOT = Path(__file__).resolve().parent.parent
 TIERS = {"unit", "contract", "integration", "browser", "gpu"}
@@ -22,6 +27,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def root() -> Path:
     """The project's root folder."""
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_machine() -> Iterator[None]:
+    """The tests have a queue and warm processes of their own: those of the machine's users are left alone."""
+    with tempfile.TemporaryDirectory(prefix="mlw-") as folder, pytest.MonkeyPatch.context() as patch:
+        machine = Path(folder) / "queue"
+        machine.mkdir(mode=0o1777)
+        # Some tests have many runs at once.
+        (machine / "machine.json").write_text(json.dumps({"cpus": 64, "gpus": []}))
+        patch.setenv("MLWIDGETS_QUEUE", str(machine))
+        patch.setenv("MLWIDGETS_WARM", str(Path(folder) / "warm"))
+        yield
+        warm.end_warm_processes()
 
 
 @pytest.fixture(autouse=True)

@@ -17,101 +17,131 @@ export interface Span {
   readonly style: Style | null;
 }
 
-type Cell = [char: string, style: Style | null];
-
-const CONTROL = /[\r\b\x1b]/; // eslint-disable-line no-control-regex
-const ESCAPE = /^\x1b(?:\[([0-9;:?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-9;:? -/]*$|[ -/]*[0-~])/; // eslint-disable-line no-control-regex
-
 /** Lines of styled spans. The result never ends with an empty line that only a final newline made. */
 export function parseTerminal(text: string): Span[][] {
   if (!text) return [];
-  return CONTROL.test(text) ? new Screen().write(text).lines() : plainLines(text);
+  const screen = new Screen();
+  screen.write(text);
+  const spans = Array.from({ length: screen.length }, (_, row) => screen.spans(row));
+  while (spans.length && spans[spans.length - 1]?.length === 0) spans.pop();
+  return spans;
 }
 
-function plainLines(text: string): Span[][] {
-  const lines = text.split('\n');
-  if (lines[lines.length - 1] === '') lines.pop();
-  return lines.map((line) => (line ? [{ text: line, style: null }] : []));
+const TOKEN = /([^\x00-\x08\x0a-\x1f\x7f]+)|\x1b(?:\[([0-9;:?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])|([\n\r\b])|[^]/g; // eslint-disable-line no-control-regex
+/** A sequence that goes on in what is written next. */
+const TORN = /\x1b(?:\[[0-9;:? -/]*|\][^\x07\x1b]{0,500}\x1b?|[ -/]*)?$/; // eslint-disable-line no-control-regex
+/** No cursor is moved further than this at once. */
+const FAR = 1000;
+
+type Cell = [char: string, style: Style | null];
+
+/** One line: a plain text as long as nothing more is needed, cells afterwards. */
+class Row {
+  private plain = '';
+  private cells: Cell[] | null = null;
+  private cache: Span[] | null = null;
+
+  put(column: number, text: string, style: Style | null): number {
+    this.cache = null;
+    if (!this.cells && !style && column === this.plain.length && !SURROGATE.test(text)) {
+      this.plain += text;
+      return column + text.length;
+    }
+    const cells = this.toCells();
+    while (cells.length < column) cells.push([' ', null]);
+    for (const char of text) cells[column++] = [char, style];
+    return column;
+  }
+
+  erase(what: number, column: number): void {
+    this.cache = null;
+    const cells = this.toCells();
+    if (what === 0) cells.splice(column);
+    else if (what === 2) cells.splice(0);
+    else for (let i = 0; i <= Math.min(column, cells.length - 1); i++) cells[i] = [' ', null];
+  }
+
+  spans(): Span[] {
+    this.cache ??= this.cells ? joined(this.cells) : this.plain ? [{ text: this.plain, style: null }] : [];
+    return this.cache;
+  }
+
+  private toCells(): Cell[] {
+    this.cells ??= Array.from(this.plain, (char) => [char, null]);
+    return this.cells;
+  }
 }
 
-class Screen {
-  private readonly rows: Cell[][] = [[]];
+const SURROGATE = /[\ud800-\udfff]/;
+
+/** A terminal without an upper end: text goes in, lines come out. It remembers the last `limit` lines at least. */
+export class Screen {
+  /** How many lines went out of memory. */
+  dropped = 0;
+  private rows: Row[] = [new Row()];
   private row = 0;
   private column = 0;
   private style: Style | null = null;
+  private torn = '';
 
-  write(text: string): this {
-    let at = 0;
-    while (at < text.length) {
-      const code = text.codePointAt(at) ?? 0;
-      const char = String.fromCodePoint(code);
-      if (char === '\x1b') {
-        at += this.escape(text.slice(at, at + 256));
-        continue;
-      }
-      at += char.length;
-      if (char === '\n') this.lineFeed();
-      else if (char === '\r') this.column = 0;
-      else if (char === '\b') this.column = Math.max(0, this.column - 1);
-      else if (code >= 0x20 || char === '\t') this.put(char);
+  constructor(private readonly limit = Infinity) {}
+
+  get length(): number {
+    return this.rows.length;
+  }
+
+  /** Whether the last line is empty, as after a newline. */
+  get open(): boolean {
+    return this.spans(this.rows.length - 1).length === 0;
+  }
+
+  spans(row: number): Span[] {
+    return this.rows[row]?.spans() ?? [];
+  }
+
+  write(text: string): void {
+    let input = this.torn + text;
+    this.torn = input.length - input.lastIndexOf('\x1b') < 512 ? (TORN.exec(input)?.[0] ?? '') : '';
+    if (this.torn) input = input.slice(0, -this.torn.length);
+    for (const [, plain, parameters, final, control] of input.matchAll(TOKEN)) {
+      if (plain !== undefined) this.column = this.current().put(this.column, plain, this.style);
+      else if (control === '\n') {
+        this.lineFeed();
+        this.column = 0;
+      } else if (control === '\r') this.column = 0;
+      else if (control === '\b') this.column = Math.max(0, this.column - 1);
+      else if (final !== undefined) this.command(final, parameters ?? '');
     }
-    return this;
+    if (this.rows.length > 2 * this.limit) {
+      const gone = this.rows.length - this.limit;
+      this.rows = this.rows.slice(gone);
+      this.row = Math.max(0, this.row - gone);
+      this.dropped += gone;
+    }
   }
 
-  lines(): Span[][] {
-    const spans = this.rows.map(toSpans);
-    while (spans.length && spans[spans.length - 1]?.length === 0) spans.pop();
-    return spans;
-  }
-
-  private put(char: string): void {
-    const cells = this.cells();
-    while (cells.length < this.column) cells.push([' ', null]);
-    cells[this.column] = [char, this.style];
-    this.column += 1;
-  }
-
-  private cells(): Cell[] {
-    return (this.rows[this.row] ??= []);
+  private current(): Row {
+    return (this.rows[this.row] ??= new Row());
   }
 
   private lineFeed(): void {
     this.row += 1;
-    this.column = 0;
-    if (this.row === this.rows.length) this.rows.push([]);
+    if (this.row === this.rows.length) this.rows.push(new Row());
   }
 
-  /** Apply the escape sequence at the start of `text`; return its length. */
-  private escape(text: string): number {
-    const match = ESCAPE.exec(text);
-    if (!match) return 1;
-    const [all, parameters = '', final] = match;
-    const count = Math.min(parseInt(parameters, 10) || 0, 1000);
+  private command(final: string, parameters: string): void {
+    const count = Math.min(parseInt(parameters, 10) || 0, FAR);
     if (final === 'm') this.style = restyle(this.style, parameters);
-    else if (final === 'K') this.erase(count);
+    else if (final === 'K') this.current().erase(count, this.column);
     else if (final === 'A') this.row = Math.max(0, this.row - Math.max(1, count));
-    else if (final === 'B') for (let i = 0; i < Math.max(1, count); i++) this.down();
+    else if (final === 'B') for (let i = 0; i < Math.max(1, count); i++) this.lineFeed();
     else if (final === 'C') this.column += Math.max(1, count);
     else if (final === 'D') this.column = Math.max(0, this.column - Math.max(1, count));
     else if (final === 'G') this.column = Math.max(0, count - 1);
-    return all.length;
-  }
-
-  private down(): void {
-    const column = this.column;
-    this.lineFeed();
-    this.column = column;
-  }
-
-  private erase(what: number): void {
-    const cells = this.cells();
-    if (what === 0) cells.splice(this.column);
-    else if (what === 2) cells.splice(0);
-    else for (let i = 0; i <= Math.min(this.column, cells.length - 1); i++) cells[i] = [' ', null];
   }
 }
 
-function toSpans(cells: readonly Cell[]): Span[] {
+function joined(cells: readonly Cell[]): Span[] {
   const spans: { text: string; style: Style | null }[] = [];
   for (const [char, style] of cells) {
     const last = spans[spans.length - 1];

@@ -1,6 +1,6 @@
 import { element } from './dom.ts';
 import type { Display } from './model.ts';
-import { terminalText } from './output.ts';
+import { terminalText } from './ansidom.ts';
 import { Steady } from './steady.ts';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];

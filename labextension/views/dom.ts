@@ -32,3 +32,12 @@ export function icon(path: string): SVGSVGElement {
   svg.append(shape);
   return svg;
 }
+
+/** A button with an icon, a text, or both. */
+export function button(label: string, className: string, click: () => void, path?: string): HTMLButtonElement {
+  const node = element('button', className, { type: 'button' });
+  if (path) node.append(icon(path));
+  node.append(element('span', '', {}, label));
+  node.addEventListener('click', click);
+  return node;
+}

@@ -1,4 +1,5 @@
-// What a view shows of a run. The same fields come through a widget's traits and out of a saved notebook.
+// What a view shows of a run. The same fields come from the kernel and out of a saved notebook.
+import type { Terminal } from './terminal.ts';
 
 export type RunState = 'submitted' | 'running' | 'finished' | 'failed' | 'stopped' | 'killed' | 'timeout';
 
@@ -21,24 +22,42 @@ export interface Header {
   readonly note: string;
   /** Somebody asked the run to stop and it has not ended yet. */
   readonly stopping: boolean;
+  /** What it waits for before it starts: "3rd in the queue: waits for 2 GPUs". */
+  readonly waiting?: string | null;
+  /** "attempt 2 of 3" where it is tried more than once. */
+  readonly attempt?: string | null;
+}
+
+export interface Progress {
+  /** From 0 to 1. */
+  readonly fraction: number;
+  /** "epoch 3 of 10", or nothing. */
+  readonly label: string;
+  /** Seconds from `at` on. */
+  readonly remaining: number | null;
+  /** Unix seconds. */
+  readonly at: number;
 }
 
 export interface Series {
   readonly name: string;
-  /** Number of logged values; `steps` and `values` hold the extremes of at most some hundred buckets of them. */
+  /** The chart: series of one group share it. */
+  readonly group: string;
+  readonly role: string;
+  /** -1: lower is better, 1: higher is better, 0: nobody knows. */
+  readonly better: number;
+  /** Number of logged values; the columns hold the extremes of at most a thousand neighbourhoods of them. */
   readonly n: number;
   readonly last: Num;
   readonly lastStep: number | null;
   readonly min: Num;
   readonly max: Num;
   readonly steps: Float64Array;
+  /** Unix seconds; empty where nobody knows. */
+  readonly times: Float64Array;
   readonly values: Float64Array;
-}
-
-export interface Output {
-  readonly text: string;
-  /** Earlier output exists that is not in `text`. */
-  readonly cut: boolean;
+  /** The mean of the neighbourhood that each value is an extreme of. */
+  readonly means: Float64Array;
 }
 
 export interface Display {
@@ -47,11 +66,61 @@ export interface Display {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
+export interface Details {
+  readonly code: string;
+  /** The magic's line, where the code came from a cell. */
+  readonly heading: string | null;
+  readonly facts: readonly (readonly [string, string])[];
+  readonly packages: readonly (readonly [string, string])[];
+  /** Name and bytes of what the run saved. */
+  readonly files: readonly (readonly [string, number])[];
+  readonly folder: string;
+}
+
 export interface RunData {
   readonly header: Header;
+  readonly progress: Progress | null;
   readonly series: readonly Series[];
-  readonly output: Output;
+  readonly system: readonly Series[];
+  readonly output: Terminal;
   readonly displays: readonly Display[];
+  readonly details: Details | null;
+  /** Histograms, images, confusion matrices, tables: see media/. */
+  readonly media: unknown;
+}
+
+/** What a view may ask of the kernel. */
+export type Question =
+  | { type: 'range'; run: string; axis: 'step' | 'time'; from: number; until: number }
+  | { type: 'lines'; run: string; first: number; count: number }
+  | { type: 'find'; run: string; text: string }
+  | { type: 'file'; run: string; name: string }
+  | { type: 'media'; run: string; file: string }
+  | { type: 'runs' }
+  | { type: 'compare'; runs: readonly string[] };
+
+export interface Answer {
+  readonly error?: string;
+  readonly series?: readonly Series[];
+  readonly lines?: readonly string[] | readonly number[];
+  readonly more?: boolean;
+  readonly content?: DataView;
+  /** Id, name, state, submitted, parameters, whether it is shown. */
+  readonly runs?: readonly (readonly [string, string, RunState, number, string, boolean])[];
+}
+
+/** Where a view gets its data from and whom it asks. A saved notebook has data alone. */
+export interface RunSource {
+  /** One run, or several to compare. Parts that changed are new objects; the output counts its changes. */
+  readonly runs: readonly RunData[];
+  /** Unix seconds on the clock of whoever feeds this source, when it was last heard; absent where nothing is live. */
+  readonly clock?: number;
+  /** Call `changed` after `runs` or `clock` have changed; returns what ends this. */
+  subscribe?(changed: () => void): () => void;
+  /** Ask for a run's end. */
+  stop?(run: string): void;
+  /** Ask for more; rejects where nobody answers. Nothing may depend on it: a kernel may be busy or gone. */
+  ask?(question: Question): Promise<Answer>;
 }
 
 export function hasEnded(state: RunState): boolean {

@@ -1,109 +1,175 @@
-import { MetricChart } from './chart.ts';
+import { terminalText } from './ansidom.ts';
+import { ChartGrid } from './charts.ts';
+import { Clock } from './clock.ts';
+import { CompareMenu } from './compare.ts';
+import { CodePanel, EnvironmentPanel, FilesPanel, ParametersPanel } from './details.ts';
 import { DisplayList } from './displays.ts';
 import { element } from './dom.ts';
 import { HeaderBar } from './header.ts';
-import { hasEnded, type Header, type RunData, type Series } from './model.ts';
-import { OutputPane, terminalText } from './output.ts';
-import { lineColour } from './palette.ts';
+import { mountMedia, type MountedMedia } from './media/index.ts';
+import { hasEnded, type RunData, type RunSource } from './model.ts';
+import { OutputPane } from './output.ts';
+import { RunTable } from './runtable.ts';
+import { SystemSection } from './system.ts';
+import { Tabs } from './tabs.ts';
 import { onThemeChange } from './theme.ts';
 
-const SHOWN_CHARTS = 24;
+const TICK = 500;
+let made = 0;
 
-export interface RunViewOptions {
-  /** The reader pressed Stop. */
-  readonly onStop: () => void;
-}
-
-/** The view of one run. It knows nothing of kernels and widgets: feed it by `update`, end it by `destroy`. */
+/** The view of one run, or of several beside each other. It knows nothing of kernels and widgets. */
 export class RunView {
   readonly node = element('article', 'mlw-run', { 'data-lm-suppress-shortcuts': 'true' });
+  private readonly clock = new Clock();
   private readonly header: HeaderBar;
-  private readonly charts = element('div', 'mlw-charts');
-  private readonly noMetrics = element('div', 'mlw-empty');
-  private readonly moreCharts = element('button', 'mlw-more', { type: 'button', hidden: '' });
+  private readonly table: RunTable;
+  private readonly charts: ChartGrid;
   private readonly error = element('section', 'mlw-section mlw-error', { 'aria-label': 'Error', hidden: '' });
   private readonly displays = new DisplayList();
-  private readonly output = new OutputPane();
-  private readonly byName = new Map<string, MetricChart>();
+  private readonly output: OutputPane;
+  private readonly details: Readonly<Record<string, { readonly node: HTMLElement; update(run: RunData): void }>>;
+  private readonly tabs: Tabs;
+  private readonly system: SystemSection;
+  private readonly mediaNode = element('div');
+  private media: MountedMedia | null = null;
+  private mediaOf: RunData | null = null;
   private readonly cleanups: (() => void)[] = [];
-  private data: Partial<RunData> = {};
-  private allCharts = false;
+  private chosen = '';
+  private shownDisplays: RunData['displays'] = [];
+  private shownError: string | null = null;
+  private frame = 0;
+  private seen: readonly RunData[] = [];
 
-  constructor({ onStop }: RunViewOptions) {
-    this.header = new HeaderBar(onStop);
-    this.moreCharts.addEventListener('click', () => {
-      this.allCharts = true;
-      this.showSeries(this.data.series ?? []);
+  constructor(private readonly source: RunSource) {
+    const sync = `mlw-${(made += 1)}`;
+    const compare = new CompareMenu(source);
+    this.header = new HeaderBar(source, this.clock, compare.node);
+    this.table = new RunTable(source, this.clock, compare.node, (id) => {
+      this.chosen = id;
+      this.update();
     });
-    this.node.append(this.header.node, this.charts, this.noMetrics, this.moreCharts);
-    this.node.append(this.error, this.displays.node, this.output.node);
-    const timer = window.setInterval(() => {
-      this.header.tick();
-    }, 500);
-    this.cleanups.push(() => {
-      window.clearInterval(timer);
-    });
+    this.charts = new ChartGrid(source, sync);
+    this.system = new SystemSection(source, sync);
+    this.output = new OutputPane(source);
+    this.details = {
+      parameters: new ParametersPanel(),
+      code: new CodePanel(),
+      environment: new EnvironmentPanel(),
+      files: new FilesPanel(source),
+    };
+    const labels = { parameters: 'Parameters', code: 'Code', environment: 'Environment', files: 'Files' };
+    this.tabs = new Tabs(
+      'Of this run',
+      [
+        { id: 'output', label: 'Output', panel: this.output.node },
+        ...Object.entries(labels).map(([id, label]) => ({ id, label, panel: this.details[id]?.node ?? element('div') })),
+      ],
+      () => {
+        this.later();
+      },
+    );
+    this.move(compare.node);
+    this.node.append(this.error, this.charts.node, this.mediaNode, this.displays.node, this.tabs.node, this.system.node);
+    this.update();
     this.cleanups.push(
+      source.subscribe?.(() => {
+        this.later();
+      }) ?? (() => undefined),
       onThemeChange(() => {
-        for (const chart of this.byName.values()) chart.recolour();
+        this.charts.recolour();
+        this.system.recolour();
       }),
     );
-  }
-
-  update(change: Partial<RunData>): void {
-    this.data = { ...this.data, ...change };
-    const { header, series = [], output, displays = [] } = this.data;
-    if (!header) return;
-    if (change.header) {
-      this.header.update(header);
-      this.node.setAttribute('aria-label', `Run ${header.name}`);
-      this.node.dataset.state = header.state;
-      this.showError(header);
-    }
-    if (change.series ?? change.header) this.showSeries(series);
-    if (change.displays) this.displays.update(displays);
-    if (output && (change.output ?? change.header)) this.output.update(output, hasEnded(header.state));
-  }
-
-  /** The source of the data was alive at its time `clock` (Unix seconds). */
-  heard(clock: number): void {
-    this.header.heard(clock);
+    const timer = window.setInterval(() => {
+      this.head.tick();
+    }, TICK);
+    this.cleanups.push(() => {
+      window.clearInterval(timer);
+      cancelAnimationFrame(this.frame);
+    });
   }
 
   destroy(): void {
     for (const cleanup of this.cleanups.splice(0)) cleanup();
-    for (const chart of this.byName.values()) chart.destroy();
-    this.byName.clear();
+    this.charts.destroy();
+    this.system.destroy();
+    this.media?.destroy();
     this.displays.destroy();
     this.output.destroy();
     this.node.remove();
   }
 
-  private showSeries(all: readonly Series[]): void {
-    const shown = this.allCharts || all.length <= SHOWN_CHARTS ? all : all.slice(0, SHOWN_CHARTS);
-    shown.forEach((series, index) => {
-      let chart = this.byName.get(series.name);
-      if (!chart) {
-        chart = new MetricChart(series.name, lineColour(index), this.data.header?.id ?? '');
-        this.byName.set(series.name, chart);
-        this.charts.append(chart.node);
-      }
-      chart.update(series);
-    });
-    this.charts.hidden = !all.length;
-    this.charts.dataset.count = String(shown.length);
-    this.moreCharts.hidden = shown.length === all.length;
-    this.moreCharts.textContent = `Show all ${all.length} metrics`;
-    const ended = hasEnded(this.data.header?.state ?? 'running');
-    this.noMetrics.hidden = all.length > 0;
-    this.noMetrics.replaceChildren(
-      ended ? 'This run logged no metrics.' : 'No metrics yet. Charts appear here as the cell calls ',
-      ...(ended ? [] : [element('code', '', {}, 'mlwidgets.log(loss=…)'), '.']),
-    );
+  private get head(): HeaderBar | RunTable {
+    return this.source.runs.length > 1 ? this.table : this.header;
   }
 
-  private showError(header: Header): void {
-    this.error.hidden = !header.error;
-    this.error.replaceChildren(...(header.error ? [terminalText(header.error, 'mlw-text mlw-traceback')] : []));
+  /** Draw with the next frame: what comes faster is drawn once. A page that nobody sees draws nothing. */
+  private later(): void {
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.update();
+    });
   }
+
+  private update(): void {
+    const { runs } = this.source;
+    this.clock.heard(this.source.clock);
+    const run = runs.find((one) => one.header.id === this.chosen) ?? runs[0];
+    if (!run) return;
+    const { header } = run;
+    this.chosen = header.id;
+    if (runs.length > 1) this.table.update(this.chosen);
+    else this.header.update(run);
+    this.show(this.head.node);
+    this.node.setAttribute('aria-label', runs.length > 1 ? `${runs.length} runs` : `Run ${header.name}`);
+    this.node.dataset.state = header.state;
+    if (changed(this.seen, runs, (one) => one.series) || changed(this.seen, runs, (one) => one.header)) this.charts.update();
+    if (changed(this.seen, runs, (one) => one.system)) this.system.update();
+    this.seen = runs;
+    if (run.media !== this.mediaOf?.media || header.id !== this.mediaOf?.header.id) this.showMedia(run);
+    if (header.error !== this.shownError) {
+      this.shownError = header.error;
+      this.error.hidden = !header.error;
+      this.error.replaceChildren(...(header.error ? [terminalText(header.error, 'mlw-text mlw-traceback')] : []));
+    }
+    if (run.displays !== this.shownDisplays) this.displays.update((this.shownDisplays = run.displays));
+    if (this.tabs.isOpen('output')) this.output.update(run, hasEnded(header.state));
+    for (const [id, panel] of Object.entries(this.details)) if (this.tabs.isOpen(id)) panel.update(run);
+    this.tabs.count('files', run.details?.files.length ?? 0);
+  }
+
+  private showMedia(run: RunData): void {
+    const { id } = run.header;
+    const readFile = async (file: string): Promise<DataView> => {
+      const content = (await this.source.ask?.({ type: 'media', run: id, file }))?.content;
+      if (!content) throw new Error('The kernel does not answer.');
+      return content;
+    };
+    if (this.media && this.mediaOf?.header.id === id) this.media.update(run.media);
+    else {
+      this.media?.destroy();
+      this.media = mountMedia(this.mediaNode, run.media, 'ask' in this.source ? readFile : null);
+    }
+    this.mediaOf = run;
+  }
+
+  /** Put the head of one run, or that of several, on top. */
+  private show(head: HTMLElement): void {
+    if (this.node.firstElementChild === head) return;
+    const other = head === this.header.node ? this.table.node : this.header.node;
+    other.remove();
+    this.node.prepend(head);
+    const compare = [...other.querySelectorAll('.mlw-compare')][0];
+    if (compare) this.move(compare);
+  }
+
+  /** Take the Compare button along to the head that is shown. */
+  private move(compare: Node): void {
+    this.head.node.querySelector('.mlw-buttons')?.prepend(compare);
+  }
+}
+
+function changed(before: readonly RunData[], now: readonly RunData[], part: (run: RunData) => unknown): boolean {
+  return before.length !== now.length || now.some((run, i) => part(run) !== part(before[i] ?? run) || !before[i]);
 }

@@ -1,62 +1,36 @@
-// The widget that mlwidgets.views.widget.RunView mounts: traits in, the Stop button out.
-import 'uplot/dist/uPlot.min.css';
-import '../views/run.css';
-
-import type { Display, Header, Output, RunData } from '../views/model.ts';
-import { RunView } from '../views/runview.ts';
-import { decodeSeries, type PackedSeries } from '../views/series.ts';
-
-interface Traits {
-  header: Header;
-  series: PackedSeries[];
-  output: Output;
-  displays: Display[];
-  clock: number;
-}
+// The widget that mlwidgets.views.widget.RunView mounts.
+import { mountRun } from '../views/index.ts';
+import { RunStore, type Message, type PackedState } from '../views/store.ts';
 
 /** The part of anywidget's model that this widget uses. */
 interface Model {
-  get<K extends keyof Traits>(name: K): Traits[K];
-  on(event: string, callback: () => void): void;
-  off(event: string, callback: () => void): void;
-  send(content: unknown): void;
+  get(name: 'state'): PackedState;
+  on(event: string, callback: (message: Message, buffers: readonly DataView[]) => void): void;
+  off(event: string, callback: (message: Message, buffers: readonly DataView[]) => void): void;
+  send(content: object): void;
 }
 
-function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
-  const view = new RunView({
-    onStop: () => {
-      model.send({ type: 'stop' });
+/** One store for each model: however many views of it are on the page, frames are counted once. */
+export default () => {
+  let store: RunStore | null = null;
+  return {
+    initialize({ model }: { model: Model }): () => void {
+      const kept = (store = new RunStore((content) => {
+        model.send(content);
+      }));
+      kept.restore(model.get('state'));
+      const receive = (message: Message, buffers: readonly DataView[]): void => {
+        kept.receive(message, buffers);
+      };
+      model.on('msg:custom', receive);
+      // Frames may have gone by since the state was taken; nothing waits for an answer.
+      kept.hello();
+      return () => {
+        model.off('msg:custom', receive);
+      };
     },
-  });
-  const read = {
-    header: (): Partial<RunData> => ({ header: model.get('header') }),
-    series: (): Partial<RunData> => ({ series: decodeSeries(model.get('series')) }),
-    output: (): Partial<RunData> => ({ output: model.get('output') }),
-    displays: (): Partial<RunData> => ({ displays: model.get('displays') }),
+    render({ el }: { el: HTMLElement }): (() => void) | undefined {
+      return store ? mountRun(el, store) : undefined;
+    },
   };
-  view.update({ ...read.header(), ...read.series(), ...read.output(), ...read.displays() });
-  el.append(view.node);
-
-  const listeners: [event: string, callback: () => void][] = Object.entries(read).map(([name, part]) => [
-    `change:${name}`,
-    () => {
-      view.update(part());
-    },
-  ]);
-  listeners.push([
-    'change:clock',
-    () => {
-      view.heard(model.get('clock'));
-    },
-  ]);
-  for (const [event, callback] of listeners) model.on(event, callback);
-  // Tells the kernel that somebody looks on; nothing waits for an answer.
-  model.send({ type: 'shown' });
-
-  return () => {
-    for (const [event, callback] of listeners) model.off(event, callback);
-    view.destroy();
-  };
-}
-
-export default { render };
+};

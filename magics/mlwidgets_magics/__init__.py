@@ -7,6 +7,7 @@ from typing import Any
 
 def load(shell: Any) -> None:
     """Register the magics with an IPython shell."""
+    from mlwidgets.runner.warm import prepare_if_worth_it
     from mlwidgets.views.live import flush_finished
     from mlwidgets_magics.runs import RunsMagics
     from mlwidgets_magics.train import TrainMagics
@@ -16,3 +17,4 @@ def load(shell: Any) -> None:
     trained = TrainMagics(shell)
     shell.register_magics(trained, RunsMagics(shell, trained))
     shell.events.register("post_run_cell", lambda *_: flush_finished())
+    shell.events.register("post_run_cell", lambda *_: prepare_if_worth_it())

@@ -10,16 +10,18 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from mlwidgets import api
 from mlwidgets.capture.results import Loaded, load_into
-from mlwidgets.errors import MlwidgetsError
+from mlwidgets.errors import MlwidgetsError, StoreError
+from mlwidgets.runner.slots import overview
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.views.live import show
+from mlwidgets.views.slots import QueuedRunTable, SlotsView
 from mlwidgets.views.table import RunTable
 from mlwidgets_magics.train import TrainMagics
 from mlwidgets_magics.words import split_words
 
 _T = TypeVar("_T")
-_USAGE = "usage: %runs [show NAME | logs NAME | stop NAME | load NAME [NAMES…]]"
+_USAGE = "usage: %runs [slots | show NAME [NAME…] | logs NAME | stop NAME | load NAME [NAMES…]]"
 
 
 @magics_class
@@ -33,11 +35,12 @@ class RunsMagics(Magics):
         self._trained = trained
 
     @line_magic
-    def runs(self, line: str) -> RunTable | None:
+    def runs(self, line: str) -> RunTable | SlotsView | None:
         """List the project's runs, or do something with one.
 
-        %runs                       table of all runs, newest first
-        %runs show NAME             its view: live while it runs, its end afterwards
+        %runs                       table of all runs, newest first; below it, who holds slots and who waits
+        %runs slots                 who holds GPUs and CPU places of this machine, who waits, and why
+        %runs show NAME [NAME…]     its view: live while it runs, its end afterwards; several beside each other
         %runs logs NAME             its output, and the traceback if it failed
         %runs stop NAME             interrupt it, and kill it if it does not end
         %runs load NAME [NAMES…]    put its results into the notebook
@@ -46,10 +49,14 @@ class RunsMagics(Magics):
         """
         words = split_words(line)
         if not words:
-            return self._guarded(lambda: RunTable(api.summaries()))
+            return self._guarded(_table)
+        if words == ["slots"]:
+            return self._guarded(lambda: SlotsView(overview()))
         action, names = words[0], words[1:]
-        actions = {"show": self._show, "logs": self._logs, "stop": self._stop}
-        if action == "load" and names:
+        actions = {"logs": self._logs, "stop": self._stop}
+        if action == "show" and names:
+            self._guarded(lambda: _show([api.run(name) for name in names]))
+        elif action == "load" and names:
             self._guarded(lambda: self._load(api.run(names[0]), names[1:]))
         elif action in actions and len(names) == 1:
             self._guarded(lambda: actions[action](api.run(names[0])))
@@ -64,9 +71,6 @@ class RunsMagics(Magics):
             raise UsageError(str(error)) from None
         except KeyError as error:
             raise UsageError(str(error.args[0])) from None
-
-    def _show(self, run: Run) -> None:
-        show(run)
 
     def _logs(self, run: Run) -> None:
         print(run.output, end="")
@@ -84,6 +88,20 @@ class RunsMagics(Magics):
         submitted = self._trained.submitted.get(run.id)
         loaded = load_into(RunFolder(run.path), run.result, self.shell.user_ns, names, submitted)
         print(describe(run, loaded))
+
+
+def _table() -> RunTable:
+    summaries = api.summaries()
+    try:
+        return QueuedRunTable(summaries, overview(foreign=False))
+    except StoreError:
+        # Runs are there to be seen even where there is no queue.
+        return RunTable(summaries)
+
+
+def _show(runs: list[Run]) -> None:
+    first, *others = {run.id: run for run in runs}.values()
+    show(first, *others)
 
 
 def describe(run: Run, loaded: Loaded) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import types
-from typing import Any
+from typing import Any, Literal
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class
@@ -14,6 +14,8 @@ from mlwidgets import api
 from mlwidgets.capture.request import Origin
 from mlwidgets.capture.results import identities, load_into
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runner.notify import check_config
+from mlwidgets.runner.surroundings import untold_hints
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.views.live import flush_finished, show
@@ -30,6 +32,12 @@ def _parser() -> LineParser:
     parser.add_argument("-o", "--outputs", action="append", metavar="NAMES", help="bring back these names alone")
     parser.add_argument("--wait", action="store_true", help="block, raise what the cell raises, load its results")
     parser.add_argument("--timeout", type=_seconds, metavar="T", help="end the run after 90, 90s, 15m, 2h or 1d")
+    parser.add_argument("--gpus", type=_gpus, default="auto", metavar="N", help="GPUs: a number, 0.25, 0.5, 0.75, auto")
+    parser.add_argument("--cpus", type=int, default=1, metavar="N", help="CPU places; 0 takes none")
+    parser.add_argument("--priority", type=int, default=0, metavar="N", help="runs of a higher one go first")
+    parser.add_argument("--after", metavar="RUN", help="wait until that run has finished")
+    parser.add_argument("--retries", type=int, default=0, metavar="N", help="try again so often if it fails")
+    parser.add_argument("--cold", action="store_true", help="start in a fresh Python process")
     parser.add_argument("--tag", action="append", default=[], metavar="k=v", help="a tag to find it by")
     parser.add_argument("--note", default="", metavar="TEXT", help="a note, in quotes")
     return parser
@@ -42,6 +50,11 @@ def _seconds(text: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
+def _gpus(text: str) -> float | Literal["auto"]:
+    return "auto" if text == "auto" else float(text)
+
+
+_gpus.__name__ = "number of GPUs, such as 1, 0.5 or auto,"
 _seconds.__name__ = "time, such as 90, 90s, 15m, 2h or 1d,"
 
 
@@ -59,7 +72,8 @@ class TrainMagics(Magics):
     def train(self, line: str, cell: str) -> None:
         """Send the cell off as a tracked run and show it live; returns at once.
 
-        %%train [NAME] [--seed N] [-i NAMES] [-o NAMES] [--wait] [--timeout T] [--tag k=v] [--note TEXT] [param=value …]
+        %%train [NAME] [--gpus N] [--cpus N] [--priority N] [--after RUN] [--timeout T] [--retries N] [--seed N]
+                [--wait] [--cold] [-i NAMES] [-o NAMES] [--tag k=v] [--note TEXT] [param=value …]
 
         NAME is bound to the Run. Names that the cell reads are sent with it; a param=value replaces or adds one.
         --seed N      seed random, numpy and torch; without it their present states travel with the cell
@@ -67,6 +81,13 @@ class TrainMagics(Magics):
         -o NAMES      bring back these names alone
         --wait        block until it has ended, raise what it raised, and load its results
         --timeout T   end the run after that time: 90, 90s, 15m, 2h, 1d
+        --gpus N      wait for N GPUs and have them to itself; 0.25, 0.5, 0.75: a share of one; 0: none; auto (default):
+                      one where the machine has any and the notebook has imported a library that uses them
+        --cpus N      wait for N CPU places (default 1); with 0 and no GPU it starts at once
+        --priority N  go before runs of lower priority (default 0)
+        --after RUN   wait until that run has finished
+        --retries N   try again up to N times if it fails
+        --cold        start in a fresh Python process, even where a warm one is there
         --tag k=v     a tag to find it by; may be given several times
         --note TEXT   a note, in quotes
         """
@@ -92,6 +113,12 @@ class TrainMagics(Magics):
                 inputs=split_names(options.inputs),
                 outputs=None if options.outputs is None else split_names(options.outputs),
                 timeout=options.timeout,
+                gpus=options.gpus,
+                cpus=options.cpus,
+                priority=options.priority,
+                after=options.after,
+                retries=options.retries,
+                cold=options.cold,
                 tags=read_tags(options.tag),
                 note=options.note,
                 origin=Origin(
@@ -106,8 +133,12 @@ class TrainMagics(Magics):
         self.submitted[run.id] = identities(namespace, [n for n in namespace if not n.startswith("_")])
         if binding is not None:
             namespace[binding] = run
-        for hint in run.spec.hints:
+        misconfigured = check_config(RunFolder(run.path))
+        for hint in (*run.spec.hints, *filter(None, [misconfigured])):
             print(f"mlwidgets: {hint}", file=sys.stderr)
+        for hint in untold_hints():
+            # No mistake of the user's, so not in red.
+            print(f"mlwidgets: {hint}")
         show(run)
         if options.wait:
             self._wait(run)

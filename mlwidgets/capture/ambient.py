@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlwidgets.capture import logs
+from mlwidgets.capture.imported import imported
 
 
 def gather(*, random_states: bool) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def gather(*, random_states: bool) -> dict[str, Any]:
         ("logging", lambda _: logs.gather()),
     )
     for name, ask in libraries:
-        library = sys.modules.get(name)
+        library = imported(name)
         if library is not None:
             state[name] = ask(library)
     # Functions may be such that they cannot be sent: they must not take the other settings with them.
@@ -111,7 +112,7 @@ def _pandas(pandas: Any) -> dict[str, Any]:
 
 def _random_states() -> dict[str, Any]:
     states: dict[str, Any] = {"random": random.getstate()}
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    numpy, torch = imported("numpy"), imported("torch")
     if numpy is not None and "numpy.random" in sys.modules:
         states["numpy"] = numpy.random.get_state()
     if torch is not None:

@@ -18,6 +18,13 @@ from mlwidgets.capture.pickling import IN_BAND, DeepPickler, FreezePickler, owni
 from mlwidgets.errors import CannotSend
 from mlwidgets.runs.spec import Frozen, FrozenName
 
+_NEVER_OURS = frozenset(
+    {
+        *(str, int, float, bool, tuple, list, dict, set, frozenset, bytes, type, type(None), types.ModuleType),
+        *(types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodDescriptorType),
+        *(types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType),
+    }
+)
 _ASSIGNMENT = re.compile(r"^\s*([\w.]+)\.\w+\s*=(?!=)|\bsetattr\(\s*([\w.]+)\s*,", re.MULTILINE)
 
 _DEEP_STACK = 512 << 20
@@ -215,6 +222,12 @@ class _Stream:
                 yield owner
 
     def _is_ours(self, value: Any) -> bool:
+        # Tens of thousands of attributes are asked about at each submit: nearly all are of a few types.
+        kind = type(value)
+        if kind is types.FunctionType:
+            return value.__globals__ is self._namespace
+        if kind in _NEVER_OURS:
+            return False
         if isinstance(value, staticmethod | classmethod):
             value = value.__func__
         elif isinstance(value, property):

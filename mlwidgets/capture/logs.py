@@ -44,10 +44,12 @@ def _handler(handler: logging.Handler) -> dict[str, Any] | None:
 
 def apply(state: dict[str, Any]) -> None:
     """Set this process's loggers up alike."""
-    logging.disable(state["disable"])
+    if logging.root.manager.disable != state["disable"]:
+        logging.disable(state["disable"])
     for name, own in state["loggers"].items():
         logger = logging.getLogger(name)
-        logger.setLevel(own["level"])
+        if logger.level != own["level"]:
+            logger.setLevel(own["level"])  # slow: it clears a cache of every logger
         logger.propagate, logger.disabled = own["propagate"], own["disabled"]
         for described in own["handlers"]:
             logger.addHandler(_make(described))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import sys
 import types
 from typing import Any
 
 from mlwidgets.capture.freeze import with_deep_stack
+from mlwidgets.capture.imported import imported
 
 _SHARED = (type, types.FunctionType, types.MethodType, types.ModuleType)
 _PICKLING_HOOKS = ("__reduce__", "__reduce_ex__", "__setstate__", "__getstate__")
@@ -47,7 +47,7 @@ class _Merger:
         return self._done[key]
 
     def _into(self, mine: Any, theirs: Any) -> bool:
-        torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+        torch, numpy = imported("torch"), imported("numpy")
         if torch is not None:
             if isinstance(mine, torch.nn.Module):
                 return self._module(mine, theirs)
@@ -64,7 +64,7 @@ class _Merger:
 
     def _generator(self, mine: Any, theirs: Any) -> bool:
         """Random generators of every kind go on where the other's is."""
-        torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+        torch, numpy = imported("torch"), imported("numpy")
         if isinstance(mine, random.Random):
             mine.setstate(theirs.getstate())
         elif (torch is not None and isinstance(mine, torch.Generator)) or (

@@ -35,7 +35,9 @@ def _installed() -> tuple[str, ...]:
     return tuple(os.path.realpath(f) + os.sep for f in folders if f)
 
 
-def _is_local(path: str | None) -> bool:
+@lru_cache(maxsize=16384)
+def is_local(path: str | None) -> bool:
+    """Whether a module's file comes from neither the standard library nor site-packages."""
     if not path or not path.endswith(".py") or any(folder in path for folder in _INSTALLED_ANYWHERE):
         return False
     # Resolving links is slow and hardly ever needed: thousands of modules are asked about at each submit.
@@ -56,7 +58,7 @@ def local_modules(imports: Iterable[str], put: Put) -> tuple[dict[str, Any], ...
     found: dict[str, tuple[str, bool]] = {}
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
-        if name.split(".")[0] not in _OWN and name != "__main__" and _is_local(path):
+        if name.partition(".")[0] not in _OWN and name != "__main__" and is_local(path):
             found[name] = (str(path), hasattr(module, "__path__"))
     sources: dict[str, bytes] = {}
     queue = [n.split(".")[0] for n in imports]
@@ -130,14 +132,14 @@ def _find(top: str) -> Iterator[tuple[str, str, bool]]:
         return
     if spec is None:
         return
-    if spec.origin and spec.origin.endswith(".py") and not _is_local(spec.origin):
+    if spec.origin and spec.origin.endswith(".py") and not is_local(spec.origin):
         return
     if not spec.submodule_search_locations:
-        if _is_local(spec.origin):
+        if is_local(spec.origin):
             yield top, os.path.abspath(str(spec.origin)), False
         return
     for folder in spec.submodule_search_locations:
-        if not _is_local(os.path.join(folder, "_.py")):
+        if not is_local(os.path.join(folder, "_.py")):
             continue
         for number, path in enumerate(sorted(Path(folder).rglob("*.py"))):
             parts = path.relative_to(folder).with_suffix("").parts

@@ -17,6 +17,7 @@ import cloudpickle
 
 from mlwidgets.capture import thaw
 from mlwidgets.capture.classes import fingerprint
+from mlwidgets.capture.imported import imported
 
 IN_BAND = 1 << 16
 """Buffers below this many bytes stay in the stream."""
@@ -75,7 +76,7 @@ class _Rules:
             if reduced is not NotImplemented:
                 return reduced
         numpy = sys.modules.get("numpy")
-        if numpy is not None and kind is numpy.ndarray and obj.base is not None:
+        if numpy is not None and kind is getattr(numpy, "ndarray", None) and obj.base is not None:
             return self._reduce_array_view(numpy, obj)
         return NotImplemented
 
@@ -159,7 +160,7 @@ class _Rules:
 
     def _reduce_array_view(self, numpy: Any, array: Any) -> Any:
         root = array.base
-        torch = sys.modules.get("torch")
+        torch = imported("torch")
         if torch is not None and isinstance(root, torch.Tensor) and root.dtype.itemsize == array.dtype.itemsize:
             offset = array.__array_interface__["data"][0] - root.untyped_storage().data_ptr()
             flat = torch.empty(0, dtype=root.dtype).set_(root.untyped_storage())
@@ -187,7 +188,7 @@ def _importable(obj: Any) -> bool:
 
 def owning_arrays(values: dict[str, Any]) -> dict[int, Any]:
     """Return the arrays among the variables by address: tensors may have been made over their memory."""
-    numpy = sys.modules.get("numpy")
+    numpy = imported("numpy")
     if numpy is None or "torch" not in sys.modules:
         return {}
     arrays = [v for v in values.values() if type(v) is numpy.ndarray]

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mlwidgets.capture.imported import imported
 from mlwidgets.runs.folder import RunFolder, write_whole
 from mlwidgets.runs.spec import Provenance
 
@@ -42,7 +43,7 @@ def _threads() -> dict[str, int]:
     """Return how many threads the numeric libraries use, as far as that can be known without importing any."""
     told = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     threads = {name: int(os.environ[name]) for name in told if os.environ.get(name, "").isdigit()}
-    torch = sys.modules.get("torch")
+    torch = imported("torch")
     if torch is not None:
         threads["torch"] = torch.get_num_threads()
     return threads

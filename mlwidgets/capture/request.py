@@ -69,12 +69,16 @@ def call_of(
     return f"result = {called}({', '.join(f'{n}={n}' for n in arguments)})\n", around
 
 
-def check_numbers(seed: int | None, timeout: float | None) -> None:
-    """Raise ParameterError if the seed or the time-out is out of range."""
+def check_numbers(seed: int | None, timeout: float | None, priority: int = 0, retries: int = 0) -> None:
+    """Raise ParameterError if one of them is out of range."""
     if seed is not None and not 0 <= seed < 2**32:
         raise ParameterError(f"the seed must lie between 0 and {2**32 - 1}, not {seed}")
     if timeout is not None and not timeout > 0:
         raise ParameterError(f"the time-out must be more than 0 seconds, not {timeout:g}")
+    if not -1000 <= priority <= 1000:
+        raise ParameterError(f"the priority must lie between -1000 and 1000, not {priority}")
+    if not 0 <= retries <= 100:
+        raise ParameterError(f"the number of retries must lie between 0 and 100, not {retries}")
 
 
 def check_params(given: dict[str, Any], names: CellNames, origin: Origin) -> None:

@@ -3,33 +3,78 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
-import sys
 import threading
 
+from mlwidgets.runner import warm
+from mlwidgets.runner.boot import python_command
+from mlwidgets.runner.queue import Ticket, enter
+from mlwidgets.runner.request import request_of
+from mlwidgets.runner.tree import SUPERVISOR_MODULE
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.journal import write_event
+from mlwidgets.runs.journal import FOLDER_VARIABLE, write_event
+from mlwidgets.runs.machine import boot_id, host
+from mlwidgets.runs.spec import RunSpec
 
 
-def launch(folder: RunFolder) -> None:
-    """Start the supervisor in a session of its own; return at once.
+def launch(folder: RunFolder, spec: RunSpec) -> None:
+    """Take the run's place in the queue and start its supervisor in a session of its own; return at once.
 
     Raises
     ------
     OSError
         If no process can be started.
+    StoreError
+        If there can be no queue.
     """
+    environment = {name: value for name, value in os.environ.items() if name != FOLDER_VARIABLE}
+    cold = spec.resources.cold
+    ticket = enter(request_of(folder, spec))
+    _places.add(ticket)
+    try:
+        pid = None if cold else warm.start(folder, environment, ticket.number, ticket.fd)
+        if pid is None:
+            pid = _start_fresh(folder, environment, ticket.number, ticket.fd)
+    finally:
+        # The supervisor has inherited it; and if there is none, whoever is behind must not wait for it.
+        _places.discard(ticket)
+        ticket.close_in_child()
+    if not cold:
+        warm.prepare()
+    with contextlib.suppress(OSError):
+        # On a full disk the supervisor runs all the same, and its lock tells of it.
+        write_event(folder.events, "submitted", supervisor=pid, host=host(), boot=boot_id())
+
+
+_places: set[Ticket] = set()
+"""Places taken for supervisors that do not have them yet."""
+
+
+def _forget_places() -> None:
+    """Close them in a forked child, which would keep the queue waiting."""
+    for ticket in _places:
+        ticket.close_in_child()
+    _places.clear()
+
+
+os.register_at_fork(after_in_child=_forget_places)
+
+
+def _start_fresh(folder: RunFolder, environment: dict[str, str], number: int, place: int | None) -> int:
+    """Start the supervisor in a fresh Python process; return its pid."""
+    arguments = [str(folder.path), *([] if place is None else [str(number), str(place)])]
     with open(folder.supervisor_log, "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "mlwidgets.runner.supervisor", str(folder.path)],
+            python_command(SUPERVISOR_MODULE, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd="/",
+            env=environment,
             start_new_session=True,
+            pass_fds=() if place is None else (place,),
         )
     # Somebody has to take the exit status, or the dead supervisor would look alive as a zombie.
     threading.Thread(target=process.wait, name=f"mlwidgets-{folder.id}", daemon=True).start()
-    with contextlib.suppress(OSError):
-        # On a full disk the supervisor runs all the same, and its lock tells of it.
-        write_event(folder.events, "submitted", supervisor=process.pid)
+    return process.pid

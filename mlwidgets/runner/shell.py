@@ -24,7 +24,6 @@ from traitlets import Any as AnyTrait
 from traitlets import Type
 from traitlets.config import Config
 
-from mlwidgets.capture.results import is_ipython_name
 from mlwidgets.runner.widgets import WIDGET, WidgetTexts
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.tracking.active import tell_once
@@ -152,6 +151,9 @@ class WorkerShell(InteractiveShell):
     def enable_gui(self, gui: str | None = None) -> None:
         """Nothing to integrate with: there is no event loop of a toolkit here."""
 
+    def _atexit_once(self) -> None:
+        """Nothing: the process ends, and what its namespace held is let go of by whoever ends it."""
+
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         self.failure = {"ename": getattr(etype, "__name__", str(etype)), "evalue": str(evalue), "traceback": stb}
 
@@ -160,24 +162,32 @@ class WorkerShell(InteractiveShell):
 WorkerShell.__name__ = WorkerShell.__qualname__ = "ZMQInteractiveShell"
 
 
-def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str, Any]) -> WorkerShell:
-    """Make the shell whose namespace is the module `main`.
+def blank_shell() -> WorkerShell:
+    """Make the shell of this process, whose namespace is a new ``__main__``; it takes a while, and computes nothing."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryAccessor.enabled = False
+    main = types.ModuleType("__main__")
+    shell: WorkerShell = WorkerShell.instance(config=config, user_module=main, user_ns=vars(main))
+    return shell
+
+
+def set_up(shell: WorkerShell, displays: LineWriter, settings: dict[str, Any], outputs: dict[str, Any]) -> None:
+    """Make the shell behave as the submitting one did.
 
     Parameters
     ----------
     settings
         What the submitting shell was set to: ``ast_node_interactivity``, ``extensions``, ``figure_formats``,
         ``execution_count`` and so on, each optional.
+    outputs
+        What the code reads of the notebook's earlier outputs: ``_``, ``_12``, ``Out``.
     """
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.HistoryAccessor.enabled = False
-    sent = {n: v for n, v in vars(main).items() if is_ipython_name(n) and not n.startswith("__")}
-    shell: WorkerShell = WorkerShell.instance(config=config, user_module=main, user_ns=vars(main))
-    _restore_outputs(shell, sent)
+    _restore_outputs(shell, outputs)
     magics: Any = shell.magics_manager
     extensions: Any = shell.extension_manager
     assert isinstance(shell.display_pub, JournalPublisher)
+    shell.starting_dir = os.getcwd()
     shell.display_pub.journal = displays
     shell.events.register("post_execute", shell.display_pub.widgets.flush)
     for name in ("ast_node_interactivity", "autoawait", "execution_count", "colors"):
@@ -204,7 +214,6 @@ def make_shell(main: types.ModuleType, displays: LineWriter, settings: dict[str,
     builtins.input = _no_input
     getpass.getpass = _no_input
     sys.breakpointhook = _no_debugger
-    return shell
 
 
 def _restore_outputs(shell: WorkerShell, sent: dict[str, Any]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
+import atexit
 import contextlib
 import dataclasses
+import gc
 import importlib
 import multiprocessing
 import os
@@ -15,36 +18,38 @@ import traceback
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlwidgets.capture import ambient
 from mlwidgets.capture.freeze import Freezer
 from mlwidgets.capture.modules import serve
-from mlwidgets.capture.results import freeze_result
+from mlwidgets.capture.results import freeze_result, is_ipython_name
 from mlwidgets.capture.thaw import thaw
 from mlwidgets.runner import GRACE
+from mlwidgets.runner.notify import notify
 from mlwidgets.runner.output import OutputFile, write_through
-from mlwidgets.runner.shell import WorkerShell, make_shell
+from mlwidgets.runner.shell import WorkerShell, blank_shell, set_up
 from mlwidgets.runs.alive import hold, holder
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import LineWriter
+from mlwidgets.runs.leftovers import put_mark, sweep
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.state import FAILED, FINISHED, KILLED, STOPPED, Outcome, write_outcome
 from mlwidgets.tracking.active import tell_once
 from mlwidgets.tracking.log import lost_records
+from mlwidgets.tracking.media import lost_media
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult
 
 
 class Worker:
-    """Executes the code of one run folder."""
+    """Executes the code of one run folder in a shell that was not used before."""
 
-    def __init__(self, folder: RunFolder, output: list[OutputFile]) -> None:
+    def __init__(self, folder: RunFolder, output: list[OutputFile], shell: WorkerShell) -> None:
         self._signals: list[int] = []
-        self._last_resort = threading.Timer(GRACE, os.killpg, (os.getpgrp(), signal.SIGKILL))
-        self._last_resort.daemon = True
+        self._over = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
         self._output = output
@@ -52,22 +57,30 @@ class Worker:
         self._spec: RunSpec = folder.read_spec()
         self._objects = ObjectStore(folder.store / "objects")
         self._events = LineWriter(folder.events)
-        self._main = types.ModuleType("__main__")
+        self._shell = shell
+        self._main: types.ModuleType = shell.user_module
         self._given: dict[str, Any] = {}
         self._started: float | None = None
 
     def _interrupt(self, number: int, frame: Any) -> None:
         """Interrupt the code as the notebook's stop button would, so that ``finally`` blocks run."""
         self._signals.append(number)
-        if len(self._signals) == 1 and holder(self._folder.alive, "supervisor") is None:
-            # Nobody else is left to end code that does not end by itself.
-            self._last_resort.start()
+        if len(self._signals) == 1:
+            # Not a threading.Thread: the code may have been interrupted where it holds that module's lock.
+            _thread.start_new_thread(self._end_by_force, ())
         signal.default_int_handler(number, frame)
+
+    def _end_by_force(self) -> None:
+        """End code that does not end by itself, where the supervisor is dead or dies before it could."""
+        while not self._over.wait(GRACE):
+            if holder(self._folder.alive, "supervisor") is None:
+                sweep(self._folder.path)
+                os.killpg(os.getpgrp(), signal.SIGKILL)
 
     def run(self) -> None:
         """Prepare, execute, save the result, and say how it ended."""
         try:
-            shell = self._prepare()
+            self._prepare()
         except KeyboardInterrupt:
             self._end(*self._interrupted(), None)
             return
@@ -81,11 +94,11 @@ class Worker:
             self._events.write("started", pid=os.getpid())
         except OSError as problem:
             tell_once(f"the start of the run was not recorded: {problem.strerror}. The code goes on.")
-        state, cause, failure = self._execute(shell)
-        self._save_result(shell)
+        state, cause, failure = self._execute(self._shell)
+        self._save_result(self._shell)
         self._end(state, "; ".join(filter(None, [cause, *self._lost()])) or None, failure)
 
-    def _prepare(self) -> WorkerShell:
+    def _prepare(self) -> None:
         """Make the process what the notebook was: modules, variables, options, random states."""
         spec = self._spec
         state = thaw(spec.ambient, self._objects, vars(self._main)).values if spec.ambient else {}
@@ -93,9 +106,13 @@ class Worker:
         serve(spec.modules, self._objects)
         sys.modules["__main__"] = self._main
         namespace = vars(self._main)
+        outputs: dict[str, Any] = {}
         if spec.inputs is not None:
             inputs = thaw(spec.inputs, self._objects, namespace)
-            namespace.update(inputs.values)
+            for name, value in inputs.values.items():
+                # The shell has names of its own, which must stay.
+                of_shell = is_ipython_name(name) and not name.startswith("__")
+                (outputs if of_shell else namespace)[name] = value
             inputs.apply_patches()
         for name in spec.imports:
             with contextlib.suppress(ImportError):
@@ -105,15 +122,14 @@ class Worker:
             if name not in namespace:
                 with contextlib.suppress(ValueError):
                     namespace[name] = parse_literal(text)
-        self._given = dict(namespace)
+        self._given = {**namespace, **outputs}
         settings = {k.removeprefix("shell."): v for k, v in state.items() if k.startswith("shell.")}
-        shell = make_shell(self._main, LineWriter(self._folder.displays), settings)
+        set_up(self._shell, LineWriter(self._folder.displays), settings, outputs)
         ambient.apply(state)
         if spec.seed is not None:
             ambient.seed_everything(spec.seed)
         else:
             ambient.apply_random_states(state)
-        return shell
 
     def _execute(self, shell: WorkerShell) -> tuple[str, str | None, dict[str, Any] | None]:
         """Run the code; return state, cause and what it raised."""
@@ -125,7 +141,7 @@ class Worker:
         result: ExecutionResult = shell.run_cell(code, store_history=True)  # type: ignore[no-untyped-call]
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        self._last_resort.cancel()
+        self._over.set()
         sys.stdout.flush()
         sys.stderr.flush()
         raised = result.error_before_exec or result.error_in_exec
@@ -144,7 +160,7 @@ class Worker:
     def _interrupted(self) -> tuple[str, str]:
         """Return state and cause after an interrupt; a supervisor that sent it knows better."""
         if self._folder.stop_request.exists():
-            return STOPPED, f"stopped by {self._folder.stop_request.read_text(errors='replace')}"
+            return STOPPED, f"stopped by {self._folder.stop_request.read_text(errors='replace') or 'user'}"
         names = " and ".join(signal.Signals(number).name for number in dict.fromkeys(self._signals))
         return KILLED, f"interrupted from outside by {names or 'a signal'}"
 
@@ -169,6 +185,8 @@ class Worker:
         """Say what a full disk kept from being recorded."""
         if records := lost_records():
             yield f"{records} metric records could not be written"
+        if media := lost_media():
+            yield f"{media} images, histograms or tables could not be written"
         if lost := sum(file.lost for file in self._output):
             yield f"{lost} bytes of output could not be written"
 
@@ -179,7 +197,10 @@ class Worker:
         except OSError as problem:
             tell_once(f"the end of the run was not recorded: {problem.strerror}")
         if holder(self._folder.alive, "supervisor") is None:
-            write_outcome(self._folder, Outcome(state, cause, self._started, time.time(), None, error))
+            sweep(self._folder.path)
+            outcome = Outcome(state, cause, self._started, time.time(), None, error)
+            write_outcome(self._folder, outcome)
+            notify(self._folder, outcome)
 
 
 def _line(error: BaseException) -> str:
@@ -192,14 +213,66 @@ def _forget_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def main() -> None:
-    """Execute the run whose folder is the first argument."""
-    folder = RunFolder(Path(sys.argv[1]))
+def work(folder: RunFolder, shell: WorkerShell, slots: int | None) -> NoReturn:
+    """Be the worker of a run, from its first line to the end of this process.
+
+    Parameters
+    ----------
+    slots
+        Descriptor that keeps the run's slots taken for as long as this process lives.
+    """
+    put_mark(folder.path)
     hold(folder.alive, "worker")
+    if folder.outcome.exists():
+        # Its supervisor was killed before this process could be seen, so that somebody has given the run up.
+        os._exit(1)
     os.register_at_fork(after_in_child=_forget_signals)
+    # A thread of the code may have a name of its own, which a child forked from it would bear.
+    os.register_at_fork(after_in_child=lambda: put_mark(folder.path))
+    if slots is not None:
+        os.set_inheritable(slots, False)
+        kept = [slots]
+
+        def give_back() -> None:
+            # A child that lives on must not keep slots taken which the run has given back. Its own children find
+            # nothing left to close: the number may be that of a file by then.
+            while kept:
+                os.close(kept.pop())
+
+        os.register_at_fork(after_in_child=give_back)
     # Classes of a notebook exist in this process alone: child processes have to be forked to know them.
     multiprocessing.set_start_method("fork", force=True)
-    Worker(folder, write_through()).run()
+    status = 1
+    try:
+        Worker(folder, write_through(), shell).run()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    _leave(shell, status)
+
+
+def _leave(shell: WorkerShell, status: int) -> NoReturn:
+    """End this process as Python would, but without taking its libraries apart: with torch that takes half a second.
+
+    Threads are waited for, exit handlers run, and files that the code left open are flushed as they are let go of.
+    """
+    try:
+        vars(threading)["_shutdown"]()
+        vars(atexit)["_run_exitfuncs"]()
+        shell.user_ns.clear()
+        gc.collect()
+    except BaseException:
+        traceback.print_exc()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def main() -> None:
+    """Execute the run whose folder is the first argument, its slots kept by the descriptor that is the second."""
+    slots = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    work(RunFolder(Path(sys.argv[1])), blank_shell(), slots)
 
 
 if __name__ == "__main__":

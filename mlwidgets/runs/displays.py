@@ -21,46 +21,58 @@ class _Shown:
     display_id: str | None
 
 
-def replay(entries: Iterable[dict[str, Any]], output_size: int) -> tuple[list[Display], int]:
-    """Apply displays, updates and clears in order, as a notebook's output area does.
+class Replay:
+    """Applies displays, updates and clears in order, as a notebook's output area does."""
 
-    Parameters
-    ----------
-    entries
-        Lines of ``displays.jsonl``; each knows how many bytes of output came before it. Damaged ones, which lack
-        what their kind needs, are passed over.
-    output_size
-        How many bytes of output there are by now.
+    def __init__(self) -> None:
+        self._shown: list[_Shown] = []
+        self._cleared_to = 0
+        self._waiting: int | None = None
 
-    Returns
-    -------
-    displays
-        What is on show now, in order.
-    cleared_to
-        Offset in the output from which on text is still on show: what was printed before the last
-        ``clear_output`` is not.
-    """
-    shown: list[_Shown] = []
-    cleared_to = 0
-    waiting: int | None = None
-    for entry in filter(_is_whole, entries):
+    def feed(self, entry: dict[str, Any]) -> None:
+        """Apply the next line of ``displays.jsonl``; a damaged one, which lacks what its kind needs, is passed over."""
+        if not _is_whole(entry):
+            return
         kind, offset = entry["event"], entry["offset"]
-        if waiting is not None and (kind == "display" or offset > waiting):
-            shown, cleared_to, waiting = [], waiting, None
+        if self._waiting is not None and (kind == "display" or offset > self._waiting):
+            self._clear(self._waiting)
         if kind == "clear":
             if entry["wait"]:
-                waiting = offset
+                self._waiting = offset
             else:
-                shown, cleared_to, waiting = [], offset, None
+                self._clear(offset)
         elif kind == "display":
-            shown.append(_Shown(_display(entry), entry.get("display_id")))
+            self._shown.append(_Shown(_display(entry), entry.get("display_id")))
         elif kind == "update":
-            for item in shown:
+            for item in self._shown:
                 if item.display_id == entry["display_id"]:
                     item.display = _display(entry)
-    if waiting is not None and output_size > waiting:
-        shown, cleared_to = [], waiting
-    return [item.display for item in shown], cleared_to
+
+    def on_show(self, output_size: int) -> tuple[list[Display], int]:
+        """Return what is on show when there are `output_size` bytes of output.
+
+        Returns
+        -------
+        displays
+            In order.
+        cleared_to
+            Offset in the output from which on text is still on show: what was printed before the last
+            ``clear_output`` is not.
+        """
+        if self._waiting is not None and output_size > self._waiting:
+            self._clear(self._waiting)
+        return [item.display for item in self._shown], self._cleared_to
+
+    def _clear(self, offset: int) -> None:
+        self._shown, self._cleared_to, self._waiting = [], offset, None
+
+
+def replay(entries: Iterable[dict[str, Any]], output_size: int) -> tuple[list[Display], int]:
+    """Return what is on show after all `entries`; see `Replay`."""
+    replayed = Replay()
+    for entry in entries:
+        replayed.feed(entry)
+    return replayed.on_show(output_size)
 
 
 def _is_whole(entry: dict[str, Any]) -> bool:

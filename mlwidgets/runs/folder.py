@@ -103,6 +103,11 @@ class RunFolder:
         return self.path / "metrics.bin"
 
     @property
+    def system(self) -> Path:
+        """Metric records of what the run used, sampled from outside."""
+        return self.path / "system.bin"
+
+    @property
     def events(self) -> Path:
         """States, metric names, notes and artifacts, one JSON line each."""
         return self.path / "events.jsonl"
@@ -111,6 +116,16 @@ class RunFolder:
     def displays(self) -> Path:
         """What the code displayed, updated and cleared, one JSON line each."""
         return self.path / "displays.jsonl"
+
+    @property
+    def media(self) -> Path:
+        """Histograms, images, confusion matrices and tables, one JSON line each."""
+        return self.path / "media.jsonl"
+
+    @property
+    def media_files(self) -> Path:
+        """Images and tables that the lines of `media` name."""
+        return self.path / "media"
 
     @property
     def output(self) -> Path:
@@ -183,7 +198,8 @@ class RunFolder:
         building.result.mkdir()
         building.code.write_bytes(spec.code.encode("utf-8", "surrogatepass"))
         building.spec.write_text(json.dumps(spec.to_json()), encoding="utf-8")
-        for path in (building.alive, building.events, building.output, building.metrics, building.displays):
+        files = (building.alive, building.events, building.output, building.metrics, building.system, building.displays)
+        for path in files:
             path.touch()
         folder = cls(parent / spec.id)
         os.rename(building.path, folder.path)

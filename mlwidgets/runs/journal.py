@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FOLDER_VARIABLE = "MLWIDGETS_RUN_FOLDER"
+"""Environment variable by which every process of a run knows its folder."""
+
 RECORD_SIZE = 32
 RECORD_FORMAT = "<Qqdd"
 
@@ -94,13 +97,18 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     except OSError:
         return
     for line in data.split(b"\n"):
-        if line:
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(entry, dict) and isinstance(entry.get("event"), str) and _is_time(entry.get("time")):
-                yield entry
+        if entry := parse_line(line):
+            yield entry
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object of a line that says what happened and when; None for any other line."""
+    try:
+        entry = json.loads(line) if line else None
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(entry, dict) and isinstance(entry.get("event"), str) and _is_time(entry.get("time"))
+    return entry if whole else None
 
 
 def _is_time(value: Any) -> bool:
@@ -138,13 +146,13 @@ def read_records(path: Path, offset: int = 0) -> NDArray[np.void]:
         return np.empty(0, dtype=layout)
 
 
-def read_metrics(metrics: Path, events: Path) -> dict[str, MetricColumn]:
-    """Return every metric's records, in the order in which the metrics first appeared.
+def read_metrics(metrics: Path, events: Path, kind: str = "metric") -> dict[str, MetricColumn]:
+    """Return every metric's records, in the order in which the metrics first appeared; `kind` of event names them.
 
     Metrics that are logged by the same calls share the arrays of their steps and times, which are read-only then.
     """
     records = read_records(metrics)
-    named = (e.get("name") for e in read_lines(events) if e["event"] == "metric")
+    named = (e.get("name") for e in read_lines(events) if e["event"] == kind)
     return group_records(records, {metric_key(name): name for name in named if isinstance(name, str)})
 
 

@@ -10,13 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.errors import ResultNotAvailable, RunFailed, UnknownRun
+from mlwidgets.errors import ResultNotAvailable, RunFailed, StoreError, UnknownRun
 from mlwidgets.runs.alive import holder
 from mlwidgets.runs.displays import Display, replay
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.journal import MetricColumn, read_lines, read_metrics
+from mlwidgets.runs.media import Logged, read_media
 from mlwidgets.runs.spec import RunSpec, parse_literal
-from mlwidgets.runs.state import FINISHED, Outcome, settle
+from mlwidgets.runs.state import FINISHED, Outcome, is_supervised_here, settle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,6 +170,29 @@ class Run:
         frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
         return frame.sort_values("time", kind="stable", ignore_index=True)
 
+    def system_columns(self) -> dict[str, MetricColumn]:
+        """Return what the run used, sampled every second from outside, as `columns` does."""
+        return read_metrics(self._folder.system, self._folder.events, "system")
+
+    @property
+    def system(self) -> pd.DataFrame:
+        """What the run used: one column per figure, indexed by seconds since its code began."""
+        import numpy as np
+        import pandas as pd
+
+        columns = self.system_columns()
+        if not columns:
+            return pd.DataFrame(index=pd.Index([], name="seconds", dtype="float64"))
+        steps, first = np.unique(np.concatenate([c.steps for c in columns.values()]), return_index=True)
+        times = np.concatenate([c.times for c in columns.values()])[first]
+        series = {
+            name: pd.Series(c.values, index=c.steps)[lambda s: ~s.index.duplicated(keep="last")]
+            for name, c in columns.items()
+        }
+        frame = pd.DataFrame(series).reindex(steps)
+        frame.index = pd.Index(times - (self.started_at or times[0]), name="seconds")
+        return frame
+
     @property
     def output(self) -> str:
         """All that the code wrote to standard output and error."""
@@ -204,6 +228,10 @@ class Run:
 
     def _shown(self) -> tuple[list[Display], int]:
         return replay(read_lines(self._folder.displays), self._output_size())
+
+    def media(self) -> list[Logged]:
+        """Return the histograms, images, confusion matrices and tables that it logged, in order."""
+        return read_media(self._folder.media, self._folder.media_files)[0]
 
     @property
     def outputs(self) -> Path:
@@ -281,10 +309,25 @@ class Run:
         """Ask the run to stop: the code is interrupted, and killed if it does not end in time.
 
         Returns at once; a run that has ended stays as it is.
+
+        Raises
+        ------
+        StoreError
+            If the request cannot be left in the run folder.
         """
         if self.ended:
             return
-        write_whole(self._folder.stop_request, by.encode())
+        try:
+            write_whole(self._folder.stop_request, by.encode())
+        except OSError as error:
+            # On a full disk there is room for a name at least: an empty request says no more than that.
+            try:
+                self._folder.stop_request.touch()
+            except OSError:
+                raise StoreError(f"run {self.name!r} could not be asked to stop: {error.strerror or error}") from error
+        if not is_supervised_here(self._folder):
+            # Whoever supervises it there finds the request.
+            return
         with contextlib.suppress(ProcessLookupError):
             supervisor = holder(self._folder.alive, "supervisor")
             if supervisor:

@@ -53,9 +53,33 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run may use. ``timeout`` in seconds, None for no limit."""
+    """What a run may use, and when.
+
+    Parameters
+    ----------
+    timeout
+        Seconds, None for no limit.
+    gpus
+        A whole number, or a share of one GPU in quarters.
+    cpus
+        CPU places; 0 takes none.
+    priority
+        Runs of a higher one go first.
+    after
+        Id of a run of the same store that has to finish first.
+    retries
+        How many further attempts there are after a failure.
+    cold
+        Start in a fresh process, even where a warm one is there.
+    """
 
     timeout: float | None = None
+    gpus: float = 0.0
+    cpus: int = 1
+    priority: int = 0
+    after: str | None = None
+    retries: int = 0
+    cold: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -13,6 +12,8 @@ from mlwidgets.errors import UnknownRun
 from mlwidgets.runs.alive import holder
 from mlwidgets.runs.folder import RunFolder, read_json, write_once
 from mlwidgets.runs.journal import read_lines
+from mlwidgets.runs.leftovers import lives, sweep
+from mlwidgets.runs.machine import boot_id, host
 
 SUBMITTED, RUNNING = "submitted", "running"
 FINISHED, FAILED, STOPPED, KILLED, TIMEOUT = "finished", "failed", "stopped", "killed", "timeout"
@@ -21,9 +22,17 @@ END_STATES = frozenset({FINISHED, FAILED, STOPPED, KILLED, TIMEOUT})
 START_GRACE = 60.0
 """Seconds that a submit may take from the run folder to the start of the supervisor."""
 
+ABANDONED = 0.9
+"""The same where whoever submitted the run is gone: what it started last may be about to speak."""
 
 WAKE_GRACE = 86400.0
 """Seconds for which a supervisor's process that exists is believed to be about to speak: a laptop may have slept."""
+
+SILENCE = 120.0
+"""Seconds without a sign of life after which a run on another machine is said to be silent."""
+
+LOST = 86400.0
+"""Seconds without a sign of life after which a run on another machine is taken for dead."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,17 @@ def write_outcome(folder: RunFolder, outcome: Outcome) -> bool:
     return write_once(folder.outcome, json.dumps(asdict(outcome)).encode())
 
 
+def read_events(folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """Return the last event of each kind; of what workers say, that of the present attempt alone."""
+    events: dict[str, dict[str, Any]] = {}
+    for event in read_lines(folder.events):
+        if event["event"] == "attempt":
+            for kind in ("started", "saving", "end"):
+                events.pop(kind, None)
+        events[event["event"]] = event
+    return events
+
+
 def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
     """Return the run's state; never writes.
 
@@ -56,17 +76,60 @@ def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
     recorded = _recorded(folder)
     if recorded is not None:
         return recorded
-    # The locks are looked at before the events: a run that ends in between has its outcome by then.
-    supervisor, worker = holder(folder.alive, "supervisor"), holder(folder.alive, "worker")
-    events = {e["event"]: e for e in read_lines(folder.events) if e["event"] != "metric"}
-    started = events["started"]["time"] if "started" in events else None
-    # Seen from another PID namespace the holder's pid is 0: it lives all the same.
-    if supervisor is not None or worker is not None:
-        return Outcome(RUNNING if started else SUBMITTED, started_at=started)
-    recorded = _recorded(folder)
-    if recorded is not None:
-        return recorded
-    return _bereaved(folder, events, started, time.time() if now is None else now)
+    events = read_events(folder)
+    now = time.time() if now is None else now
+    for _ in range(_LOOKS):
+        # Whoever wrote these events held a lock by then: one that is free now is that of a dead process.
+        supervisor, worker = holder(folder.alive, "supervisor"), holder(folder.alive, "worker")
+        started = events["started"]["time"] if "started" in events else None
+        place = _place(events.get("supervising", {}))
+        # Seen from another PID namespace the holder's pid is 0: it lives all the same. Locks that a restart of the
+        # machine has outlived are somebody else's.
+        if place != REBOOTED and (supervisor is not None or worker is not None):
+            return Outcome(RUNNING if started else SUBMITTED, started_at=started)
+        # A run that ended in between has its outcome by now.
+        recorded = _recorded(folder)
+        if recorded is not None:
+            return recorded
+        before, events = events, read_events(folder)
+        if events == before:
+            break
+        # One that began in between is looked at again.
+    if place == ELSEWHERE and "end" not in events:
+        return _far_away(folder, str(events["supervising"]["host"]), started, now)
+    return _bereaved(folder, events, started, now, rebooted=place == REBOOTED)
+
+
+_LOOKS = 10
+HERE, REBOOTED, ELSEWHERE = "here", "rebooted", "elsewhere"
+
+
+def is_supervised_here(folder: RunFolder) -> bool:
+    """Whether pids that the run's locks tell are those of this machine."""
+    return _place(read_events(folder).get("supervising", {})) == HERE
+
+
+def _place(supervising: dict[str, Any]) -> str:
+    """Say where a supervisor was started, seen from here and now, by the event that tells of it."""
+    boot = supervising.get("boot")
+    if not boot or not boot_id() or boot == boot_id():
+        return HERE
+    return REBOOTED if supervising.get("host") == host() else ELSEWHERE
+
+
+def _far_away(folder: RunFolder, where: str, started: float | None, now: float) -> Outcome:
+    """Say how a run on another machine is, whose locks may not reach this one: by the signs of life it gives."""
+    silent = now - _last_sign(folder, now)
+    if silent > LOST:
+        return Outcome(KILLED, f"no sign of life from {where} for a day", started, now - silent)
+    cause = f"no sign of life from {where} for {silent:.0f} s" if silent > SILENCE else None
+    return Outcome(RUNNING if started else SUBMITTED, cause, started_at=started)
+
+
+def _last_sign(folder: RunFolder, otherwise: float) -> float:
+    """Return when the run last wrote something: its supervisor touches ``alive`` every second."""
+    traces = (folder.alive, folder.metrics, folder.output, folder.events)
+    return max((p.stat().st_mtime for p in traces if p.exists()), default=otherwise)
 
 
 def _recorded(folder: RunFolder) -> Outcome | None:
@@ -79,7 +142,9 @@ def _recorded(folder: RunFolder) -> Outcome | None:
     return Outcome(**{f.name: data[f.name] for f in fields(Outcome) if f.name in data})
 
 
-def _bereaved(folder: RunFolder, events: dict[str, Any], started: float | None, now: float) -> Outcome:
+def _bereaved(
+    folder: RunFolder, events: dict[str, Any], started: float | None, now: float, *, rebooted: bool
+) -> Outcome:
     """Say how a run without living processes ended that nobody wrote the outcome of."""
     end = events.get("end", {})
     if end.get("state") in END_STATES:
@@ -87,14 +152,26 @@ def _bereaved(folder: RunFolder, events: dict[str, Any], started: float | None, 
     if "supervising" not in events:
         launched = events.get("submitted")
         born = launched["time"] if launched else _mtime(folder)
-        patience = START_GRACE if launched is None else WAKE_GRACE if _exists(launched["supervisor"]) else 0.0
+        cause = f"its supervisor never started; see {folder.supervisor_log}"
+        if launched is not None:
+            place, there = _place(launched), launched.get("host", host())
+            if place == REBOOTED:
+                patience, cause = 0.0, "the machine was restarted"
+            elif place == ELSEWHERE or there != host():
+                # A container has another name, and its processes have other pids.
+                patience = START_GRACE
+            else:
+                patience = WAKE_GRACE if lives(launched["supervisor"]) else 0.0
+        elif _submitter_lives(folder):
+            patience = START_GRACE
+        else:
+            patience, cause = ABANDONED, "whoever submitted it ended before its supervisor could start"
         if now - born < patience:
             return Outcome(SUBMITTED)
-        return Outcome(KILLED, f"its supervisor never started; see {folder.supervisor_log}", None, born)
-    # The supervisor touches ``alive`` every second; whatever was written last may be later than that.
-    traces = (folder.alive, folder.metrics, folder.output, folder.events)
-    last = max((p.stat().st_mtime for p in traces if p.exists()), default=now)
-    last = max(last, started or last)
+        return Outcome(KILLED, cause, None, born)
+    last = max(_last_sign(folder, now), started or 0.0)
+    if rebooted:
+        return Outcome(KILLED, "the machine was restarted", started, last)
     what = "supervisor and worker were" if started else "the supervisor was"
     return Outcome(KILLED, f"{what} killed from outside, or the machine went down", started, last)
 
@@ -111,8 +188,12 @@ def settle(folder: RunFolder) -> Outcome:
     if outcome.ended and not folder.outcome.exists():
         if not folder.path.exists():
             raise UnknownRun(f"run {folder.id!r} is gone: its folder {folder.path} was deleted")
+        # Nobody else is left to do it, and what is said to have ended must not go on.
+        sweep(folder.path)
         try:
-            write_outcome(folder, outcome)
+            if write_outcome(folder, outcome):
+                # Whatever of the run begins from now on sees that it is over; a worker may just have begun.
+                sweep(folder.path)
         except OSError:
             return outcome
         return read_outcome(folder)
@@ -126,11 +207,10 @@ def _mtime(folder: RunFolder) -> float:
         return 0.0
 
 
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+def _submitter_lives(folder: RunFolder) -> bool:
+    """Whether the process that made this folder may still start its supervisor."""
+    provenance = (read_json(folder.spec) or {}).get("provenance")
+    if not isinstance(provenance, dict) or provenance.get("host") != host():
         return True
-    return True
+    pid = provenance.get("kernel_pid")
+    return not isinstance(pid, int) or lives(pid)

@@ -1,8 +1,30 @@
-"""What code inside a run calls: `log` and `save`."""
+"""What code inside a run calls: `log`, `save`, and `log_…` for what is richer than a number."""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mlwidgets.tracking.log import log
 from mlwidgets.tracking.save import save
 
-__all__ = ["log", "save"]
+if TYPE_CHECKING:
+    from mlwidgets.tracking.confusion import log_confusion_matrix
+    from mlwidgets.tracking.histogram import log_histogram
+    from mlwidgets.tracking.image import log_image
+    from mlwidgets.tracking.table import log_table
+
+__all__ = ["log", "log_confusion_matrix", "log_histogram", "log_image", "log_table", "save"]
+
+_WHERE = {
+    "log_confusion_matrix": "mlwidgets.tracking.confusion",
+    "log_histogram": "mlwidgets.tracking.histogram",
+    "log_image": "mlwidgets.tracking.image",
+    "log_table": "mlwidgets.tracking.table",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'mlwidgets.tracking' has no attribute {name!r}")

@@ -6,14 +6,14 @@ import os
 import sys
 from pathlib import Path
 
-VARIABLE = "MLWIDGETS_RUN_FOLDER"
+from mlwidgets.runs.journal import FOLDER_VARIABLE
 
 _told: set[str] = set()
 
 
 def active_folder() -> Path | None:
     """Return the folder of the run in which this process executes, or None outside a run."""
-    value = os.environ.get(VARIABLE)
+    value = os.environ.get(FOLDER_VARIABLE)
     return Path(value) if value else None
 
 

@@ -40,7 +40,7 @@ class MetricLog:
             if type(value) is not float or name not in keys:
                 metrics[name] = _number(name, value)
         if step is not None and type(step) is not int:
-            step = _step(step)
+            step = as_step(step)
         now = time()
         try:
             data = b""
@@ -74,12 +74,12 @@ class MetricLog:
         self._steps[name] = count()
 
 
-def _step(step: Any) -> int:
+def as_step(step: Any, caller: str = "log") -> int:
     """Return a step as an int; numpy's integers count, floats do not."""
     try:
         return operator.index(step)
     except TypeError:
-        raise TypeError(f"log: step must be an int, not {type(step).__name__} {step!r:.60}") from None
+        raise TypeError(f"{caller}: step must be an int, not {type(step).__name__} {step!r:.60}") from None
 
 
 def _number(name: str, value: Any) -> float:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import read_lines
 from mlwidgets.views import terminal
-from mlwidgets.views.reduce import extremes
+from mlwidgets.views.details import read_details
+from mlwidgets.views.grouping import Place, place_system
+from mlwidgets.views.progress import Progress, progress
+from mlwidgets.views.tracks import BUCKETS, Track, about, size_of, track
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
     from mlwidgets.runs.displays import Display
+    from mlwidgets.runs.journal import MetricColumn
     from mlwidgets.runs.run import Run
 
-BUCKETS = 1000
-"""Pairs of extremes of one metric at most."""
-ALL_BUCKETS = 4000
-"""Pairs of extremes of all metrics together, as long as each keeps `FEWEST_BUCKETS`."""
-FEWEST_BUCKETS = 150
 OUTPUT_BYTES = 65536
 OUTPUT_LINES = 400
 LONGEST_VALUE = 200
@@ -30,7 +31,10 @@ LONGEST_VALUE = 200
 
 @dataclass(frozen=True)
 class Series:
-    """One metric, reduced to what can be seen. ``last``, ``low`` and ``high`` are those of all values."""
+    """One metric, reduced to what can be seen. ``last``, ``low`` and ``high`` are those of all values.
+
+    ``times`` are Unix seconds. ``means`` are those of the neighbourhood that each point was taken from.
+    """
 
     name: str
     n: int
@@ -40,17 +44,14 @@ class Series:
     high: float | None
     steps: NDArray[np.float64]
     values: NDArray[np.float64]
+    times: NDArray[np.float64]
+    means: NDArray[np.float64]
+    place: Place
+    said: dict[str, Any]
 
     def about(self) -> dict[str, Any]:
         """Return everything but the columns, fit for JSON."""
-        return {
-            "name": self.name,
-            "n": self.n,
-            "last": json_number(self.last),
-            "lastStep": self.last_step,
-            "min": json_number(self.low),
-            "max": json_number(self.high),
-        }
+        return dict(self.said)
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,30 @@ class Snapshot:
     series: list[Series]
     output: Output
     displays: list[Display]
+    progress: Progress | None = None
+    system: list[Series] = field(default_factory=list)
+    details: dict[str, Any] | None = None
 
 
 def snapshot(run: Run, *, buckets: int = BUCKETS) -> Snapshot:
     """Read all of it."""
-    return Snapshot(read_header(run), read_series(run, buckets), read_output(run), run.displays())
+    header = read_header(run)
+    tracks = track(run.columns(), buckets)
+    done = None if header["ended"] else read_progress(run, tracks, header)
+    return Snapshot(
+        header,
+        [_series(one) for one in tracks],
+        read_output(run),
+        run.displays(),
+        done,
+        read_system(run, buckets),
+        read_details(run),
+    )
 
 
 def read_header(run: Run) -> dict[str, Any]:
     """Return name, state, times, parameters and so on, fit for JSON."""
+    folder = RunFolder(run.path)
     outcome = run.outcome
     error = outcome.error
     return {
@@ -92,7 +108,10 @@ def read_header(run: Run) -> dict[str, Any]:
         "params": [[name, _short(value)] for name, value in run.params.items()],
         "tags": [[name, _short(value)] for name, value in run.tags.items()],
         "note": run.note,
-        "stopping": not outcome.ended and RunFolder(run.path).stop_request.exists(),
+        "stopping": not outcome.ended and folder.stop_request.exists(),
+        "waiting": _waiting(run) if outcome.state == "submitted" else None,
+        "attempt": _attempt(folder),
+        "unnotified": _unnotified(folder),
     }
 
 
@@ -102,27 +121,45 @@ def seconds(header: dict[str, Any], now: float) -> float:
     return max(0.0, float((header["ended"] or now) - begin))
 
 
+def read_progress(run: Run, tracks: list[Track], header: dict[str, Any]) -> Progress | None:
+    """Return how far the run has come, None where nothing tells."""
+    return progress(run.params, {one.name: one for one in tracks}, header["started"])
+
+
 def read_series(run: Run, buckets: int = BUCKETS) -> list[Series]:
     """Return the metrics in the order in which they first appeared, each reduced to `buckets` pairs of extremes."""
+    return [_series(one) for one in track(run.columns(), buckets)]
+
+
+def read_system(run: Run, buckets: int = BUCKETS) -> list[Series]:
+    """Return what the run used of the machine, as metrics."""
+    return [_series(one) for one in track(run.system_columns(), buckets, place_system)]
+
+
+def _series(one: Track) -> Series:
     import numpy as np
 
-    found = []
-    columns = run.columns()
-    buckets = min(buckets, max(FEWEST_BUCKETS, ALL_BUCKETS // max(1, len(columns))))
+    points = one.reducer.points()
+    # Steps may have gone back.
+    order = np.argsort(points.rows[:, 1], kind="stable")
+    _, steps, times, values = points.rows[order].T.astype("<f8")
+    return Series(
+        one.name, one.n, one.last, one.last_step, one.low, one.high,
+        steps, values, times, points.means[order], one.place, about(one),
+    )  # fmt: skip
+
+
+def read_range(columns: Mapping[str, MetricColumn], axis: str, begin: float, end: float) -> dict[str, Track]:
+    """Return what lies between two steps or two times (`axis`), reduced by itself; one record more on each side."""
+    import numpy as np
+
+    found = {}
     for name, column in columns.items():
-        steps, values = np.asarray(column.steps), np.asarray(column.values)
-        if not len(values):
-            continue
-        last, last_step = float(values[-1]), int(steps[-1])
-        if (steps[1:] < steps[:-1]).any():
-            order = np.argsort(steps, kind="stable")
-            steps, values = steps[order], values[order]
-        finite = values[np.isfinite(values)]
-        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
-        keep = extremes(values, buckets)
-        found.append(
-            Series(name, len(values), last, last_step, low, high, steps[keep].astype("<f8"), values[keep].astype("<f8"))
-        )
+        x = column.times if axis == "time" else column.steps
+        inside = np.flatnonzero((x >= begin) & (x <= end))
+        if len(inside):
+            part = slice(max(0, int(inside[0]) - 1), int(inside[-1]) + 2)
+            (found[name],) = track({name: type(column)(column.steps[part], column.times[part], column.values[part])})
     return found
 
 
@@ -131,15 +168,8 @@ def read_output(run: Run, limit: int = OUTPUT_BYTES, most: int = OUTPUT_LINES) -
     text = run.output_tail(limit)
     lines = terminal.parse(text)
     # What is shorter than the file was cut, unless clear_output took the rest away.
-    cut = limit // 2 < len(text.encode("utf-8", "replace")) < _size(run)
+    cut = limit // 2 < len(text.encode("utf-8", "replace")) < size_of(RunFolder(run.path).output)
     return Output(lines[-most:], cut or len(lines) > most)
-
-
-def json_number(value: float | None) -> float | str | None:
-    """Return a float as JSON can carry it: what is not finite becomes its name."""
-    if value is None or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _short(value: object) -> str:
@@ -147,8 +177,28 @@ def _short(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
-def _size(run: Run) -> int:
+def _waiting(run: Run) -> str | None:
+    """Return the run's place in the machine's queue in words."""
     try:
-        return RunFolder(run.path).output.stat().st_size
+        from mlwidgets.runner.queue import place  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return None
+    try:
+        found: str | None = place(run.id)
     except OSError:
-        return 0
+        return None
+    return found
+
+
+def _attempt(folder: RunFolder) -> str | None:
+    """Return which attempt this is where a run is tried more than once."""
+    attempts = [e for e in read_lines(folder.events) if e["event"] == "attempt"]
+    if not attempts or attempts[-1].get("number", 1) == 1:
+        return None
+    return f"attempt {attempts[-1].get('number')} of {attempts[-1].get('of')}"
+
+
+def _unnotified(folder: RunFolder) -> list[str]:
+    """Return whom the run's end could not be told, each with why."""
+    told = [e for e in read_lines(folder.events) if e["event"] == "notified"]
+    return [f"{e.get('target')}: {e.get('error')}" for e in told if not e.get("ok")]

@@ -27,6 +27,19 @@ def number(value: float | None) -> str:
     return text.replace("-", "−")
 
 
+def json_number(value: float | None) -> float | str | None:
+    """Return a float as JSON can carry it: what is not finite becomes its name."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def size(value: float) -> str:
+    """Return bytes with three digits: 512 B, 12.3 kB, 1.21 GB."""
+    power = min(4, max(0, math.floor(math.log10(max(1.0, value)) / 3)))
+    return f"{number(float(f'{value / 1000**power:.3g}'))} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
 def _decimals(size: float) -> int:
     return max(0, 3 - math.floor(math.log10(size)))
 

@@ -15,12 +15,18 @@ from urllib.parse import quote
 
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, svg, terminal
+from mlwidgets.views.groups import Chart, charts
+from mlwidgets.views.mediapage import media_page
 
 if TYPE_CHECKING:
     from mlwidgets.runs.displays import Display
     from mlwidgets.views.data import Series, Snapshot
 
 MOST_CHARTS = 24
+MOST_BUCKETS = 400
+"""Pairs of extremes of all lines of all charts together, as long as each keeps `FEWEST_BUCKETS`."""
+FEWEST_BUCKETS = 25
+OUTPUT_LINES = 100
 OPEN_LINES = 15
 """Lines of output that are open to view; those before them are folded away."""
 
@@ -30,10 +36,12 @@ PRE = "margin:0;padding:6px 8px;font-size:12px;line-height:1.35;white-space:pre-
 BADGE = f"display:inline-block;padding:0 9px 0 7px;border-radius:10px;{SMALL};line-height:18px"
 GROUND = "background-color:rgba(128,128,128,0.07)"
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+SHOWN = ("text/html", "text/markdown", "image/svg+xml", *IMAGES, "text/latex")
+"""What is shown of a display, the first that it has."""
 
 
-def page(snapshot: Snapshot, now: float) -> str:
-    """Return a run as it was when `snapshot` was taken, at `now` (Unix seconds)."""
+def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None) -> str:
+    """Return a run as it was when `snapshot` was taken, at `now` (Unix seconds), with its media if there are any."""
     header = snapshot.header
     ended = header["ended"] is not None
     parts = [
@@ -42,6 +50,7 @@ def page(snapshot: Snapshot, now: float) -> str:
         _chips(header),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
         _charts(snapshot.series, ended=ended),
+        media_page(media or {}),
         _error(header["error"]),
         *(_display(display) for display in snapshot.displays),
         _output(snapshot.output.lines, cut=snapshot.output.cut, ended=ended),
@@ -94,20 +103,36 @@ def _chip(key: str, value: str, style: str) -> str:
 def _charts(all_series: Sequence[Series], *, ended: bool) -> str:
     if not all_series:
         return "" if ended else f'<div style="margin-top:10px;font-size:12px;{MUTED}">No metrics yet.</div>'
-    width = 560 if len(all_series) == 1 else svg.WIDTH
-    drawn = "".join(_chart(one, index, width) for index, one in enumerate(all_series[:MOST_CHARTS]))
-    return f'<div style="margin-top:10px">{drawn}</div>{_table(all_series[MOST_CHARTS:])}'
+    every = charts(all_series)
+    shown, rest = every[:MOST_CHARTS], every[MOST_CHARTS:]
+    buckets = max(FEWEST_BUCKETS, min(svg.BUCKETS, MOST_BUCKETS // max(1, sum(len(one.lines) for one in shown))))
+    drawn = "".join(_chart(one, len(shown), buckets) for one in shown)
+    return (
+        f'<div style="margin:10px -16px 0 0">{drawn}</div>{_table([line.series for one in rest for line in one.lines])}'
+    )
 
 
-def _chart(series: Series, index: int, width: int) -> str:
-    colour = palette.line(index)
-    swatch = f'<span style="color:{colour};font-weight:700">━</span>'
-    last = f'<span style="float:right;margin-right:10px;font-weight:600">{fmt.number(series.last)}</span>'
-    head = f'<div style="font-size:12px;line-height:18px;overflow:hidden">{last}{swatch} {escape(series.name)}</div>'
-    about = f"{series.name}: last {fmt.number(series.last)} at step {series.last_step}, {series.n} values"
-    source = escape(svg.data_uri(svg.chart(series, colour, width)))
+def _chart(chart: Chart, charts_shown: int, buckets: int) -> str:
+    """Show a chart. One takes the width of two, two take half of the page each, more fill it as they fit."""
+    alone = len(chart.lines) == 1
+    names = "  ".join(
+        f'<span style="color:{line.colour};font-weight:700">━</span> {escape(line.label or chart.title)} '
+        f'<span style="font-weight:600{";float:right" if alone else ""}">{fmt.number(line.series.last)}</span>'
+        for line in chart.lines
+    )
+    head = f'<div style="font-size:12px;line-height:18px;overflow:hidden;padding:0 10px 0 2px">{names}</div>'
+    about = "; ".join(
+        f"{one.name}: last {fmt.number(one.last)} at step {one.last_step}, {one.n} values"
+        for one in (line.series for line in chart.lines)
+    )
+    width = {1: 640, 2: 460}.get(charts_shown, svg.WIDTH)
+    source = escape(svg.data_uri(svg.chart(chart.lines, width, buckets)))
     image = f'<img style="display:block;width:100%;margin:0" alt="{escape(about)}" src="{source}">'
-    box = f"display:inline-block;vertical-align:top;width:{width}px;max-width:100%;margin:0 16px 8px 0"
+    share = {1: 100, 2: 50}.get(charts_shown, 33.3)
+    box = (
+        f"display:inline-block;vertical-align:top;box-sizing:border-box;width:{share}%;min-width:300px;"
+        f"max-width:{width * 1.5:g}px;padding:0 16px 8px 0"
+    )
     return f'<div style="{box}">{head}{image}</div>'
 
 
@@ -126,24 +151,42 @@ def _error(traceback: str | None) -> str:
     return f'<pre style="{style}">{terminal.html(terminal.parse(traceback))}</pre>'
 
 
+def page_mime(display: Display) -> str:
+    """Return which of a display's MIME types the page shows."""
+    return next((mime for mime in SHOWN if mime in display.data), "text/plain")
+
+
 def _display(display: Display) -> str:
-    return f'<div style="margin-top:12px;overflow-x:auto">{_content(display)}</div>'
+    """Show what a cell displayed, between marks by which the run view finds it again."""
+    box = '<div style="margin-top:12px;overflow-x:auto">'
+    return f"{box}<!--mlw-display-->{_content(display)}<!--/mlw-display--></div>"
 
 
 def _content(display: Display) -> str:
-    data = display.data
-    if "text/html" in data:
-        return text_of(data["text/html"])
-    alt = escape(text_of(data.get("text/plain", "Figure")))
-    if "image/svg+xml" in data:
-        source = "data:image/svg+xml," + quote(text_of(data["image/svg+xml"]))
-        return f'<img style="max-width:100%" alt="{alt}" src="{source}">'
-    for mime in IMAGES:
-        if mime in data:
-            content = escape("".join(text_of(data[mime]).split()))
-            return f'<img style="max-width:100%"{_size(display, mime)} alt="{alt}" src="data:{mime};base64,{content}">'
-    plain = text_of(data.get("text/plain", ""))
-    return f'<pre style="{PRE};padding:0">{terminal.html(terminal.parse(plain))}</pre>'
+    mime = page_mime(display)
+    content = text_of(display.data.get(mime, ""))
+    alt = escape(text_of(display.data.get("text/plain", "Figure")))
+    if mime == "text/html":
+        return content
+    if mime == "text/markdown":
+        return _markdown(content)
+    if mime == "text/latex":
+        # What exports formulas finds them between their dollars.
+        return f"<div>{escape(content)}</div>"
+    if mime == "image/svg+xml":
+        return f'<img style="max-width:100%" alt="{alt}" src="data:image/svg+xml,{quote(content)}">'
+    if mime in IMAGES:
+        source = f"data:{mime};base64,{escape(''.join(content.split()))}"
+        return f'<img style="max-width:100%"{_size(display, mime)} alt="{alt}" src="{source}">'
+    return f'<pre style="{PRE};padding:0">{terminal.html(terminal.parse(content))}</pre>'
+
+
+def _markdown(content: str) -> str:
+    try:
+        import mistune
+    except ImportError:
+        return f'<div style="white-space:pre-wrap">{escape(content)}</div>'
+    return str(mistune.html(content))
 
 
 def _size(display: Display, mime: str) -> str:
@@ -165,7 +208,8 @@ def _output(lines: Sequence[Iterable[terminal.Span]], *, cut: bool, ended: bool)
     if not lines:
         none = f'<span style="{SMALL};{MUTED};margin-left:8px">nothing printed yet</span>'
         return "" if ended else f'<div style="margin:12px 0 4px">{name}{none}</div>'
-    rows = [list(line) for line in lines]
+    rows = [list(line) for line in lines[-OUTPUT_LINES:]]
+    cut = cut or len(rows) < len(lines)
     before, end = rows[:-OPEN_LINES], rows[-OPEN_LINES:]
     count = f"the last {len(before)} lines before these" if cut else f"{len(before)} lines before these"
     folded = (

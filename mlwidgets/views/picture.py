@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.folder import write_whole
 from mlwidgets.views import format as fmt
-from mlwidgets.views import palette
+from mlwidgets.views.groups import Chart, charts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mlwidgets.runs.run import Run
-    from mlwidgets.views.data import Series
 
 NAME = "picture.png"
 PATIENCE = 20.0
@@ -29,16 +28,17 @@ PATIENCE = 20.0
 MOST_CHARTS = 12
 BUCKETS = 400
 DPI = 110
+MOST_BYTES = 24_000
 
 
 def picture(run: Run, patience: float = PATIENCE) -> bytes | None:
-    """Return the run's charts as PNG, drawing them first if that was not done yet.
+    """Return the run's charts as PNG, drawing them first if that was not done yet and there is `patience` for it.
 
     None if the run logged nothing, or where it cannot be drawn: no matplotlib, a folder that cannot be written to.
     """
     path = run.path / NAME
     if not path.exists():
-        if not any(len(column.values) for column in run.columns().values()):
+        if not patience or not any(len(column.values) for column in run.columns().values()):
             return None
         # -P: a file of the user's beside the notebook that happens to be called like a module is left alone.
         command = [sys.executable, "-P", "-m", "mlwidgets.views.picture", str(run.path)]
@@ -72,17 +72,17 @@ def draw(run: Run) -> bytes | None:
 
     from mlwidgets.views.data import read_header, read_series, seconds
 
-    header, all_series = read_header(run), read_series(run, BUCKETS)
-    if not all_series:
+    header, found = read_header(run), charts(read_series(run, BUCKETS))
+    if not found:
         return None
-    shown = all_series[:MOST_CHARTS]
+    shown = found[:MOST_CHARTS]
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     style: Any = {"font.family": "sans-serif", "font.size": 8, "text.parse_math": False, "path.simplify": False}
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(style)
-        figure = Figure(figsize=(max(5.0, 3.1 * columns), 1.75 * rows + 0.42), dpi=DPI, facecolor="white")
+        figure = Figure(figsize=(9.0, (2.2 if columns < 3 else 1.75) * rows + 0.42), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
         figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.05)
         state = header["state"]
@@ -91,21 +91,40 @@ def draw(run: Run) -> bytes | None:
         grid = figure.subplots(rows, columns, squeeze=False)
         for index, axes in enumerate(grid.flat):
             if index < len(shown):
-                _draw_series(axes, shown[index], palette.line(index))
+                _draw_chart(axes, shown[index])
             else:
                 axes.set_axis_off()
+        return _small_png(figure)
+
+
+def _small_png(figure: Any) -> bytes:
+    """Return the figure with few colours, and coarser where a notebook would grow too much by it."""
+    from PIL import Image
+
+    for dpi in (DPI, 0.75 * DPI, 0.5 * DPI):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
+        figure.savefig(buffer, format="png", dpi=dpi)
+        drawn = Image.open(buffer).convert("RGB").quantize(48, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        drawn.save(buffer, "png", optimize=True)
+        if buffer.tell() <= MOST_BYTES:
+            break
     return buffer.getvalue()
 
 
-def _draw_series(axes: Axes, series: Series, colour: str) -> None:
+def _draw_chart(axes: Axes, chart: Chart) -> None:
     import numpy as np
 
-    values = np.where(np.isfinite(series.values), series.values, np.nan)
-    axes.plot(series.steps, values, color=colour, linewidth=1.3, marker="o", markersize=2.6, markevery=_dots(values))
-    axes.set_title(series.name, loc="left", fontsize=8, pad=4)
-    axes.set_title(fmt.number(series.last), loc="right", fontsize=8, fontweight="bold", pad=4)
+    for line in chart.lines:
+        series = line.series
+        values = np.where(np.isfinite(series.values), series.values, np.nan)
+        look: Any = {"color": line.colour, "linewidth": 1.3, "marker": "o", "markersize": 2.6}
+        axes.plot(series.steps, values, label=line.label, markevery=_dots(values), **look)
+    axes.set_title(chart.title, loc="left", fontsize=8, pad=4)
+    last = "  ".join(fmt.number(line.series.last) for line in chart.lines)
+    axes.set_title(last, loc="right", fontsize=8, fontweight="bold", pad=4)
+    if len(chart.lines) > 1:
+        axes.legend(fontsize=7, frameon=False)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color("#b0b0b0")
     axes.tick_params(length=0, colors="#666666", labelsize=7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mlwidgets.views import format as fmt
@@ -15,13 +16,15 @@ LAST_LINES = 10
 
 
 def summary(snapshot: Snapshot, now: float) -> str:
-    """Return state, time, parameters, metrics and the last lines of the output."""
+    """Return state, time, parameters, metrics, what the machine was used for last, and the last lines of the output."""
     header = snapshot.header
     state = header["state"]
     elapsed = fmt.took(seconds(header, now)) if header["ended"] else fmt.clock(seconds(header, now))
     text = [f"{palette.SIGNS[state]} {header['name']}  {state}  {elapsed}"]
     if header["cause"] and state != "finished":
         text.append(f"  {header['cause']}")
+    if header.get("waiting"):
+        text.append(f"  {header['waiting']}")
     pairs = [f"{key}={value}" for key, value in header["params"]]
     pairs += [f"[{key}: {value}]" for key, value in header["tags"]]
     if pairs:
@@ -32,7 +35,25 @@ def summary(snapshot: Snapshot, now: float) -> str:
     for one in snapshot.series:
         line = f"  {one.name:<{width}}  {fmt.number(one.last):>9}"
         text.append(f"{line}   lowest {fmt.number(one.low)}, highest {fmt.number(one.high)}, step {one.last_step}")
+    if snapshot.system:
+        text.append("  last sample: " + ", ".join(_used(one.name, one.last) for one in snapshot.system))
+    text += [f"  not notified: {problem}" for problem in header["unnotified"]]
     last = terminal.plain(snapshot.output.lines[-LAST_LINES:])
     if last:
         text.append("  " + last.replace("\n", "\n  "))
     return "\n".join(text)
+
+
+def _used(name: str, value: float) -> str:
+    """Return one figure of the machine's use with its unit: cpu 312 %, gpu 0 power 350 W."""
+    if math.isnan(value):
+        shown = fmt.number(value)
+    elif name == "cpu" or name.endswith(".utilization"):
+        shown = f"{value:.0f} %"
+    elif name.startswith(("disk.", "network.")):
+        shown = f"{fmt.size(value)}/s"
+    elif name.endswith("memory"):
+        shown = fmt.size(value)
+    else:
+        shown = f"{value:.0f} {'W' if name.endswith('power') else '°C'}"
+    return f"{name.replace('.', ' ')} {shown}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from mlwidgets.views.reduce import extremes
 
 if TYPE_CHECKING:
     from mlwidgets.views.data import Series
+    from mlwidgets.views.groups import Line
 
 WIDTH, HEIGHT = 340, 150
 TOP, RIGHT, BOTTOM = 8, 10, 22
@@ -24,13 +25,15 @@ MOST_DOTS = 20
 GRID = "#80808033"
 
 
-def chart(series: Series, colour: str, width: int = WIDTH) -> str:
-    """Return the line of one metric as an SVG document. It suits light and dark ground."""
-    keep = extremes(series.values, BUCKETS)
-    xs: list[float] = series.steps[keep].tolist()
-    ys: list[float] = series.values[keep].tolist()
-    x_low, x_high = (xs[0], xs[-1]) if xs[0] < xs[-1] else (xs[0] - 0.5, xs[0] + 0.5)
-    y_low, y_high = _value_range(series.low, series.high)
+def chart(lines: Sequence[Line], width: int = WIDTH, buckets: int = BUCKETS) -> str:
+    """Return lines that share a chart as an SVG document. It suits light and dark ground."""
+    columns = [_column(line.series, buckets) for line in lines]
+    x_low, x_high = min(xs[0] for xs, _ in columns), max(xs[-1] for xs, _ in columns)
+    if x_low == x_high:
+        x_low, x_high = x_low - 0.5, x_high + 0.5
+    lows = [line.series.low for line in lines if line.series.low is not None]
+    highs = [line.series.high for line in lines if line.series.high is not None]
+    y_low, y_high = _value_range(min(lows, default=None), max(highs, default=None))
     y_ticks = fmt.ticks(y_low, y_high, 4)
     x_ticks = [tick for tick in fmt.ticks(x_low, x_high, 5) if tick == int(tick)]
     labels = fmt.tick_labels(y_ticks)
@@ -53,10 +56,16 @@ def chart(series: Series, colour: str, width: int = WIDTH) -> str:
     parts.append(f'<path d="M{left:.1f} {HEIGHT - BOTTOM}H{width - RIGHT}" stroke="{palette.MUTED}66"/>')
     for tick, label in zip(x_ticks, fmt.tick_labels(x_ticks), strict=True):
         parts.append(f'<text x="{x(tick):.1f}" y="{HEIGHT - 7}" text-anchor="middle">{label}</text>')
-    points = [(x(a), y(b)) if math.isfinite(b) else None for a, b in zip(xs, ys, strict=True)]
-    parts.extend(_line(points, colour))
+    for line, (xs, ys) in zip(lines, columns, strict=True):
+        points = [(x(a), y(b)) if math.isfinite(b) else None for a, b in zip(xs, ys, strict=True)]
+        parts.extend(_line(points, line.colour))
     parts.append("</svg>")
     return "".join(parts)
+
+
+def _column(series: Series, buckets: int) -> tuple[list[float], list[float]]:
+    keep = extremes(series.values, buckets)
+    return series.steps[keep].tolist(), series.values[keep].tolist()
 
 
 def data_uri(document: str) -> str:

@@ -16,7 +16,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,11 +45,13 @@ FLAGS = [
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab. Notebooks lie in `root`."""
+    """A running JupyterLab. Notebooks lie in `root`, their runs in `store`."""
 
     url: str
     token: str
     root: Path
+    store: Path
+    tree: str = "lab/tree"
 
     def write(self, name: str, *cells: str) -> Path:
         """Write a notebook with these code cells."""
@@ -60,7 +63,7 @@ class Lab:
 
     def open(self, page: Page, name: str) -> None:
         """Open a notebook in the browser and wait for its kernel."""
-        page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
+        page.goto(f"{self.url}/{self.tree}/{name}?token={self.token}&reset")
         page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext")
         page.evaluate(
             """async () => {
@@ -106,30 +109,33 @@ def _environment(base: Path) -> dict[str, str]:
     return {**os.environ, **paths, "MLWIDGETS_STORE": str(base / "store" / ".mlwidgets")}
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    base = tmp_path_factory.mktemp("lab")
+@contextmanager
+def serve(base: Path, python: Path | str, module: str, environment: Mapping[str, str] | None = None) -> Iterator[Lab]:
+    """Run JupyterLab or Notebook 7 of a Python, with everything that it writes below `base`."""
     root = base / "work"
-    root.mkdir()
+    root.mkdir(parents=True)
     token, port = secrets.token_hex(16), _free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
-    command += ["--LabApp.extension_manager=readonly", f"--ServerApp.root_dir={root}", "--ServerApp.ip=127.0.0.1"]
+    command = [str(python), "-m", module, "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    if module == "jupyterlab":
+        command.append("--LabApp.extension_manager=readonly")
+    command += [f"--ServerApp.root_dir={root}", "--ServerApp.ip=127.0.0.1"]
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
-    log = base / "lab.log"
+    log = base / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
             command,
             cwd=root,
-            env=_environment(base),
+            env={**_environment(base), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
+    page = "lab/tree" if module == "jupyterlab" else "notebooks"
     try:
         _wait_for(server, f"{url}/api/status?token={token}", log)
-        yield Lab(url, token, root)
+        yield Lab(url, token, root, base / "store" / ".mlwidgets", page)
     finally:
         # First politely: the server takes its kernels with it.
         server.terminate()
@@ -141,6 +147,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         # Runs outlive server and kernels, and a test that failed leaves its own behind.
         for folder in RunStore(base / "store" / ".mlwidgets").folders():
             Run(folder.path).stop()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with serve(tmp_path_factory.mktemp("lab"), sys.executable, "jupyterlab") as served:
+        yield served
 
 
 def _wait_for(server: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -16,13 +16,18 @@ import psutil
 import pytest
 
 from mlwidgets.runner.compute.base import Compute, Worker
+from mlwidgets.runner.compute.forking import ForkingCompute, Stamp
 from mlwidgets.runner.compute.local import LocalCompute
+from mlwidgets.runner.shell import blank_shell
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.spec import Provenance, RunSpec
 from mlwidgets.runs.store import RunStore
 
-IMPLEMENTATIONS: dict[str, Callable[[], Compute]] = {"local": LocalCompute}
+IMPLEMENTATIONS: dict[str, Callable[[], Compute]] = {
+    "local": LocalCompute,
+    "forking": lambda: ForkingCompute(blank_shell, Stamp()),
+}
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)

@@ -188,6 +188,32 @@ def test_more_buffers_than_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_files_of_processes_that_children_start_stay_open() -> None:
+    code = """
+import multiprocessing as mp, tempfile
+def grandchild(file, told):
+    told.put(file.read())
+def child(told):
+    with open(data.name) as file:  # its number is the lowest one that is free
+        process = mp.Process(target=grandchild, args=(file, told))
+        process.start()
+        process.join()
+data = tempfile.NamedTemporaryFile("w")
+data.write("hello")
+data.flush()
+told = mp.Queue()
+process = mp.Process(target=child, args=(told,))
+process.start()
+said = told.get(timeout=60)
+process.join()
+"""
+    # Which number it is depends on what the worker has open: in one of the two it was that of the slots.
+    for cold in (True, False):
+        ended = mlwidgets.train(code, name="nested", namespace={}, cold=cold).wait(100)
+        assert ended.state == "finished", (ended.cause, ended.output)
+        assert ended.result["said"] == "hello"
+
+
 def test_segmentation_fault_is_named() -> None:
     ended = mlwidgets.train("import ctypes\nctypes.string_at(0)", name="crash", namespace={}).wait(60)
     assert (ended.state, ended.cause) == ("killed", "crashed with a segmentation fault (SIGSEGV)")
@@ -366,7 +392,11 @@ open(group + "/cgroup.procs", "w").write(str(os.getpid()))
 hog = [bytearray(b"1" * (1 << 20)) for _ in range(2000)]
 """
     ended = mlwidgets.train(code, name="hungry", namespace={}, params={"group": str(small_memory)}).wait(120)
-    assert (ended.state, ended.cause) == ("killed", "out of memory: the system killed it (SIGKILL)")
+    assert ended.state == "killed"
+    # Whoever changes its control group and is killed at once is known by the machine's count alone.
+    assert str(ended.cause).startswith(
+        ("out of memory", "killed (SIGKILL) at a moment when the system killed for memory")
+    )
 
 
 def test_python_running_out_of_memory_is_an_exception() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.notebook import Notebook
@@ -321,3 +323,12 @@ def test_submodules_reached_through_their_package(nb: Notebook) -> None:
     nb.run("import xml.etree.ElementTree\nimport sklearn.linear_model\nimport os.path")
     nb.train("reached", "root = xml.etree.ElementTree.fromstring('<a/>').tag\nfit = sklearn.linear_model.Ridge().alpha")
     assert nb.value("(reached.result['root'], reached.result['fit'])") == ("a", 1.0)
+
+
+def test_a_batch_job_that_would_take_runs_along_is_told_of_once(tmp_path: Path) -> None:
+    nb = Notebook(tmp_path, {"SLURM_JOB_ID": "4711"})
+    try:
+        assert "SLURM" in nb.train("first", "pass").text
+        assert "SLURM" not in nb.train("second", "pass").text
+    finally:
+        nb.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 
 BUILT = [f"mlwidgets/views/static/run.{kind}" for kind in ("js", "css")]
+LABEXTENSION = "mlwidgets/labextension"
+INSTALLED = Path("share/jupyter/labextensions/mlwidgets")
 
 
 def _without_node() -> dict[str, str]:
@@ -57,6 +60,7 @@ def sdist(root: Path, checkout: Path, tmp_path_factory: pytest.TempPathFactory) 
     for name in BUILT:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, source / name)
+    shutil.copytree(root / LABEXTENSION, source / LABEXTENSION)
     return _build(source, "sdist", tmp_path_factory.mktemp("sdist"))
 
 
@@ -100,6 +104,16 @@ def test_wheel_holds_each_file_once_and_the_built_views(wheel: Path) -> None:
     assert "mlwidgets/py.typed" in names
 
 
+def test_jupyterlab_finds_the_extension_that_the_wheel_installs(python: Path, root: Path) -> None:
+    installed = python.parent.parent / INSTALLED
+    built = root / LABEXTENSION
+    assert {path.relative_to(installed) for path in installed.rglob("*") if path.is_file()} == {
+        path.relative_to(built) for path in built.rglob("*") if path.is_file()
+    }
+    entry = json.loads((installed / "package.json").read_text())["jupyterlab"]["_build"]["load"]
+    assert (installed / entry).is_file()
+
+
 def test_wheel_is_imported_from_its_own_environment(python: Path, tmp_path: Path) -> None:
     code = "import mlwidgets, mlwidgets_magics; print(mlwidgets.__file__); print(mlwidgets_magics.__file__)"
 
@@ -133,5 +147,5 @@ def test_checkout_without_node_says_what_is_missing(checkout: Path, tmp_path: Pa
     done = subprocess.run(command, env=_without_node(), capture_output=True, text=True, check=False)
 
     assert done.returncode != 0
-    assert "node (20 or newer) and npm, which are not on PATH" in done.stdout + done.stderr
+    assert "node (20.19 or newer) and npm, which are not on PATH" in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []

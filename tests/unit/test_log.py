@@ -130,13 +130,13 @@ def test_no_metrics_at_all(log: MetricLog, metrics_of: Any) -> None:
 
 
 def child(folder: RunFolder, code: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, active.VARIABLE: str(folder.path)}
+    environment = {**os.environ, active.FOLDER_VARIABLE: str(folder.path)}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, **options)
 
 
 def test_outside_a_run_it_does_nothing_and_says_so_once(tmp_path: Path) -> None:
-    environment = {k: v for k, v in os.environ.items() if k != active.VARIABLE}
+    environment = {k: v for k, v in os.environ.items() if k != active.FOLDER_VARIABLE}
     code = "from mlwidgets import log, save\nfor i in range(3):\n    log(loss=i); save('text', 'a.txt')\nprint('on')"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path

@@ -19,7 +19,7 @@ from mlwidgets.tracking import active, save
 def folder(new_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run folder; this process executes in it."""
     folder = new_run()
-    monkeypatch.setenv(active.VARIABLE, str(folder.path))
+    monkeypatch.setenv(active.FOLDER_VARIABLE, str(folder.path))
     return folder
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_saved(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, value: Any, error: type, message: str, inside: bool
 ) -> None:
     if not inside:
-        monkeypatch.delenv(active.VARIABLE)
+        monkeypatch.delenv(active.FOLDER_VARIABLE)
     with pytest.raises(error, match=message):
         save(value)
     assert not list(folder.outputs.iterdir())

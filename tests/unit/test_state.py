@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -9,15 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlwidgets.runs import state as states
 from mlwidgets.runs.alive import Role, holder
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import RunIndex, RunSummary
 from mlwidgets.runs.journal import write_event
+from mlwidgets.runs.machine import boot_id
 from mlwidgets.runs.run import Run
-from mlwidgets.runs.state import START_GRACE, WAKE_GRACE, Outcome, read_outcome, settle, write_outcome
+from mlwidgets.runs.state import LOST, START_GRACE, WAKE_GRACE, Outcome, read_outcome, settle, write_outcome
 from mlwidgets.runs.store import RunStore
 from mlwidgets.tracking.log import MetricLog
 
@@ -87,6 +91,44 @@ def test_launched_and_died_before_a_word(new_run: Make, dead_pid: int) -> None:
     assert outcome.started_at is None
 
 
+def test_launched_where_its_processes_cannot_be_seen(new_run: Make, dead_pid: int) -> None:
+    for where, boot, later, state in (
+        ("far", "another", 1, "submitted"),
+        ("another container", boot_id(), 1, "submitted"),
+        ("far", "another", START_GRACE + 1, "killed"),
+        (os.uname().nodename, "another", 1, "killed"),
+    ):
+        folder = new_run()
+        write_event(folder.events, "submitted", supervisor=dead_pid, host=where, boot=boot)
+        outcome = read_outcome(folder, time.time() + later)
+        assert outcome.state == state
+        if where == os.uname().nodename:
+            assert outcome.cause == "the machine was restarted"
+
+
+def test_no_process_here_is_told_of_a_stop_elsewhere(new_run: Make) -> None:
+    for where, status in (("far", 0), (os.uname().nodename, -signal.SIGUSR1)):
+        folder = new_run()
+        boot = boot_id() if where == os.uname().nodename else "another"
+        write_event(folder.events, "supervising", pid=1, host=where, boot=boot)
+        command = [sys.executable, "-c", HOLD, str(folder.alive), "supervisor"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.read(4)
+            Run(folder.path).stop("me")
+        assert process.returncode == status
+        assert folder.stop_request.read_text() == "me"
+
+
+def test_a_run_that_waits_elsewhere_and_is_not_heard_of_any_more(new_run: Make) -> None:
+    folder = new_run()
+    write_event(folder.events, "supervising", pid=1, host="far", boot="another")
+    assert read_outcome(folder) == Outcome("submitted")
+    silent = read_outcome(folder, time.time() + 360)
+    assert (silent.state, str(silent.cause)[:29]) == ("submitted", "no sign of life from far for ")
+    assert read_outcome(folder, time.time() + LOST + 60).state == "killed"
+
+
 def test_launched_long_ago_and_never_heard_of(new_run: Make) -> None:
     folder = new_run()
     write_event(folder.events, "submitted", supervisor=1)
@@ -94,10 +136,67 @@ def test_launched_long_ago_and_never_heard_of(new_run: Make) -> None:
     assert read_outcome(folder, time.time() + WAKE_GRACE + 1).state == "killed"
 
 
-def test_submitter_died_before_the_launch(new_run: Make) -> None:
+def test_submitter_that_never_launched_it(new_run: Make) -> None:
     outcome = read_outcome(new_run(), time.time() + START_GRACE + 1)
     assert outcome.state == "killed"
     assert str(outcome.cause).startswith("its supervisor never started; see ")
+
+
+def test_submitter_died_before_the_launch(new_run: Make, dead_pid: int) -> None:
+    folder = new_run()
+    spec = json.loads(folder.spec.read_text())
+    submitter = {"cwd": "/", "executable": "python", "python": "3", "host": os.uname().nodename, "user": "anna"}
+    for pid, host, state in (
+        (dead_pid, None, "killed"),
+        (os.getpid(), None, "submitted"),
+        (dead_pid, "far", "submitted"),
+    ):
+        provenance = {**submitter, "kernel_pid": pid, "host": host or submitter["host"]}
+        folder.spec.write_text(json.dumps({**spec, "provenance": provenance}))
+        assert read_outcome(folder).state == "submitted", "it may have been about to speak"
+        outcome = read_outcome(folder, time.time() + 1)
+        assert outcome.state == state
+        if state == "killed":
+            assert outcome.cause == "whoever submitted it ended before its supervisor could start"
+
+
+def test_the_holder_of_a_lock_keeps_it_when_it_looks_by_another_name(new_run: Make, tmp_path: Path) -> None:
+    folder = new_run()
+    (tmp_path / "link").symlink_to(folder.path)
+    program = f"""
+import pathlib
+from mlwidgets.runs.alive import hold, holder
+hold(pathlib.Path({str(folder.alive)!r}), "worker")
+link = pathlib.Path({str(tmp_path / "link" / "alive")!r})
+print(holder(link, "worker") is not None, holder(link, "supervisor"), flush=True)
+input()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True None\n"
+        assert holder(folder.alive, "worker") == process.pid
+        process.communicate("\n")
+
+
+def test_one_that_begins_while_it_is_looked_at_is_not_taken_for_dead(
+    new_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_run()
+    begun: list[Any] = []
+
+    def looks_just_before(path: Path, role: Role) -> int | None:
+        seen = holder(path, role)
+        if role == "worker" and not begun:
+            begun.append(living(folder, "supervisor"))
+            begun[0].__enter__()
+            write_event(folder.events, "supervising", pid=1)
+        return seen
+
+    monkeypatch.setattr(states, "holder", looks_just_before)
+    try:
+        assert read_outcome(folder) == Outcome("submitted")
+    finally:
+        begun[0].__exit__(None, None, None)
 
 
 def test_supervised_not_started(new_run: Make) -> None:

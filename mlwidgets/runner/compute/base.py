@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from mlwidgets.runner.queue import Grant
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.spec import RunSpec
 
@@ -16,6 +17,11 @@ class Worker(ABC):
     is gone.
     """
 
+    @property
+    @abstractmethod
+    def pid(self) -> int:
+        """Process id, on the machine where it runs."""
+
     @abstractmethod
     def poll(self) -> int | None:
         """Return the exit status (negative: the number of the signal), None while it runs."""
@@ -23,6 +29,10 @@ class Worker(ABC):
     @abstractmethod
     def reap(self) -> None:
         """Let go of processes that the worker started and that have ended since."""
+
+    @abstractmethod
+    def spare(self, pid: int) -> None:
+        """Leave that process alone: it was not started by the worker."""
 
     @abstractmethod
     def interrupt(self) -> None:
@@ -40,9 +50,18 @@ class Compute(ABC):
     the folder's ``output.log``, and belongs to no terminal.
     """
 
+    def dismiss(self) -> None:
+        """Let go of what was prepared for a start, as the run has to wait: it need not be soon."""
+        return
+
     @abstractmethod
-    def start(self, folder: RunFolder, spec: RunSpec) -> Worker:
+    def start(self, folder: RunFolder, spec: RunSpec, grant: Grant | None = None) -> Worker:
         """Start the worker of a run.
+
+        Parameters
+        ----------
+        grant
+            The slots that the worker may use, and keeps taken as long as it lives.
 
         Raises
         ------

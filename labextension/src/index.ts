@@ -1,0 +1,32 @@
+// The JupyterLab extension; Notebook 7 loads the same.
+import { IConsoleTracker } from '@jupyterlab/console';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+
+import { RUN_MIME } from '../views/index.ts';
+import { hostFinder } from './host.ts';
+import { RunRenderer } from './renderer.ts';
+
+/** Before the widget's own renderer (-10), which shows nothing without its kernel. */
+const RANK = -20;
+
+const runs = {
+  id: 'mlwidgets:runs',
+  description: 'Shows tracked runs: live while a kernel knows them, from what the notebook keeps of them otherwise.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  optional: [INotebookTracker, IConsoleTracker],
+  activate: (
+    _app: unknown,
+    rendermime: IRenderMimeRegistry,
+    notebooks: INotebookTracker | null,
+    consoles: IConsoleTracker | null,
+  ): void => {
+    const findHost = hostFinder(notebooks, consoles);
+    const createRenderer = (options: ConstructorParameters<typeof RunRenderer>[0]): RunRenderer =>
+      new RunRenderer(options, findHost);
+    rendermime.addFactory({ safe: true, mimeTypes: [RUN_MIME], createRenderer }, RANK);
+  },
+};
+
+export default runs;

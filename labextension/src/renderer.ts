@@ -1,0 +1,182 @@
+import type { IMimeModel, IRenderer, IRendererOptions } from '@jupyterlab/rendermime';
+import { Panel, Widget } from '@lumino/widgets';
+
+import { mountRun } from '../views/index.ts';
+import { Attachment, type Told } from './attachment.ts';
+import type { FindHost, Host } from './host.ts';
+import { readSaved, savedAt, type Saved } from './saved.ts';
+
+const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
+
+/**
+ * One output that shows runs: from what the notebook holds, and as the kernel's widget while there is one.
+ *
+ * The two take turns and look the same. What the kernel says a notebook should keep goes into the notebook when it is
+ * saved, when the kernel is lost, and when the runs have ended.
+ */
+export class RunRenderer extends Panel implements IRenderer {
+  private readonly still = new Widget();
+  private unmount: (() => void) | null = null;
+  private live: LivePart | null = null;
+  private model: IMimeModel | null = null;
+  private host: Host | null = null;
+  private attachment: Attachment | null = null;
+  /** What the kernel said last that the notebook should keep, until it does. */
+  private unsaved: Record<string, unknown> | null = null;
+  /** The time of the last such thing. What took long to compute may come after what knows more. */
+  private newest = 0;
+
+  constructor(
+    private readonly options: IRendererOptions,
+    private readonly findHost: FindHost,
+  ) {
+    super();
+    this.addClass('mlw-rendered');
+    this.addWidget(this.still);
+  }
+
+  renderModel(model: IMimeModel): Promise<void> {
+    this.model = model;
+    if (this.live?.shown !== true) this.showStill();
+    if (this.isAttached) this.follow();
+    return Promise.resolve();
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) return;
+    this.host?.saving?.disconnect(this.onSaving);
+    this.attachment?.dispose();
+    this.live?.dispose();
+    this.unmount?.();
+    super.dispose();
+  }
+
+  protected override onAfterAttach(): void {
+    this.follow();
+  }
+
+  private showStill(): void {
+    this.clearStill();
+    const { model } = this;
+    if (!model) return;
+    const saved = this.read(model);
+    if (saved) this.unmount = mountRun(this.still.node, { runs: saved.runs, clock: saved.time });
+    else {
+      const html = model.data['text/html'];
+      this.still.node.innerHTML = typeof html === 'string' ? this.options.sanitizer.sanitize(html) : '';
+    }
+  }
+
+  private read(model: IMimeModel): Saved | null {
+    return readSaved(model.data, (html) => (model.trusted ? html : this.options.sanitizer.sanitize(html)));
+  }
+
+  private clearStill(): void {
+    this.unmount?.();
+    this.unmount = null;
+    this.still.node.replaceChildren();
+  }
+
+  /** Find the kernel if runs go on, as far as the notebook knows. A notebook that is not trusted reaches none. */
+  private follow(): void {
+    const { model } = this;
+    if (!model?.trusted) return;
+    const runs = this.read(model)?.runs;
+    if (!runs || runs.every((run) => run.header.ended !== null)) return;
+    if (!this.host) {
+      this.host = this.findHost(this.node);
+      this.host?.saving?.connect(this.onSaving);
+    }
+    if (!this.host) return;
+    const view = model.data[WIDGET_VIEW] as { model_id?: string } | undefined;
+    if (view?.model_id) this.showLive(view.model_id);
+    this.attachment ??= new Attachment(
+      this.host.session,
+      runs.map((run) => run.header.id),
+      (news) => {
+        this.hear(news);
+      },
+      () => {
+        this.loseKernel();
+      },
+    );
+  }
+
+  private hear(news: Told): void {
+    if (news.type === 'unknown') return;
+    if (news.type === 'live') this.showLive(news.model);
+    else if (savedAt(news.data) >= this.newest) {
+      this.newest = savedAt(news.data);
+      this.unsaved = news.data;
+      if (news.type !== 'saved') this.keep();
+    }
+  }
+
+  private loseKernel(): void {
+    this.live?.dispose();
+    this.live = null;
+    this.still.show();
+    this.keep();
+    this.showStill();
+  }
+
+  private readonly onSaving = (_sender: unknown, state: string): void => {
+    if (state === 'started') this.keep();
+  };
+
+  /** Put into the notebook what it should keep. */
+  private keep(): void {
+    const data = this.unsaved;
+    this.unsaved = null;
+    if (data && this.model) this.model.setData({ data, metadata: {} });
+  }
+
+  private showLive(id: string): void {
+    if (!this.host || this.live?.id === id) return;
+    this.live?.dispose();
+    this.live = null;
+    const { rendermime } = this.host;
+    if (!rendermime.mimeTypes.includes(WIDGET_VIEW)) return;
+    const live = new LivePart(id, rendermime.createRenderer(WIDGET_VIEW), (shown) => {
+      if (this.isDisposed || this.live !== live) return;
+      live.renderer.setHidden(!shown);
+      this.still.setHidden(shown);
+      if (shown) this.clearStill();
+      else this.showStill();
+    });
+    this.live = live;
+    live.renderer.addClass('mlw-live');
+    live.renderer.hide();
+    this.addWidget(live.renderer);
+    live.render(rendermime.createModel({ data: { [WIDGET_VIEW]: { model_id: id } }, trusted: true }));
+  }
+}
+
+/** The kernel's widget inside an output. It may come late, or never. */
+class LivePart {
+  shown = false;
+  private readonly observer: MutationObserver;
+
+  constructor(
+    readonly id: string,
+    readonly renderer: IRenderer,
+    changed: (shown: boolean) => void,
+  ) {
+    this.observer = new MutationObserver(() => {
+      const shown = renderer.node.querySelector('.mlw-run') !== null;
+      if (shown === this.shown) return;
+      this.shown = shown;
+      changed(shown);
+    });
+    this.observer.observe(renderer.node, { childList: true, subtree: true });
+  }
+
+  render(model: IMimeModel): void {
+    void this.renderer.renderModel(model);
+  }
+
+  dispose(): void {
+    this.observer.disconnect();
+    this.renderer.dispose();
+  }
+}

@@ -1,0 +1,20 @@
+// What mounts the view of a run anywhere: a widget, JupyterLab's MIME renderer, a panel.
+import 'uplot/dist/uPlot.min.css';
+import './run.css';
+import './charts.css';
+import './details.css';
+
+import type { RunSource } from './model.ts';
+import { RunView } from './runview.ts';
+
+export { readBundle, RUN_MIME, type SavedRun } from './bundle.ts';
+export type { RunData, RunSource } from './model.ts';
+
+/** Draw `source` into `element` and keep it up to date; returns what takes it away again. */
+export function mountRun(element: HTMLElement, source: RunSource): () => void {
+  const view = new RunView(source);
+  element.append(view.node);
+  return () => {
+    view.destroy();
+  };
+}
