@@ -12,15 +12,18 @@ import pytest
 from mlwidgets.runner import warm
 
 ROOT = Path(__file__).resolve().parent.parent
-TIERS = {"unit", "contract", "integration", "browser", "gpu"}
+TIERS = ("unit", "contract", "integration", "browser", "gpu")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's folder is its tier."""
+    """A test's folder is its tier. The quickest come first, before there are servers that the others share."""
     for item in items:
-        tier = item.path.relative_to(ROOT / "tests").parts[0]
-        if tier in TIERS:
-            item.add_marker(tier)
+        item.add_marker(_tier(item))
+    items.sort(key=lambda item: TIERS.index(_tier(item)))
+
+
+def _tier(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").parts[0]
 
 
 @pytest.fixture(scope="session")
