@@ -13,11 +13,12 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 from mlwidgets import api
 from mlwidgets.capture.request import Origin
 from mlwidgets.capture.results import identities, load_into
-from mlwidgets.errors import MlwidgetsError
+from mlwidgets.errors import MlwidgetsError, RunFailed
 from mlwidgets.runner.notify import check_config
 from mlwidgets.runner.surroundings import untold_hints
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
+from mlwidgets.views import console
 from mlwidgets.views.live import flush_finished, show
 from mlwidgets_magics.words import LineParser, is_param, read_params, read_tags, split_names, split_words
 
@@ -139,29 +140,41 @@ class TrainMagics(Magics):
         for hint in untold_hints():
             # No mistake of the user's, so not in red.
             print(f"mlwidgets: {hint}")
-        show(run)
+        in_terminal = getattr(self.shell, "kernel", None) is None
+        if not (options.wait and in_terminal):
+            show(run, background=True)
         if options.wait:
-            self._wait(run)
+            self._wait(run, in_terminal=in_terminal)
 
-    def _wait(self, run: Run) -> None:
+    def _wait(self, run: Run, *, in_terminal: bool) -> None:
         """Wait as if the cell ran here: an interrupt of the kernel interrupts the run."""
         try:
+            if in_terminal and console.is_terminal() and not console.follow(run, hint="Ctrl-C stops the run"):
+                raise KeyboardInterrupt
             run.wait()
         except KeyboardInterrupt:
             run.stop("interrupt of the kernel")
             run.wait()
         flush_finished()
-        if getattr(self.shell, "kernel", None) is None:
+        if in_terminal:
             # A terminal has no view that the output would appear in.
             print(run.output, end="")
             for display in run.displays():
                 print(display.data.get("text/plain", ""))
+            console.print_line(console.end_line(run))
         if RunFolder(run.path).manifest.exists():
             try:
                 load_into(RunFolder(run.path), run.result, self.shell.user_ns, submitted=self.submitted.get(run.id))
             except MlwidgetsError as error:
                 print(error, file=sys.stderr)
-        run.raise_for_state()
+        try:
+            run.raise_for_state()
+        except RunFailed as error:
+            # One line, like a UsageError: the frames of this magic say nothing to the user.
+            line = f"RunFailed: {error}"
+            if not hasattr(error, "_render_traceback_"):
+                error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]
+            raise
 
 
 def shell_settings(shell: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from mlwidgets.views import attach
+from mlwidgets.views import attach, console
 from mlwidgets.views.feed import Feed, feed_of, kernel
 from mlwidgets.views.picture import PATIENCE
 from mlwidgets.views.static import bundle, first_bundle
@@ -31,12 +31,18 @@ logger = logging.getLogger("mlwidgets.views")
 _open: list[LiveView] = []
 
 
-def show(run: Run, *others: Run) -> LiveView:
+def show(run: Run, *others: Run, background: bool = False) -> LiveView:
     """Display runs: live in a notebook while they go on, as they ended otherwise, as text in a terminal.
 
-    Returns within milliseconds for a run that goes on; nothing heavy is imported by the calling thread.
+    Returns within milliseconds in a notebook; nothing heavy is imported by the calling thread. A terminal follows
+    runs that go on until they have ended or Ctrl-C is pressed.
+
+    Parameters
+    ----------
+    background
+        Whether a terminal says in a line that the run goes on, and in another one when it has ended.
     """
-    view = LiveView(run, *others)
+    view = LiveView(run, *others, background=background)
     try:
         view.open()
     except Exception:
@@ -45,7 +51,11 @@ def show(run: Run, *others: Run) -> LiveView:
 
 
 def flush_finished() -> None:
-    """Leave the present state of shown runs in their outputs; called after each cell, in the main thread."""
+    """Leave the present state of shown runs in their outputs; called after each cell, in the main thread.
+
+    In a terminal it says in a line which runs have ended.
+    """
+    console.tell_ended()
     deadline = time.monotonic() + PATIENCE
     for view in tuple(_open):
         try:
@@ -57,8 +67,9 @@ def flush_finished() -> None:
 class LiveView:
     """One output that shows runs. It reads the run folders and holds nothing that is not in them."""
 
-    def __init__(self, run: Run, *others: Run) -> None:
+    def __init__(self, run: Run, *others: Run, background: bool = False) -> None:
         self.runs = (run, *others)
+        self._background = background
         self._display_id = uuid4().hex
         self._feed: Feed | None = None
         self._first: dict[str, Any] = {}
@@ -66,8 +77,7 @@ class LiveView:
     def open(self) -> None:
         """Show the first stage; the others follow from a thread."""
         if kernel() is None:
-            for run in self.runs:
-                print(summary(*_now(run)))
+            self._open_in_terminal()
             return
         attach.listen(*self.runs)
         if all(run.ended for run in self.runs):
@@ -78,6 +88,20 @@ class LiveView:
         _open.append(self)
         self._feed = feed_of(*self.runs)
         self._feed.listen(self._told)
+
+    def _open_in_terminal(self) -> None:
+        going_on = [run for run in self.runs if not run.ended]
+        if self._background and going_on:
+            for run in going_on:
+                console.announce(run)
+            return
+        if going_on and console.is_terminal():
+            goes_on = "the run goes on" if len(going_on) == 1 else "the runs go on"
+            console.follow(*self.runs, hint=f"Ctrl-C leaves; {goes_on}")
+        for run in self.runs:
+            now = _now(run)
+            console.forget_ended(run)
+            print(summary(*now))
 
     def finalize(self, patience: float = PATIENCE) -> None:
         """If the runs have ended, publish what is left of them as part of the cell that is executing, once.

@@ -1,0 +1,278 @@
+"""Runs in IPython's terminal: a block that follows them in place, and a line above the prompt when one has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.views import format as fmt
+from mlwidgets.views import palette, terminal
+from mlwidgets.views.data import seconds
+from mlwidgets.views.follow import Follower
+from mlwidgets.views.groups import CLOCKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prompt_toolkit.formatted_text import AnyFormattedText
+    from prompt_toolkit.key_binding import KeyBindings, KeyPress
+
+    from mlwidgets.runs.run import Run
+
+PACE = 0.2
+"""Seconds between two looks at a run that is followed."""
+SHARE = 8
+"""A look is followed by a pause of this many times as long as it took, so that no core is kept busy."""
+CALM = 0.5
+"""Seconds between two looks at runs in the background."""
+BAR = 24
+OUTPUT_LINES = 5
+OUTPUT_CHARACTERS = 8192
+METRIC_LINES = 2
+
+Fragments = list[tuple[str, str]]
+
+_lock = threading.Lock()
+_announced: list[Run] = []
+
+
+def is_terminal() -> bool:
+    """Whether a person sits at a terminal that can be drawn on."""
+    return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+
+
+def follow(*runs: Run, hint: str) -> bool:
+    """Draw runs in place until all have ended; take the block away then.
+
+    Parameters
+    ----------
+    hint
+        What Ctrl-C does; it is said below the block.
+
+    Returns
+    -------
+    bool
+        False if somebody pressed Ctrl-C first.
+    """
+    from prompt_toolkit.application import Application
+    from prompt_toolkit.input.typeahead import store_typeahead
+    from prompt_toolkit.layout import FormattedTextControl, Layout, Window
+
+    watched = [_Watched(run) for run in runs]
+
+    def text() -> AnyFormattedText:
+        columns = app.output.get_size().columns
+        return [*_joined([line for one in watched for line in one.lines(columns)]), ("class:dim", f"  {hint}")]
+
+    keys, typed = _keys()
+    app: Application[bool] = Application(
+        layout=Layout(Window(FormattedTextControl(text, show_cursor=False), wrap_lines=False)),
+        style=_style(),
+        key_bindings=keys,
+        erase_when_done=True,
+    )
+
+    async def watch() -> None:
+        while True:
+            begin = time.monotonic()
+            for one in watched:
+                one.look()
+            if all(one.ended for one in watched):
+                app.exit(result=True)
+                return
+            app.invalidate()
+            await asyncio.sleep(max(PACE, SHARE * (time.monotonic() - begin)))
+
+    def start() -> None:
+        app.create_background_task(watch())
+
+    # Not asyncio.run, which would take this thread's event loop away from IPython and the user.
+    loop = asyncio.new_event_loop()
+    try:
+        ended = loop.run_until_complete(app.run_async(pre_run=start))
+    finally:
+        loop.close()
+    store_typeahead(app.input, typed)
+    return ended
+
+
+def _keys() -> tuple[KeyBindings, list[KeyPress]]:
+    """Return bindings by which Ctrl-C ends the block, and where all other keys are kept for the next prompt."""
+    from prompt_toolkit.key_binding import KeyBindings
+    from prompt_toolkit.keys import Keys
+
+    keys = KeyBindings()
+    typed: list[KeyPress] = []
+
+    @keys.add("c-c")
+    @keys.add("<sigint>")
+    def _leave(event: Any) -> None:
+        typed.clear()
+        if not event.app.future.done():
+            event.app.exit(result=False)
+
+    @keys.add(Keys.Any)
+    def _keep(event: Any) -> None:
+        typed.extend(event.key_sequence)
+
+    return keys, typed
+
+
+def _style() -> Any:
+    from prompt_toolkit.styles import Style
+
+    return Style.from_dict({**palette.STATES, "name": "bold", "dim": palette.MUTED, "bar": palette.STATES["running"]})
+
+
+class _Watched:
+    """What the block says of one run, kept up to date."""
+
+    def __init__(self, run: Run) -> None:
+        self._follower = Follower(run)
+        self._header: dict[str, Any] = {}
+        self._progress: dict[str, Any] | None = None
+        self._metrics: dict[str, Any] = {}
+        self._output = ""
+        self.look()
+
+    @property
+    def ended(self) -> bool:
+        return self._follower.ended
+
+    def look(self) -> None:
+        if self._header and self.ended:
+            return
+        changes = self._follower.changes()
+        self._header = changes.get("header", self._header)
+        self._progress = changes.get("progress", self._progress)
+        self._metrics.update({one["name"]: one["last"] for one in changes.get("series", ())})
+        output = changes.get("output", {})
+        self._output = (output.get("text", self._output) + output.get("add", ""))[-OUTPUT_CHARACTERS:]
+
+    def lines(self, columns: int) -> list[Fragments]:
+        from prompt_toolkit.formatted_text import ANSI, to_formatted_text
+
+        tail = terminal.parse(self._output)[-OUTPUT_LINES:]
+        shown = [to_formatted_text(ANSI("  " + terminal.ansi([line]).rstrip("\n"))) for line in tail]
+        metrics = _metric_lines({n: v for n, v in self._metrics.items() if n.lower() not in CLOCKS}, columns)
+        waiting = [[("", f"  {self._header['waiting']}")]] if self._header.get("waiting") else []
+        return [self._first(), *waiting, *metrics, *shown]  # type: ignore[list-item]
+
+    def _first(self) -> Fragments:
+        header, now = self._header, time.time()
+        state = header["state"]
+        said = "stopping" if header["stopping"] else state
+        parts: Fragments = [(f"class:{state}", f"{palette.SIGNS[state]} "), ("class:name", header["name"])]
+        parts.append(("", "  ".join(["", said, *filter(None, [header["attempt"]]), _time(header, now)])))
+        if self._progress:
+            done = self._progress
+            filled = round(done["fraction"] * BAR)
+            parts += [("", "  "), ("class:bar", "━" * filled), ("class:dim", "─" * (BAR - filled))]
+            parts.append(("", "".join(f"  {text}" for text in (done["label"], _left(done, now)) if text)))
+        return parts
+
+
+def _time(header: dict[str, Any], now: float) -> str:
+    return fmt.took(seconds(header, now)) if header["ended"] else fmt.clock(seconds(header, now))
+
+
+def _left(done: dict[str, Any], now: float) -> str:
+    if done["remaining"] is None or done["fraction"] >= 1:
+        return ""
+    left = done["remaining"] - (now - done["at"])
+    return "" if left < 1 and done["remaining"] > 5 else f"{fmt.clock(left)} left"
+
+
+def _metric_lines(metrics: dict[str, Any], columns: int) -> list[Fragments]:
+    """Return names and last values on as few lines as they need; what does not fit is counted."""
+    lines: list[Fragments] = []
+    width = columns
+    for index, (name, value) in enumerate(metrics.items()):
+        number = value if isinstance(value, str) else fmt.number(value)
+        if width + len(name) + len(number) + 4 > columns - 12:
+            if len(lines) == METRIC_LINES:
+                lines[-1].append(("class:dim", f"   {len(metrics) - index} more"))
+                break
+            lines.append([])
+            width = 0
+        lines[-1] += [("class:dim", f"{'   ' if lines[-1] else '  '}{name} "), ("", number)]
+        width += len(name) + len(number) + 4
+    return lines
+
+
+def _joined(lines: Iterable[Fragments]) -> Fragments:
+    return [fragment for line in lines for fragment in (*line, ("", "\n"))]
+
+
+def announce(run: Run) -> None:
+    """Say in a line that a run was submitted, and in another when it has ended, above the prompt if there is one."""
+    print(f"{palette.SIGNS[run.state]} {run.name}  {run.state}   `%runs show {run.name}` follows it")
+    with _lock:
+        _announced.append(run)
+        if len(_announced) > 1:
+            return
+    threading.Thread(target=_watch_announced, name="mlwidgets announces", daemon=True).start()
+
+
+def end_line(run: Run) -> Fragments:
+    """Return how a run ended, in a line: its last values, or what went wrong."""
+    from mlwidgets.views.data import read_header
+
+    header = read_header(run)
+    state, cause = header["state"], header["cause"]
+    parts: Fragments = [(f"class:{state}", f"{palette.SIGNS[state]} "), ("class:name", header["name"])]
+    parts.append(("", f"  {state}  {_time(header, time.time())}"))
+    if state != "finished" and cause:
+        parts.append(("", f"  {cause}"))
+    columns = os.get_terminal_size().columns - sum(len(text) for _, text in parts) if is_terminal() else 80
+    values = {name: value for name, value in run.last_values().items() if name.lower() not in CLOCKS}
+    for line in _metric_lines(values, columns)[:1]:
+        parts += line
+    return parts
+
+
+def print_line(line: Fragments) -> None:
+    """Print a line, in colours where the terminal has any."""
+    if not is_terminal():
+        print("".join(text for _, text in line))
+        return
+    from prompt_toolkit import print_formatted_text
+    from prompt_toolkit.formatted_text import FormattedText
+
+    print_formatted_text(FormattedText(line), style=_style())
+
+
+def tell_ended() -> None:
+    """Print a line for each announced run that has ended; called where no prompt is on show."""
+    with _lock:
+        ended = [run for run in _announced if run.ended]
+        for run in ended:
+            _announced.remove(run)
+    for run in ended:
+        print_line(end_line(run))
+
+
+def forget_ended(run: Run) -> None:
+    """Print no line for this run if it has ended: whoever looked at it has seen how."""
+    if run.ended:
+        with _lock:
+            _announced[:] = [one for one in _announced if one.id != run.id]
+
+
+def _watch_announced() -> None:
+    """Wait for runs in the background; a line comes where a prompt is on show, else after the cell."""
+    from prompt_toolkit.application import get_app_or_none
+
+    while _announced:
+        app = get_app_or_none()
+        loop = app.loop if app is not None else None
+        if loop is not None and any(run.ended for run in tuple(_announced)):
+            # Not here: what is scheduled on a loop that has ended since stays for the end of the cell.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell_ended)
+        time.sleep(CALM)
