@@ -140,7 +140,8 @@ class _Stream:
         self._namespace = namespace
         self._pickler = kind(self.stream, namespace, self._keep)
         self._pickler.arrays = owning_arrays(values)
-        self._patched: set[int] = set()
+        # Types of attributes that the notebook cannot have made.
+        self._others = {*_NEVER_OURS}
 
     def _keep(self, buffer: pickle.PickleBuffer) -> bool:
         view = buffer.raw()
@@ -195,19 +196,14 @@ class _Stream:
         classes: dict[type, None] = {}
         owners = (*self._namespace.values(), *self._assigned_to())
         for module in {id(v): v for v in owners if isinstance(v, types.ModuleType)}.values():
-            for name, value in list(vars(module).items()):
-                if isinstance(value, type):
-                    classes[value] = None
-                elif self._is_ours(value) and not name.startswith("__"):
-                    yield module, name, value
+            classes.update((value, None) for value in list(vars(module).values()) if isinstance(value, type))
+            yield from ((module, name, value) for name, value in self._ours_in(module) if not name.startswith("__"))
         named = (v for v in owners if isinstance(v, type))
         for found in (*named, *self._pickler.types):
             classes.update(dict.fromkeys(found.__mro__))
         for cls in classes:
             if cls.__module__ != "__main__":
-                for name, value in list(vars(cls).items()):
-                    if self._is_ours(value):
-                        yield cls, name, value
+                yield from ((cls, name, value) for name, value in self._ours_in(cls))
 
     def _assigned_to(self) -> Iterator[types.ModuleType | type]:
         """Yield the modules and classes, however deep, that cells of the notebook assigned attributes of."""
@@ -221,20 +217,27 @@ class _Stream:
             if isinstance(owner, types.ModuleType | type):
                 yield owner
 
-    def _is_ours(self, value: Any) -> bool:
+    def _ours_in(self, owner: types.ModuleType | type) -> Iterator[tuple[str, Any]]:
+        """Yield what of a module or class the notebook made."""
         # Tens of thousands of attributes are asked about at each submit: nearly all are of a few types.
-        kind = type(value)
-        if kind is types.FunctionType:
-            return value.__globals__ is self._namespace
-        if kind in _NEVER_OURS:
-            return False
-        if isinstance(value, staticmethod | classmethod):
-            value = value.__func__
-        elif isinstance(value, property):
-            value = value.fget
+        namespace, others = self._namespace, self._others
+        for name, value in list(vars(owner).items()):
+            kind = type(value)
+            if kind is types.FunctionType:
+                if value.__globals__ is namespace:
+                    yield name, value
+            elif kind not in others and self._is_ours(value):
+                yield name, value
+
+    def _is_ours(self, value: Any) -> bool:
+        if isinstance(value, (staticmethod, classmethod)):
+            return self._is_ours(value.__func__)
+        if isinstance(value, property):
+            return self._is_ours(value.fget)
         if isinstance(value, types.FunctionType):
             return value.__globals__ is self._namespace
         if isinstance(value, type) or not type(value).__module__.startswith(("functools", "pandas.")):
+            self._others.add(type(value))
             return False
         # A partial method, or the descriptor that pandas makes of an accessor class.
         return any(

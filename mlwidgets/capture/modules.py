@@ -58,7 +58,7 @@ def local_modules(imports: Iterable[str], put: Put) -> tuple[dict[str, Any], ...
     found: dict[str, tuple[str, bool]] = {}
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
-        if name.partition(".")[0] not in _OWN and name != "__main__" and is_local(path):
+        if is_local(path) and name.partition(".")[0] not in _OWN and name != "__main__":
             found[name] = (str(path), hasattr(module, "__path__"))
     sources: dict[str, bytes] = {}
     queue = [n.split(".")[0] for n in imports]

@@ -17,6 +17,9 @@ from mlwidgets.runs.journal import FOLDER_VARIABLE, write_event
 from mlwidgets.runs.machine import boot_id, host
 from mlwidgets.runs.spec import RunSpec
 
+_BREATH = 0.2
+"""Seconds that a run has to start before the next one is prepared."""
+
 
 def launch(folder: RunFolder, spec: RunSpec) -> None:
     """Take the run's place in the queue and start its supervisor in a session of its own; return at once.
@@ -41,7 +44,10 @@ def launch(folder: RunFolder, spec: RunSpec) -> None:
         _places.discard(ticket)
         ticket.close_in_child()
     if not cold:
-        warm.prepare()
+        # The run has the processor first.
+        later = threading.Timer(_BREATH, warm.prepare)
+        later.daemon = True
+        later.start()
     with contextlib.suppress(OSError):
         # On a full disk the supervisor runs all the same, and its lock tells of it.
         write_event(folder.events, "submitted", supervisor=pid, host=host(), boot=boot_id())

@@ -44,6 +44,8 @@ from mlwidgets.runs.state import (
 _RETRY_FOR = 600.0
 _LOOK = 1.0
 """Seconds between two looks at a worker, which is also how often it is sampled."""
+_BREATH = 0.05
+"""Seconds that a worker has to start in."""
 _LOOK_WAITING = 60.0
 """The same while the run waits its turn: whoever has news wakes this process."""
 
@@ -143,6 +145,7 @@ class Supervisor:
         except OSError as error:
             return Outcome(FAILED, f"the worker could not be started: {error}", ended_at=time.time())
         # All else comes after it: the code has the processor first.
+        self._sleep(_BREATH)
         if self._environment is None:
             self._environment = self._gather_environment()
         if self._environment is not None:

@@ -30,6 +30,10 @@ _LOOK_AFTER = 60.0
 """Seconds after which it makes sure that it can still be reached."""
 
 
+_BREATH = 0.05
+"""Seconds that a run has to start before the next one is prepared."""
+
+
 class WarmServer:
     """Serves one key in one directory."""
 
@@ -39,6 +43,7 @@ class WarmServer:
         self._modules = modules
         self._shell = shell
         self._stamp = Stamp()
+        self._own = Stamp("mlwidgets")
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._path = where / f"{key}.sock"
         self._spare: socket.socket
@@ -84,7 +89,7 @@ class WarmServer:
             # Whoever asked has gone, or asks in another language: it will start a fresh process.
             return True
         ending = "end" in request
-        if ending or self._stamp.stale() or not fit_to_fork():
+        if ending or self._own.stale() or not fit_to_fork():
             self._leave(lock)
             with contextlib.suppress(OSError):
                 connection.sendall(b'{"end": true}' if ending else b'{"stale": true}')
@@ -95,6 +100,12 @@ class WarmServer:
         for descriptor in descriptors:
             os.close(descriptor)
         connection.close()
+        # The run that starts now has the processor first, unless another one is waiting already.
+        select.select([self._listener], [], [], _BREATH)
+        if self._stamp.stale():
+            # Its worker has found out for itself.
+            self._leave(lock)
+            return False
         self._spare = self._fork_spare(lock)
         return True
 
@@ -125,6 +136,7 @@ class WarmServer:
                 # The warm process ends, or was killed while it was telling.
                 os._exit(0)
             channel.close()
+            compute.announce()
             status = _supervise(request, compute, *descriptors)
         except BaseException:
             status = 1
