@@ -97,7 +97,7 @@ class TrainMagics(Magics):
         if len(plain) > 1:
             hint = "no spaces around '='" if "=" in plain else "put quotes around a text with spaces"
             raise UsageError(f"%%train takes one name, not {len(plain)}: {' '.join(plain)} ({hint})")
-        name = plain[0] if plain else f"cell-{self.shell.execution_count}"
+        name = plain[0] if plain else f"cell-{_cell_number(self.shell)}"
         binding = re.sub(r"\W", "_", plain[0]) if plain else None
         if binding is not None and not binding.isidentifier():
             raise UsageError(f"{name!r} cannot be bound to a variable: begin the name with a letter")
@@ -180,7 +180,7 @@ class TrainMagics(Magics):
 def shell_settings(shell: Any) -> dict[str, Any]:
     """Return what the shell is set to that shapes how a cell behaves."""
     settings: dict[str, Any] = {
-        "execution_count": shell.execution_count,
+        "execution_count": _cell_number(shell),
         "ast_node_interactivity": shell.ast_node_interactivity,
         "autoawait": shell.autoawait,
         "automagic": shell.automagic,
@@ -198,6 +198,11 @@ def shell_settings(shell: Any) -> dict[str, Any]:
         settings["figure_formats"] = sorted(backend.figure_formats)
         settings["figure_options"] = dict(backend.print_figure_kwargs)
     return settings
+
+
+def _cell_number(shell: Any) -> int:
+    """Return the number of the cell that is executing. Some versions of IPython have counted on by now."""
+    return max(1, len(shell.history_manager.input_hist_parsed) - 1)
 
 
 def _own_magics(shell: Any) -> list[tuple[str, str, types.FunctionType]]:

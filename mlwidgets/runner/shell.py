@@ -154,8 +154,36 @@ class WorkerShell(InteractiveShell):
     def _atexit_once(self) -> None:
         """Nothing: the process ends, and what its namespace held is let go of by whoever ends it."""
 
+    def showtraceback(
+        self,
+        exc_tuple: Any = None,
+        filename: str | None = None,
+        tb_offset: int | None = None,
+        exception_only: bool = False,
+        running_compiled_code: bool = False,
+    ) -> None:
+        """Show what was raised; where `log` and its like refused a value, the line that called them is the last."""
+        etype, value, tb = exc_tuple or sys.exc_info()
+        shown: Any = (etype, value, _without_refusal(tb))
+        super().showtraceback(shown, filename, tb_offset, exception_only, running_compiled_code)
+
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         self.failure = {"ename": getattr(etype, "__name__", str(etype)), "evalue": str(evalue), "traceback": stb}
+
+
+def _without_refusal(tb: types.TracebackType | None) -> types.TracebackType | None:
+    """Return a traceback without the frames of `mlwidgets.tracking` at its end."""
+    every: list[types.TracebackType] = []
+    while tb is not None:
+        every.append(tb)
+        tb = tb.tb_next
+    kept = len(every)
+    while kept > 1 and str(every[kept - 1].tb_frame.f_globals.get("__name__")).startswith("mlwidgets.tracking."):
+        kept -= 1
+    shown: types.TracebackType | None = None
+    for one in reversed(every[:kept]):
+        shown = types.TracebackType(shown, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return shown
 
 
 # pandas, rich and others tell a notebook from a terminal by this name, and print wide tables accordingly.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def test_kernel_is_free_while_it_runs(nb: Notebook) -> None:
 def test_wait_raises_what_the_run_raised_and_shows_the_cells_lines(nb: Notebook) -> None:
     reply = nb.run("%%train broken --wait\nx = 1\n\ndef f():\n    raise KeyError('lost')\n\nf()\n", fails=True)
     assert "KeyError" in reply.error
-    assert "line 7" in reply.error.replace("\x1b[32m", "").replace("\x1b[39m", "")
+    number = nb.value("get_ipython().execution_count") - 1
+    assert f"Cell In[{number}], line 7\n" in re.sub(r"\x1b\[[\d;]*m", "", reply.error)
     assert nb.value("broken.state") == "failed"
     assert nb.value("broken.cause") == "KeyError: 'lost'"
     assert nb.value("'lost' in broken.error and 'KeyError' in broken.error")
@@ -134,6 +136,8 @@ def test_log_says_what_is_wrong_and_names_the_metric(nb: Notebook) -> None:
     nb.train("wrong_type", "log(loss=1.0, accuracy='high')", state="failed")
     assert nb.value("wrong_type.cause") == "TypeError: log: metric 'accuracy' must be one number, not str 'high'"
     assert nb.value("len(wrong_type.metrics)") == 0, "nothing of a refused call is recorded"
+    shown = re.sub(r"\x1b\[[\d;]*m", "", nb.value("wrong_type.error"))
+    assert shown.split("\n")[-3:] == ["----> 2 log(loss=1.0, accuracy='high')", "", f"{nb.value('wrong_type.cause')}"]
     nb.train("wrong_shape", "log(loss=torch.ones(2))", state="failed")
     assert "must be one number, not Tensor of shape (2,)" in nb.value("wrong_shape.cause")
 
