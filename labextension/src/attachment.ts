@@ -21,6 +21,8 @@ const asked = new WeakMap<IKernelConnection, Promise<unknown>>();
 /** Hears from whichever kernel an output's notebook has how runs are, across restarts and changes of the kernel. */
 export class Attachment {
   private comm: IComm | null = null;
+  /** Whether the kernel has been told of the comm. */
+  private opened = false;
   private kernel: IKernelConnection | null = null;
   private disposed = false;
 
@@ -85,8 +87,11 @@ export class Attachment {
       });
     };
     this.comm = comm;
+    this.opened = false;
     void readyToOpen(kernel, comm).then(() => {
-      if (this.comm === comm && !comm.isDisposed) comm.open({ runs: [...this.runs] });
+      if (this.comm !== comm || comm.isDisposed) return;
+      comm.open({ runs: [...this.runs] });
+      this.opened = true;
     });
     // A message sent to a kernel that was about to restart is lost; one that is still starting or at work may answer yet.
     const insist = (): void => {
@@ -107,7 +112,8 @@ export class Attachment {
     const asking = kernel.info.then(async ({ language_info: { name } }) => {
       if (name !== 'python') return;
       const content = { code: LISTEN, silent: true, store_history: false, allow_stdin: false, stop_on_error: false };
-      await kernel.requestExecute(content).done;
+      // A cell that fails takes with it what waits behind it.
+      while ((await kernel.requestExecute(content).done)?.content.status === 'aborted');
     });
     asked.set(kernel, asking.catch(() => undefined));
     return asked.get(kernel) ?? asking;
@@ -118,7 +124,8 @@ export class Attachment {
     this.comm = null;
     if (!comm || comm.isDisposed) return;
     try {
-      comm.close();
+      if (this.opened) comm.close();
+      else comm.dispose();
     } catch {
       // The connection went first.
     }

@@ -41,6 +41,7 @@ declare module '@jupyterlab/services' {
     onClose: (message: IMessage) => void;
     open(data: Record<string, unknown>): unknown;
     close(): unknown;
+    dispose(): void;
     readonly isDisposed: boolean;
     /** Since JupyterLab 4.4. */
     readonly subshellStarted?: Promise<void>;
@@ -52,7 +53,9 @@ declare module '@jupyterlab/services' {
     readonly isDisposed: boolean;
     readonly info: Promise<{ readonly language_info: { readonly name: string } }>;
     createComm(target: string): IComm;
-    requestExecute(content: Record<string, unknown>): { readonly done: Promise<unknown> };
+    requestExecute(content: Record<string, unknown>): {
+      readonly done: Promise<{ readonly content: { readonly status: string } } | undefined>;
+    };
   }
   export interface ISessionContext {
     readonly session: { readonly kernel: IKernelConnection | null } | null;

@@ -4,7 +4,8 @@ import { Panel, Widget } from '@lumino/widgets';
 import { mountRun } from '../views/index.ts';
 import { Attachment, type Told } from './attachment.ts';
 import type { FindHost, Host } from './host.ts';
-import { readSaved, savedAt, type Saved } from './saved.ts';
+import { Latest } from './latest.ts';
+import { readSaved, type Saved } from './saved.ts';
 
 const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
 
@@ -23,8 +24,7 @@ export class RunRenderer extends Panel implements IRenderer {
   private attachment: Attachment | null = null;
   /** What the kernel said last that the notebook should keep, until it does. */
   private unsaved: Record<string, unknown> | null = null;
-  /** The time of the last such thing. What took long to compute may come after what knows more. */
-  private newest = 0;
+  private readonly latest = new Latest();
 
   constructor(
     private readonly options: IRendererOptions,
@@ -105,8 +105,7 @@ export class RunRenderer extends Panel implements IRenderer {
   private hear(news: Told): void {
     if (news.type === 'unknown') return;
     if (news.type === 'live') this.showLive(news.model);
-    else if (savedAt(news.data) >= this.newest) {
-      this.newest = savedAt(news.data);
+    else if (this.latest.takes(news)) {
       this.unsaved = news.data;
       if (news.type !== 'saved') this.keep();
     }

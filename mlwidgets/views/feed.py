@@ -114,9 +114,12 @@ class Feed:
             belong_to_no_cell()
             if not self._ends_quickly():
                 self._follow()
+            final = bundle(*self.runs, patience=0)
+            if "image/png" not in final:
                 # Drawing the picture takes a second, in which the page may be saved or closed.
-                self._tell("plain", bundle(*self.runs, patience=0))
-            self.final = bundle(*self.runs)
+                self._tell("plain", final)
+                final = bundle(*self.runs)
+            self.final = final
         except Exception:
             logger.debug("the live view of run %r ended early", self.runs[0].id, exc_info=True)
         finally:
@@ -162,10 +165,13 @@ class Feed:
         """Compute from time to time what a notebook should keep; the body of a thread."""
         belong_to_no_cell()
         pause = 0.5
-        while self._keeps and not self.done.is_set():
+        # How runs ended is told by the thread that follows them, and by that one alone.
+        while self._keeps and not self.ended and not self.done.is_set():
             begin = time.monotonic()
             try:
-                self._tell("saved", bundle(*self.runs))
+                now = bundle(*self.runs)
+                if not self.ended:
+                    self._tell("saved", now)
             except Exception:
                 logger.debug("the state of run %r could not be saved", self.runs[0].id, exc_info=True)
             self.done.wait(max(pause, SHARE * (time.monotonic() - begin)))

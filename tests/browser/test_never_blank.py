@@ -97,7 +97,6 @@ def test_a_killed_kernel_leaves_the_numbers_and_the_run(lab: Lab, page: Page) ->
     page.locator(".mlw-badge", has_text="stopped").wait_for()
 
 
-@pytest.mark.xfail(strict=False, reason="now and then the page keeps the state that was saved: cause not found yet")
 def test_a_run_that_ends_while_nobody_looks_is_shown_as_it_ended(lab: Lab, page: Page) -> None:
     started(lab, page, "unwatched")
     left = saved_when(lab, page, "unwatched.ipynb", has_numbers)
@@ -160,7 +159,6 @@ def test_without_trust_and_without_a_kernel_the_numbers_are_there(lab: Lab, page
     the_run(lab, "foreign").stop()
 
 
-@pytest.mark.xfail(strict=False, reason="now and then the page keeps the state that was saved: cause not found yet")
 def test_a_notebook_executed_headless_shows_the_end_of_its_run_when_it_is_opened(lab: Lab, page: Page) -> None:
     path = lab.write("headless.ipynb", SETUP, GOES_ON.format(name="headless").replace("100_000", "200"))
     notebook = nbformat.read(path, as_version=4)
