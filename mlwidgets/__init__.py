@@ -65,6 +65,12 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    from mlwidgets.server.app import MlwidgetsApp
+
+    return [{"module": "mlwidgets.server.app", "app": MlwidgetsApp}]
+
+
 def load_ipython_extension(shell: Any) -> None:
     """Load the magics: ``%load_ext mlwidgets``."""
     from mlwidgets_magics import load

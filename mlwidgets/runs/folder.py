@@ -163,6 +163,11 @@ class RunFolder:
         return self.path / "outcome.json"
 
     @property
+    def annotations(self) -> Path:
+        """Tags, note and pin that were given after the submit, as JSON."""
+        return self.path / "annotations.json"
+
+    @property
     def environment(self) -> Path:
         """Provenance that is gathered in the background."""
         return self.path / "environment.json"

@@ -6,17 +6,28 @@ import contextlib
 import json
 import os
 import sqlite3
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 
+from mlwidgets.runs.annotations import read_annotations
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.state import END_STATES
 from mlwidgets.runs.store import RunStore
 
+_TABLE = "summaries_2"
+"""Versions of this package that summarize differently share the file, each with a table of its own."""
+_AT_ONCE = 500
+"""Ids in one question to sqlite."""
+
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of a list of runs. Times in Unix seconds, ``metrics`` the last value of each."""
+    """One line of a list of runs.
+
+    Times are in Unix seconds, ``metrics`` the last value of each, ``cell`` the id of the notebook's cell.
+    """
 
     id: str
     name: str
@@ -29,10 +40,19 @@ class RunSummary:
     tags: dict[str, str]
     notebook: str | None
     metrics: dict[str, float]
+    cell: str | None = None
+    attempt: str | None = None
+    note: str = ""
+    pinned: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether this is how it stays, but for what a user may still say of it."""
+        return self.state in END_STATES
 
 
 def summarize(run: Run) -> RunSummary:
-    """Read one run's summary from its folder.
+    """Read one run's summary from its folder, without what it was given after the submit.
 
     Raises
     ------
@@ -52,7 +72,27 @@ def summarize(run: Run) -> RunSummary:
         tags=dict(spec.tags),
         notebook=spec.provenance.notebook if spec.provenance else None,
         metrics=run.last_values(),
+        cell=getattr(spec.provenance, "cell", None),
+        attempt=attempt_of(RunFolder(run.path)),
+        note=spec.note,
     )
+
+
+def attempt_of(folder: RunFolder) -> str | None:
+    """Return which attempt this is where a run is tried more than once: ``attempt 2 of 3``."""
+    attempts = [e for e in read_lines(folder.events) if e["event"] == "attempt"]
+    if not attempts or attempts[-1].get("number", 1) == 1:
+        return None
+    return f"attempt {attempts[-1].get('number')} of {attempts[-1].get('of')}"
+
+
+def annotated(summary: RunSummary, folder: RunFolder) -> RunSummary:
+    """Return the summary with what the run was given after the submit."""
+    given = read_annotations(folder)
+    if given.tags is None and given.note is None and not given.pinned:
+        return summary
+    tags = summary.tags if given.tags is None else given.tags
+    return replace(summary, tags=tags, note=summary.note if given.note is None else given.note, pinned=given.pinned)
 
 
 class RunIndex:
@@ -64,23 +104,56 @@ class RunIndex:
     def summaries(self) -> list[RunSummary]:
         """Return the summaries of all runs that can be read, newest first."""
         folders = list(self._store.folders())
-        cached = self._read()
+        cached = self.kept()
         found: list[RunSummary] = []
         fresh: list[RunSummary] = []
         for folder in folders:
             summary = cached.get(folder.id)
             if summary is None:
-                summary = _summary_or_none(folder)
+                summary = read_summary(folder)
                 if summary is None:
                     continue
-                # A run that ended after it was summarized has an outcome by now, which the summary does not know.
-                if summary.state in END_STATES and folder.outcome.exists():
-                    fresh.append(summary)
-            found.append(summary)
-        gone = set(cached) - {f.id for f in folders}
-        if fresh or gone:
-            self._write(fresh, gone)
+                fresh.append(summary)
+            found.append(annotated(summary, folder))
+        self.keep(fresh)
+        self.forget(set(cached) - {f.id for f in folders})
         return found
+
+    def kept(self, ids: Sequence[str] | None = None) -> dict[str, RunSummary]:
+        """Return what the cache holds of the runs with these ids, or of all, as `summarize` gave it."""
+        try:
+            connection = self._connect()
+            try:
+                rows: list[tuple[str, str]] = []
+                if ids is None:
+                    rows = connection.execute(f"SELECT id, summary FROM {_TABLE}").fetchall()  # noqa: S608 - a constant
+                for start in range(0, len(ids or ()), _AT_ONCE):
+                    part = [one for one in (ids or ())[start : start + _AT_ONCE] if _is_text(one)]
+                    marks = ",".join("?" * len(part))
+                    question = f"SELECT id, summary FROM {_TABLE} WHERE id IN ({marks})"  # noqa: S608 - constants
+                    rows += connection.execute(question, part).fetchall()
+            finally:
+                connection.close()
+            read = {run_id: RunSummary(**json.loads(text)) for run_id, text in rows}
+            return {run_id: summary for run_id, summary in read.items() if summary.ended}
+        except (sqlite3.Error, ValueError, TypeError, RecursionError):
+            # Locked, damaged, read-only or of another version: the folders tell all the same.
+            return {}
+
+    def keep(self, summaries: Collection[RunSummary]) -> None:
+        """Put summaries of runs that have ended, as `summarize` gave them, into the cache."""
+        # A run that ended after it was summarized has an outcome by now, which the summary does not know.
+        ended = [
+            s for s in summaries if s.ended and _is_text(s.id) and (self._store.runs / s.id / "outcome.json").exists()
+        ]
+        rows = [(s.id, json.dumps(asdict(s))) for s in ended]
+        if rows:
+            self._change(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", rows)  # noqa: S608
+
+    def forget(self, ids: Collection[str]) -> None:
+        """Take runs out of the cache."""
+        if ids:
+            self._change(f"DELETE FROM {_TABLE} WHERE id = ?", [(one,) for one in ids if _is_text(one)])  # noqa: S608
 
     def _connect(self) -> sqlite3.Connection:
         path = self._store.path / "index.sqlite"
@@ -89,30 +162,15 @@ class RunIndex:
         with contextlib.suppress(OSError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, timeout=0.5)
-        connection.execute("CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, summary TEXT NOT NULL)")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (id TEXT PRIMARY KEY, summary TEXT NOT NULL)")
         return connection
 
-    def _read(self) -> dict[str, RunSummary]:
-        try:
-            connection = self._connect()
-            try:
-                rows = connection.execute("SELECT id, summary FROM runs").fetchall()
-            finally:
-                connection.close()
-            read = {run_id: RunSummary(**json.loads(text)) for run_id, text in rows}
-            return {run_id: summary for run_id, summary in read.items() if summary.state in END_STATES}
-        except (sqlite3.Error, ValueError, TypeError, RecursionError):
-            # Locked, damaged, read-only or of another version: the folders tell all the same.
-            return {}
-
-    def _write(self, fresh: list[RunSummary], gone: set[str]) -> None:
-        rows: list[tuple[str, str]] = [(s.id, json.dumps(asdict(s))) for s in fresh if _is_text(s.id)]
+    def _change(self, statement: str, rows: Sequence[tuple[str, ...]]) -> None:
         try:
             connection = self._connect()
             try:
                 with connection:
-                    connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?)", rows)
-                    connection.executemany("DELETE FROM runs WHERE id = ?", [(g,) for g in gone])
+                    connection.executemany(statement, rows)
             finally:
                 connection.close()
         except sqlite3.OperationalError:
@@ -127,8 +185,9 @@ def _is_text(folder_name: str) -> bool:
     return folder_name.isprintable()
 
 
-def _summary_or_none(folder: RunFolder) -> RunSummary | None:
+def read_summary(folder: RunFolder) -> RunSummary | None:
+    """Return a run's summary as `summarize` does, None if the folder is damaged in any way."""
     try:
         return summarize(Run(folder.path))
-    except Exception:  # a folder may be damaged in any way, and must not hide the others
+    except Exception:  # one damaged folder must not hide the others
         return None

@@ -136,7 +136,7 @@ def read_records(path: Path, offset: int = 0) -> NDArray[np.void]:
     """Return the metric records from the `offset`-th on as a structured array; a torn tail is left out."""
     import numpy as np
 
-    layout = np.dtype([("metric", "<u8"), ("step", "<i8"), ("time", "<f8"), ("value", "<f8")])
+    layout = _layout()
     try:
         with open(path, "rb") as file:
             # A file that ends before the offset is empty from there on; numpy would raise.
@@ -144,6 +144,19 @@ def read_records(path: Path, offset: int = 0) -> NDArray[np.void]:
             return np.fromfile(file, dtype=layout)
     except OSError:
         return np.empty(0, dtype=layout)
+
+
+def records_of(data: bytes) -> NDArray[np.void]:
+    """Return metric records, read as they are in the file, as a structured array."""
+    import numpy as np
+
+    return np.frombuffer(data, dtype=_layout())
+
+
+def _layout() -> np.dtype[np.void]:
+    import numpy as np
+
+    return np.dtype([("metric", "<u8"), ("step", "<i8"), ("time", "<f8"), ("value", "<f8")])
 
 
 def read_metrics(metrics: Path, events: Path, kind: str = "metric") -> dict[str, MetricColumn]:

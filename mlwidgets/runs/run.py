@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import ResultNotAvailable, RunFailed, StoreError, UnknownRun
 from mlwidgets.runs.alive import holder
+from mlwidgets.runs.annotations import Annotations, read_annotations
 from mlwidgets.runs.displays import Display, replay
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.journal import MetricColumn, read_lines, read_metrics
+from mlwidgets.runs.latest import read_last
 from mlwidgets.runs.media import Logged, read_media
 from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.state import FINISHED, Outcome, is_supervised_here, settle
@@ -84,14 +86,26 @@ class Run:
         return values
 
     @property
+    def annotations(self) -> Annotations:
+        """What it was given after the submit."""
+        return read_annotations(self._folder)
+
+    @property
     def tags(self) -> dict[str, str]:
-        """The tags it was given."""
-        return dict(self.spec.tags)
+        """The tags it was given last."""
+        given = self.annotations.tags
+        return dict(self.spec.tags if given is None else given)
 
     @property
     def note(self) -> str:
-        """The note it was given."""
-        return self.spec.note
+        """The note it was given last."""
+        given = self.annotations.note
+        return self.spec.note if given is None else given
+
+    @property
+    def pinned(self) -> bool:
+        """Whether lists keep it on top."""
+        return self.annotations.pinned
 
     @property
     def outcome(self) -> Outcome:
@@ -355,7 +369,7 @@ class Run:
 
     def last_values(self) -> dict[str, float]:
         """Return the last value of each metric."""
-        return {name: float(column.values[-1]) for name, column in self.columns().items() if len(column.values)}
+        return read_last(self._folder.metrics, self._folder.events)
 
     @property
     def artifacts(self) -> list[str]:

@@ -144,7 +144,7 @@ class RunStore:
     def folders(self) -> Iterator[RunFolder]:
         """Yield all run folders, newest first."""
         try:
-            names = sorted(os.listdir(self.runs), key=_age, reverse=True)
+            names = sorted(os.listdir(self.runs), key=age, reverse=True)
         except OSError:
             return
         for name in names:
@@ -172,7 +172,7 @@ class RunStore:
         raise UnknownRun(f"no run {name!r} in the store {self.path}; {have}")
 
 
-def _age(run_id: str) -> tuple[str, str, str]:
+def age(run_id: str) -> tuple[str, str, str]:
     """Return what ids sort by: the second and its fraction, which the name stands between."""
     return run_id[:15], run_id[-4:], run_id
 

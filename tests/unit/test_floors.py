@@ -22,11 +22,13 @@ FLOORS = {
     "mlwidgets.api": 5,
     "mlwidgets.views": 6,
     "mlwidgets.cli": 7,
+    "mlwidgets.doctor": 7,
+    "mlwidgets.server": 7,
     "mlwidgets_magics": 7,
     "mlwidgets": 8,
 }
 IPYTHON = {"mlwidgets.capture.names", "mlwidgets.runner.shell", "mlwidgets.runner.worker"}
-JUPYTER = ("anywidget", "ipykernel", "ipywidgets", "jupyter", "jupyter_client", "jupyter_core", "jupyterlab",
+JUPYTER = ("anywidget", "ipykernel", "ipywidgets", "jupyter", "jupyter_client", "jupyter_core", "jupyter_server", "jupyterlab",
            "nbclient", "nbconvert", "nbformat", "notebook", "traitlets")  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def test_no_arrow_points_up(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_jupyter_is_known_upstairs_only(name: str) -> None:
     tops = {i.split(".")[0] for i in imports(name)}
-    upstairs = name.startswith(("mlwidgets.views", "mlwidgets_magics"))
+    upstairs = name.startswith(("mlwidgets.views", "mlwidgets.server", "mlwidgets.doctor", "mlwidgets_magics"))
     if not upstairs:
         # The shell is an object with traits: IPython's own way to be configured.
         allowed = {"traitlets"} if name == "mlwidgets.runner.shell" else set()

@@ -1,0 +1,124 @@
+"""What a user says of a run after the submit: tags, a note, a pin. The spec never changes; this lies beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlwidgets.errors import ParameterError, StoreError
+from mlwidgets.runs.folder import RunFolder, read_json, write_whole
+
+MOST_TAGS = 50
+LONGEST_TAG = 100
+LONGEST_VALUE = 500
+LONGEST_NOTE = 10_000
+"""Characters."""
+_UNCHANGED: Any = object()
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What was given afterwards. ``tags`` and ``note`` are in place of the spec's, None where those still hold."""
+
+    pinned: bool = False
+    tags: dict[str, str] | None = None
+    note: str | None = None
+
+
+def read_annotations(folder: RunFolder) -> Annotations:
+    """Return what a run was given; what is damaged counts as not given."""
+    data = read_json(folder.annotations)
+    if data is None:
+        return Annotations()
+    tags, note = data.get("tags"), data.get("note")
+    whole = isinstance(tags, dict) and all(isinstance(text, str) for text in tags.values())
+    return Annotations(data.get("pinned") is True, tags if whole else None, note if isinstance(note, str) else None)
+
+
+def annotate(
+    folder: RunFolder,
+    *,
+    pinned: bool = _UNCHANGED,
+    tags: Mapping[str, str] | None = _UNCHANGED,
+    note: str | None = _UNCHANGED,
+) -> Annotations:
+    """Change what a run was given, and return all of it.
+
+    Parameters
+    ----------
+    folder
+        The run; it may go on or have ended.
+    pinned
+        Whether lists keep it on top.
+    tags
+        All tags that it has from now on; None brings back those of the submit.
+    note
+        The note; None brings back that of the submit.
+
+    Raises
+    ------
+    ParameterError
+        If a tag or the note is too long, or of another type.
+    StoreError
+        If it cannot be written.
+    """
+    all_tags, note = _checked_tags(tags), _checked_note(note)
+    if pinned is not _UNCHANGED and not isinstance(pinned, bool):
+        raise ParameterError("'pinned' is true or false")
+    try:
+        with _alone(folder.path):
+            now = read_annotations(folder)
+            given = Annotations(
+                now.pinned if pinned is _UNCHANGED else pinned,
+                now.tags if all_tags is _UNCHANGED else all_tags,
+                now.note if note is _UNCHANGED else note,
+            )
+            entries = {"pinned": given.pinned, "tags": given.tags, "note": given.note}
+            write_whole(folder.annotations, json.dumps({k: v for k, v in entries.items() if v is not None}).encode())
+    except OSError as error:
+        raise StoreError(f"run {folder.id!r} could not be annotated: {error.strerror or error}") from error
+    # Whoever watches the list of runs looks at the time of this directory, not at thousands of files.
+    with contextlib.suppress(OSError):
+        os.utime(folder.path.parent)
+    return given
+
+
+def _checked_tags(tags: Any) -> Any:
+    if tags is _UNCHANGED or tags is None:
+        return tags
+    if not isinstance(tags, Mapping) or not all(isinstance(text, str) for pair in tags.items() for text in pair):
+        raise ParameterError("tags are pairs of texts")
+    if len(tags) > MOST_TAGS:
+        raise ParameterError(f"a run has at most {MOST_TAGS} tags")
+    for name, value in tags.items():
+        if not name.strip() or len(name) > LONGEST_TAG or len(value) > LONGEST_VALUE:
+            raise ParameterError(
+                f"a tag's name has 1 to {LONGEST_TAG} characters, its value at most {LONGEST_VALUE}: {name[:40]!r}"
+            )
+    return dict(tags)
+
+
+def _checked_note(note: Any) -> Any:
+    if note is _UNCHANGED or note is None:
+        return note
+    if not isinstance(note, str) or len(note) > LONGEST_NOTE:
+        raise ParameterError(f"a note is a text of at most {LONGEST_NOTE:,} characters")
+    return note
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep others from annotating the run meanwhile, as far as the file system can lock a directory."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

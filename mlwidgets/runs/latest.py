@@ -1,0 +1,44 @@
+"""The last value of each metric, read from the end of the records: a run may have logged millions."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mlwidgets.runs.journal import RECORD_SIZE, metric_key, read_lines, records_of
+
+_FIRST = 1024
+"""Records looked at first; then four times as many, until every metric was met."""
+
+
+def read_last(metrics: Path, events: Path) -> dict[str, float]:
+    """Return the last value of each metric that was logged, in the order in which the metrics first appeared."""
+    named = (e.get("name") for e in read_lines(events) if e["event"] == "metric")
+    names = {metric_key(name): name for name in named if isinstance(name, str)}
+    try:
+        fd = os.open(metrics, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return {}
+    try:
+        end = os.fstat(fd).st_size // RECORD_SIZE
+        found: dict[int, float] = {}
+        step = _FIRST
+        while end > 0 and len(found) < len(names):
+            begin = max(0, end - step)
+            data = os.pread(fd, (end - begin) * RECORD_SIZE, begin * RECORD_SIZE)
+            found = {**_last_of(data, names), **found}
+            end, step = begin, 4 * step
+    except OSError:
+        return {}
+    finally:
+        os.close(fd)
+    return {name: found[key] for key, name in names.items() if key in found}
+
+
+def _last_of(data: bytes, names: dict[int, str]) -> dict[int, float]:
+    import numpy as np
+
+    records = records_of(data[: len(data) // RECORD_SIZE * RECORD_SIZE])
+    keys, back = np.unique(records["metric"][::-1], return_index=True)
+    values = records["value"][::-1][back]
+    return {key: value for key, value in zip(keys.tolist(), values.tolist(), strict=True) if key in names}

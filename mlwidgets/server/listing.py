@@ -1,0 +1,194 @@
+"""The runs of one store as lists show them: the newest first, without opening those that have ended before."""
+
+from __future__ import annotations
+
+import ast
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.errors import UnknownRun
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.index import RunIndex, RunSummary, annotated, read_summary
+from mlwidgets.runs.run import Run
+from mlwidgets.runs.store import RunStore, age
+from mlwidgets.server.going import Going
+from mlwidgets.views.format import json_number
+
+if TYPE_CHECKING:
+    from mlwidgets.server.stores import Stores
+
+LONGEST_VALUE = 200
+"""Characters of a parameter that a list shows."""
+MOST_METRICS = 200
+"""Of one run."""
+
+Row = dict[str, Any]
+
+
+class Listing:
+    """Safe to use from several threads.
+
+    Parameters
+    ----------
+    key
+        The store's key.
+    store
+        The store.
+    stores
+        Knows the server's root and the machine's queue.
+    """
+
+    def __init__(self, key: str, store: RunStore, stores: Stores) -> None:
+        self.key = key
+        self.store = store
+        self._stores = stores
+        self._index = RunIndex(store)
+        self._going: dict[str, Going] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Return the ids of all runs, newest first; links are no runs."""
+        try:
+            with os.scandir(self.store.runs) as entries:
+                names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
+        except OSError:
+            return []
+        names.sort(key=age, reverse=True)
+        return names
+
+    def folder(self, run_id: str) -> RunFolder:
+        """Return the folder of a run.
+
+        Raises
+        ------
+        UnknownRun
+            If there is none with exactly this id.
+        """
+        return self.folders([run_id])[0]
+
+    def folders(self, run_ids: Sequence[str]) -> list[RunFolder]:
+        """Return the folders of several runs; raises `UnknownRun` if one of them is not there."""
+        names = set(self.names())
+        for run_id in run_ids:
+            if run_id not in names:
+                raise UnknownRun(f"there is no run {run_id[:120]!r}")
+        return [RunFolder(self.store.runs / run_id) for run_id in run_ids]
+
+    def older(self, after: str | None) -> tuple[int, list[str]]:
+        """Return how many runs there are, and the ids of those that are older than `after`, newest first."""
+        names = self.names()
+        return len(names), names if after is None else [name for name in names if age(name) < age(after)]
+
+    def rows(self, names: Sequence[str]) -> list[Row]:
+        """Return one row for each of these runs that can be read."""
+        kept = self._index.kept(names)
+        fresh: list[RunSummary] = []
+        rows: list[Row] = []
+        for name in names:
+            folder = RunFolder(self.store.runs / name)
+            summary = kept.get(name)
+            if summary is None and folder.outcome.exists():
+                summary = read_summary(folder)
+                if summary is not None:
+                    fresh.append(summary)
+            if summary is not None and summary.ended:
+                rows.append(self._row(annotated(summary, folder)))
+            elif row := self.going_row(name, look=True):
+                rows.append(row)
+        self._index.keep(fresh)
+        return rows
+
+    def row(self, run_id: str) -> Row:
+        """Return the row of one run.
+
+        Raises
+        ------
+        UnknownRun
+            If there is none, or its folder is damaged.
+        """
+        found = self.rows([self.folder(run_id).id])
+        if not found:
+            raise UnknownRun(f"the folder of run {run_id[:120]!r} is damaged")
+        return found[0]
+
+    def going(self, run_id: str) -> Going | None:
+        """Return a run as one that goes on; None if its folder is damaged."""
+        with self._lock:
+            found = self._going.get(run_id)
+            if found is None:
+                try:
+                    found = Going(Run(self.store.runs / run_id))
+                except UnknownRun:
+                    return None
+                self._going[run_id] = found
+            return found
+
+    def going_row(self, run_id: str, *, look: bool = False) -> Row | None:
+        """Return the row of a run that goes on, or just went on."""
+        going = self.going(run_id)
+        if going is None:
+            return None
+        try:
+            if look:
+                going.look(time.monotonic())
+        except UnknownRun:
+            self.let_go(run_id)
+            return None
+        return self.row_of(going)
+
+    def row_of(self, going: Going) -> Row:
+        """Return the row of a run as it was when it was last looked at."""
+        summary = going.summary
+        if summary.ended:
+            self.let_go(summary.id)
+        row = self._row(summary)
+        row["stopping"], row["progress"] = going.stopping, going.progress
+        if summary.state == "submitted":
+            row["waiting"] = self._stores.machine.waiting(summary.id)
+        return row
+
+    def let_go(self, run_id: str) -> None:
+        """Forget how far a run was read."""
+        with self._lock:
+            self._going.pop(run_id, None)
+
+    def forget(self, run_id: str) -> None:
+        """Forget a run that was deleted."""
+        self.let_go(run_id)
+        self._index.forget([run_id])
+
+    def _row(self, summary: RunSummary) -> Row:
+        return {
+            "id": summary.id,
+            "name": summary.name,
+            "state": summary.state,
+            "cause": summary.cause,
+            "waiting": None,
+            "attempt": summary.attempt,
+            "stopping": False,
+            "submitted": summary.submitted_at,
+            "started": summary.started_at,
+            "ended": summary.ended_at,
+            "params": {name: _shown(text) for name, text in summary.params.items()},
+            "tags": summary.tags,
+            "note": summary.note,
+            "pinned": summary.pinned,
+            "notebook": self._stores.relative(summary.notebook),
+            "cell": summary.cell,
+            "metrics": {name: json_number(value) for name, value in list(summary.metrics.items())[:MOST_METRICS]},
+            "progress": None,
+            "store": self.key,
+        }
+
+
+def _shown(text: str) -> str:
+    """Return a parameter's text as a view shows it: strings without quotation marks."""
+    if text[:1] in {"'", '"'}:
+        try:
+            text = str(ast.literal_eval(text))
+        except (ValueError, SyntaxError):
+            pass
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

@@ -1,0 +1,100 @@
+"""What one client is to be sent: bounded, whatever the client does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mlwidgets.server.watcher import Batch
+
+MOST_BYTES = 8 << 20
+MOST_MESSAGES = 64
+
+Send = Callable[[str | bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Letter:
+    body: str | bytes
+
+
+class Outbox:
+    """Sends one message after the other, as fast as the client takes them; used in the event loop alone.
+
+    What waits is bounded: lists of runs are merged, of the machine's queue the last state is kept, and frames that
+    find no room are dropped: the client sees the gap in their numbers and asks for everything.
+
+    Parameters
+    ----------
+    send
+        Sends one message, and is done when the client's connection has taken it.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._letters: deque[_Letter] = deque()
+        self._bytes = 0
+        self._runs: dict[str, Batch] = {}
+        self._slots: str | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.dropped = 0
+
+    def put(self, body: str | bytes) -> bool:
+        """Send a message if there is room; return whether there is."""
+        if self._letters and (self._bytes + len(body) > MOST_BYTES or len(self._letters) >= MOST_MESSAGES):
+            self.dropped += 1
+            return False
+        self._letters.append(_Letter(body))
+        self._bytes += len(body)
+        self._start()
+        return True
+
+    def put_runs(self, batch: Batch, text: str) -> None:
+        """Send what changed in a store; merged with what waits to be sent of it."""
+        if self._task is None and batch.store not in self._runs:
+            # Nothing waits: the text that all clients share will do.
+            self.put(text)
+            return
+        waiting = self._runs.setdefault(batch.store, Batch(batch.store))
+        waiting.add(batch)
+        self._start()
+
+    def put_slots(self, text: str) -> None:
+        """Send the machine's queue, instead of what waits to be sent of it."""
+        self._slots = text
+        self._start()
+
+    def put_error(self, message: str, channel: int | None = None) -> None:
+        """Send what went wrong."""
+        self.put(json.dumps({"type": "error", "channel": channel, "message": message}))
+
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+        self._letters.clear()
+        self._runs.clear()
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while (body := self._next()) is not None:
+                await self._send(body)
+        finally:
+            self._task = None
+
+    def _next(self) -> str | bytes | None:
+        if self._letters:
+            letter = self._letters.popleft()
+            self._bytes -= len(letter.body)
+            return letter.body
+        if self._runs:
+            return self._runs.pop(next(iter(self._runs))).to_json()
+        slots, self._slots = self._slots, None
+        return slots

@@ -1,0 +1,46 @@
+"""What all handlers of a server share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from mlwidgets.server.hub import Hub
+from mlwidgets.server.stores import Stores
+
+WORKERS = 8
+"""Threads that read the disk for requests; others wait."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Service:
+    """Stores below a server's root, the threads that read them, and who listens.
+
+    Parameters
+    ----------
+    root
+        The server's root.
+    read_only
+        Nobody may change anything.
+    """
+
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
+        self.read_only = read_only
+        self.stores = Stores(root)
+        self.threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="mlwidgets")
+        self.hub = Hub(self.stores)
+
+    async def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, called off the event loop: reading a disk takes as long as it takes."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, partial(work, *args, **kwargs))
+
+    def close(self) -> None:
+        """End all threads as soon as they are done with what they do."""
+        self.hub.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
