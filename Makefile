@@ -82,4 +82,4 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) node_modules build dist mlwidgets/labextension labextension/lib mlwidgets/views/static/run.*
+	rm -rf $(VENV) $(BENCH_VENV) node_modules build dist mlwidgets/labextension labextension/lib mlwidgets/views/static/run.* mlwidgets/server/static/panel.*

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from hatch_jupyter_builder import npm_builder
 
-BUILT = [Path("mlwidgets", *name) for name in (("views", "static", "run.js"), ("labextension", "install.json"))]
+BUILT = [
+    Path("mlwidgets", *name.split("/"))
+    for name in ("views/static/run.js", "server/static/panel.js", "labextension/install.json")
+]
 
 
 def build(target_name: str, version: str) -> None:

@@ -1,5 +1,5 @@
-// Bundles the views for both places that mount them: the kernel's widget (one ES module and one style sheet) and the
-// JupyterLab extension, which JupyterLab's own builder wraps as a prebuilt one.
+// Bundles the views for the three places that mount them: the kernel's widget and the panel's own page (one ES module
+// and one style sheet each), and the JupyterLab extension, which JupyterLab's own builder wraps as a prebuilt one.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -22,6 +22,12 @@ const widget = {
   outdir: 'mlwidgets/views/static',
   minify: true,
 };
+const page = {
+  ...shared,
+  entryPoints: { panel: 'labextension/panel/page.ts' },
+  outdir: 'mlwidgets/server/static',
+  minify: true,
+};
 // JupyterLab provides its modules itself; uPlot is bundled by JupyterLab's builder, which lists its licence.
 const extension = {
   ...shared,
@@ -33,7 +39,7 @@ const extension = {
 if (process.argv.includes('--watch')) {
   await (await esbuild.context({ ...widget, logLevel: 'info' })).watch();
 } else {
-  await Promise.all([esbuild.build(widget), esbuild.build(extension)]);
+  await Promise.all([esbuild.build(widget), esbuild.build(page), esbuild.build(extension)]);
   const { resolve } = createRequire(import.meta.url);
   const builder = join(dirname(resolve('@jupyter/builder')), 'build-labextension.js');
   const core = resolve('@jupyterlab/core-meta/core.package.json');

@@ -14,6 +14,10 @@ const ICONS: Record<RunState, string> = {
 
 export const STOP_ICON = ICONS.stopped;
 
+export function stateIcon(state: RunState): SVGSVGElement {
+  return icon(ICONS[state]);
+}
+
 /** Shows a state as shape, word and colour. */
 export class Badge {
   readonly node = element('span', 'mlw-badge', { role: 'status' });

@@ -39,7 +39,10 @@ export class RunStore implements RunSource {
   private readonly listeners = new Set<() => void>();
   private readonly waiting = new Map<number, (answer: Answer) => void>();
 
-  constructor(private readonly send: (content: object) => void) {}
+  constructor(
+    private readonly send: (content: object) => void,
+    private readonly silence = 'The kernel does not answer.',
+  ) {}
 
   subscribe(changed: () => void): () => void {
     this.listeners.add(changed);
@@ -55,7 +58,7 @@ export class RunStore implements RunSource {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(to);
-        reject(new Error('The kernel does not answer.'));
+        reject(new Error(this.silence));
       }, PATIENCE);
       this.waiting.set(to, (answer) => {
         clearTimeout(timer);

@@ -1,0 +1,100 @@
+// What the server tells of a project's runs: see docs/panel.md.
+import type { Num, Progress, RunState } from '../views/model.ts';
+
+/** One line of the list of runs. Times in Unix seconds. */
+export interface Summary {
+  readonly id: string;
+  readonly store: string;
+  readonly name: string;
+  readonly state: RunState;
+  readonly cause: string | null;
+  readonly waiting: string | null;
+  readonly attempt: string | null;
+  readonly stopping: boolean;
+  readonly submitted: number;
+  readonly started: number | null;
+  readonly ended: number | null;
+  readonly params: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly note: string;
+  readonly pinned: boolean;
+  /** Path relative to the server's root. */
+  readonly notebook: string | null;
+  /** Id of the cell that the run's code came from. */
+  readonly cell: string | null;
+  /** The last value of each metric. */
+  readonly metrics: Readonly<Record<string, Num>>;
+  readonly progress: Progress | null;
+}
+
+export interface StoreName {
+  /** Path of the project's folder below the server's root. */
+  readonly store: string;
+  readonly name: string;
+}
+
+export interface Sparkline {
+  readonly points: readonly Num[];
+  readonly n: number;
+  readonly last: Num;
+}
+
+export interface SlotHolder {
+  readonly run: string;
+  readonly name: string;
+  readonly user: string;
+  readonly store: string;
+  /** Shares of GPUs by UUID. */
+  readonly gpus: Readonly<Record<string, number>>;
+  readonly cpus: number;
+  readonly since: number;
+}
+
+export interface SlotWaiter {
+  readonly place: number;
+  readonly run: string;
+  readonly name: string;
+  readonly user: string;
+  readonly need: string;
+  readonly why: string;
+}
+
+export interface SlotGpu {
+  readonly index: number;
+  readonly uuid: string;
+  readonly name: string;
+  /** Bytes. */
+  readonly memory: number;
+  /** From 0 to 1. */
+  readonly held: number;
+  readonly drained: string | null;
+  readonly foreign: string | null;
+}
+
+/** Who holds what on the server's machine, and who waits. */
+export interface Slots {
+  readonly gpus: readonly SlotGpu[];
+  readonly cpus: number;
+  readonly cpus_held: number;
+  readonly running: readonly SlotHolder[];
+  readonly waiting: readonly SlotWaiter[];
+  /** Run id and store of those that are in a store of this server. */
+  readonly mine?: readonly (readonly [string, string])[];
+}
+
+export interface Info {
+  readonly version: string;
+  readonly read_only: boolean;
+}
+
+/** What a user gives to a run afterwards. */
+export interface Annotations {
+  readonly pinned?: boolean;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly note?: string;
+}
+
+/** A run's id is unique in its store only. */
+export function keyOf(run: { readonly store: string; readonly id: string }): string {
+  return `${run.store}\n${run.id}`;
+}

@@ -1,0 +1,82 @@
+// The panel as a page of its own, for a machine without JupyterLab: runs on the left, what was opened on the right.
+import './page.css';
+
+import { element } from '../views/dom.ts';
+import { Api } from './api.ts';
+import type { Query } from './list.ts';
+import type { Summary } from './model.ts';
+import { mountOpened } from './opened.ts';
+import { RunPanel, type PanelHost } from './panel.ts';
+import { Project } from './project.ts';
+import { ENGLISH } from './words.ts';
+
+const base = document.documentElement.dataset.baseUrl ?? '/';
+const KEPT = `mlwidgets:${base}`;
+
+function cookie(name: string): string {
+  const found = document.cookie.split('; ').find((one) => one.startsWith(`${name}=`));
+  return found ? decodeURIComponent(found.slice(name.length + 1)) : '';
+}
+
+const api = new Api((path, init) => {
+  const headers = { 'X-XSRFToken': cookie('_xsrf'), 'Content-Type': 'application/json' };
+  return fetch(`${base}mlwidgets/api/${path}`, { ...init, headers, credentials: 'same-origin', cache: 'no-store' });
+});
+const project = new Project(api, () => {
+  const address = new URL(`${base}mlwidgets/api/stream`, window.location.href);
+  address.protocol = address.protocol.replace('http', 'ws');
+  return new WebSocket(address);
+});
+
+const opened = element('main', 'mlw-opened', { tabindex: '-1' });
+let unmount: (() => void) | null = null;
+
+/** `#open=<store>/<id>,<id>`: what is opened is in the address, for the way back, a reload and others. */
+function show(): void {
+  unmount?.();
+  unmount = null;
+  const [, store, ids] = /^#open=(.*)\/([^/]+)$/.exec(window.location.hash) ?? [];
+  if (ids === undefined) {
+    opened.replaceChildren(element('p', 'mlw-page-hint', {}, 'Open a run: double-click it, or press Enter.'));
+    return;
+  }
+  opened.replaceChildren();
+  const runs = ids.split(',').map(decodeURIComponent);
+  const stop = mountOpened(opened, project, decodeURIComponent(store ?? ''), runs, ENGLISH);
+  unmount = stop;
+}
+
+const host: PanelHost = {
+  words: ENGLISH,
+  open: (runs: readonly Summary[]) => {
+    const [first] = runs;
+    if (!first) return;
+    window.location.hash = `open=${encodeURIComponent(first.store)}/${runs.map(({ id }) => encodeURIComponent(id)).join(',')}`;
+  },
+  remember: (query, metric) => {
+    try {
+      localStorage.setItem(KEPT, JSON.stringify({ query, metric }));
+    } catch {
+      // A browser that keeps nothing.
+    }
+  },
+};
+
+const panel = new RunPanel(project, host);
+const side = element('nav', 'mlw-page-side', { 'aria-label': 'Runs' }, panel.node);
+document.body.classList.add('mlw-page');
+document.body.append(side, opened);
+try {
+  const kept = JSON.parse(localStorage.getItem(KEPT) ?? 'null') as { query: Partial<Query>; metric: string } | null;
+  if (kept) panel.restore(kept.query, kept.metric);
+} catch {
+  // Nothing was kept, or by another version.
+}
+window.addEventListener('hashchange', show);
+project.start();
+// Whether somebody may stop runs is known with the first answer.
+const first = project.subscribe(() => {
+  if (project.status === 'loading' && !project.info) return;
+  first();
+  show();
+});

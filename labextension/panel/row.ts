@@ -1,0 +1,189 @@
+import { element, icon, setText } from '../views/dom.ts';
+import { formatElapsed, formatNumber, formatTook } from '../views/format.ts';
+import { hasEnded, type Num } from '../views/model.ts';
+import { stateIcon, STOP_ICON } from '../views/states.ts';
+import { MORE, STAR } from './icons.ts';
+import { tagText } from './list.ts';
+import type { Sparkline, Summary } from './model.ts';
+import { sparkPath } from './sparklines.ts';
+import type { Words } from './words.ts';
+
+const WIDTH = 64;
+const HEIGHT = 16;
+
+export interface RowContext {
+  readonly words: Words;
+  /** Unix seconds. */
+  readonly now: number;
+  readonly metric: string | null;
+  readonly line: Sparkline | null;
+  readonly ticked: boolean;
+  readonly active: boolean;
+  readonly readOnly: boolean;
+  readonly index: number;
+}
+
+/** One run in two lines: what it is and since when; what became of it and where its metric stands. */
+export class Row {
+  readonly node: HTMLElement;
+  private readonly tick = element('input', 'mlw-row-tick', { type: 'checkbox', tabindex: '-1' });
+  private readonly mark = element('span', 'mlw-row-mark');
+  private readonly name = element('span', 'mlw-row-name');
+  private readonly star = element('span', 'mlw-row-star', {}, icon(STAR));
+  private readonly time = element('span', 'mlw-row-time');
+  private readonly about = element('span', 'mlw-row-about');
+  private readonly spark: SVGPathElement;
+  private readonly sparkBox: SVGSVGElement;
+  private readonly value = element('span', 'mlw-row-value');
+  private readonly fill = element('div', 'mlw-row-fill');
+  private readonly bar = element('div', 'mlw-row-bar', { 'aria-hidden': 'true' }, this.fill);
+  readonly stop = element('button', 'mlw-tool', { type: 'button', tabindex: '-1' }, icon(STOP_ICON));
+  readonly pin = element('button', 'mlw-tool', { type: 'button', tabindex: '-1' }, icon(STAR));
+  readonly more = element('button', 'mlw-tool', { type: 'button', tabindex: '-1', 'aria-haspopup': 'menu' }, icon(MORE));
+  run: Summary | null = null;
+  private state = '';
+  private shownPoints: Sparkline['points'] | null = null;
+
+  constructor(id: string) {
+    this.spark = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+    this.sparkBox = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    this.sparkBox.setAttribute('viewBox', `-1 -1 ${WIDTH + 2} ${HEIGHT + 2}`);
+    this.sparkBox.setAttribute('preserveAspectRatio', 'none');
+    this.sparkBox.setAttribute('aria-hidden', 'true');
+    this.sparkBox.classList.add('mlw-row-spark');
+    this.sparkBox.append(this.spark);
+    const cell = (...children: (Node | string)[]): HTMLElement => element('div', 'mlw-row-cell', { role: 'gridcell' }, ...children);
+    const [mark, title, when, about, metric, actions] = [
+      cell(this.mark, this.tick),
+      cell(this.name, this.star),
+      cell(this.time),
+      cell(this.about),
+      cell(this.sparkBox, this.value),
+      cell(this.stop, this.pin, this.more),
+    ];
+    mark.classList.add('mlw-row-marks');
+    title.classList.add('mlw-row-title');
+    metric.classList.add('mlw-row-metric');
+    actions.classList.add('mlw-row-actions');
+    this.node = element('div', 'mlw-row', { role: 'row', id }, mark, title, when, about, metric, actions, this.bar);
+  }
+
+  update(run: Summary, context: RowContext): void {
+    const { words, index } = context;
+    const other = run.id !== this.run?.id || run.store !== this.run.store;
+    const same = run === this.run;
+    this.run = run;
+    this.node.style.transform = `translateY(${index * ROW_HEIGHT}px)`;
+    this.node.setAttribute('aria-rowindex', String(index + 1));
+    this.node.setAttribute('aria-selected', String(context.ticked));
+    this.node.classList.toggle('mlw-active', context.active);
+    this.tick.checked = context.ticked;
+    if (!same) this.updateRun(run, words, context.readOnly);
+    if (other || !hasEnded(run.state)) this.fillTransition(!other);
+    this.updateMetric(run, context);
+    setText(this.time, hasEnded(run.state) ? formatWhen(run.submitted, context.now) : since(run, context.now));
+    if (!same || !hasEnded(run.state)) setText(this.about, about(run, words, context.now));
+    if (!same || !hasEnded(run.state)) this.node.setAttribute('aria-label', describe(run, context));
+  }
+
+  private updateRun(run: Summary, words: Words, readOnly: boolean): void {
+    if (run.state !== this.state) {
+      this.state = run.state;
+      this.mark.className = `mlw-row-mark mlw-state-${run.state}`;
+      this.mark.replaceChildren(stateIcon(run.state));
+    }
+    this.node.dataset.run = run.id;
+    this.node.dataset.state = run.state;
+    setText(this.name, run.name);
+    this.star.hidden = !run.pinned;
+    this.tick.setAttribute('aria-label', words.__('Tick %1', run.name));
+    this.stop.hidden = readOnly || hasEnded(run.state);
+    this.stop.disabled = run.stopping;
+    label(this.stop, run.stopping ? words.__('Stopping…') : words.__('Stop %1', run.name));
+    this.pin.hidden = readOnly;
+    label(this.pin, run.pinned ? words.__('Unpin %1', run.name) : words.__('Pin %1', run.name));
+    this.pin.setAttribute('aria-pressed', String(run.pinned));
+    label(this.more, words.__('More for %1', run.name));
+    this.node.title = tooltip(run, words);
+    const fraction = hasEnded(run.state) ? null : (run.progress?.fraction ?? null);
+    this.bar.hidden = fraction === null;
+    this.fill.style.transform = `scaleX(${Math.min(1, Math.max(0, fraction ?? 0))})`;
+  }
+
+  /** A row that shows another run now does not slide its bar there. */
+  private fillTransition(on: boolean): void {
+    this.fill.style.transition = on ? '' : 'none';
+  }
+
+  private updateMetric(run: Summary, { metric, line, words }: RowContext): void {
+    const value: Num | undefined = metric !== null && Object.hasOwn(run.metrics, metric) ? run.metrics[metric] : undefined;
+    setText(this.value, value === undefined ? '' : formatNumber(value));
+    this.value.title = value === undefined ? '' : `${metric ?? ''} ${formatNumber(value)}`;
+    this.value.setAttribute('aria-label', value === undefined ? '' : words.__('%1 is %2', metric ?? '', formatNumber(value)));
+    const points = value === undefined || !line || line.points.length < 2 ? null : line.points;
+    if (points === this.shownPoints) return;
+    this.shownPoints = points;
+    this.spark.setAttribute('d', points ? sparkPath(points, WIDTH, HEIGHT) : '');
+    this.sparkBox.classList.toggle('mlw-none', !points);
+  }
+}
+
+/** Pixels; the style sheet says the same. */
+export const ROW_HEIGHT = 48;
+
+function label(button: HTMLElement, text: string): void {
+  button.title = text;
+  button.setAttribute('aria-label', text);
+}
+
+function since(run: Summary, now: number): string {
+  return formatElapsed(now - (run.started ?? run.submitted));
+}
+
+/** The time of today, the day of this year, the date of any other. */
+export function formatWhen(time: number, now: number): string {
+  const [when, today] = [new Date(time * 1000), new Date(now * 1000)];
+  if (when.toDateString() === today.toDateString()) return when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  if (when.getFullYear() === today.getFullYear()) return when.toLocaleDateString([], { day: 'numeric', month: 'short' });
+  return when.toLocaleDateString([], { day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+/** The second line: where the run stands, or what it was given. */
+function about(run: Summary, words: Words, now: number): string {
+  const tags = Object.entries(run.tags).map(([key, value]) => tagText(key, value));
+  const params = Object.entries(run.params).map(([key, value]) => `${key}=${value}`);
+  if (run.stopping && !hasEnded(run.state)) return words.__('stopping…');
+  if (run.state === 'submitted') return [run.waiting ?? words.__('starting…'), ...tags, ...params].join(' · ');
+  if (run.state === 'running') {
+    const { progress } = run;
+    const left = progress?.remaining == null ? null : progress.remaining - (now - progress.at);
+    const parts = [progress ? progress.label || `${Math.floor(progress.fraction * 100)} %` : '', left === null || left < 1 ? '' : words.__('%1 left', formatElapsed(left)), run.attempt ?? ''];
+    return [...parts.filter(Boolean), ...tags, ...params].join(' · ');
+  }
+  const took = run.ended === null ? '' : formatTook(run.ended - (run.started ?? run.submitted));
+  return [run.state === 'finished' ? '' : run.state, took, ...tags, ...params].filter(Boolean).join(' · ');
+}
+
+function tooltip(run: Summary, words: Words): string {
+  const pairs = (named: Readonly<Record<string, string>>): string =>
+    Object.entries(named).map(([key, value]) => tagText(key, value)).join(', ');
+  const lines = [
+    `${run.name}: ${run.state}`,
+    run.cause ?? run.waiting ?? '',
+    words.__('submitted %1', new Date(run.submitted * 1000).toLocaleString()),
+    pairs(run.params),
+    pairs(run.tags),
+    run.note,
+    run.notebook ?? '',
+    run.id,
+  ];
+  return lines.filter(Boolean).join('\n');
+}
+
+/** What a screen reader says of the row. */
+function describe(run: Summary, { words, metric, now }: RowContext): string {
+  const value = metric !== null && Object.hasOwn(run.metrics, metric) ? `${metric} ${formatNumber(run.metrics[metric] ?? null)}` : '';
+  const when = hasEnded(run.state) ? formatWhen(run.submitted, now) : since(run, now);
+  const parts = [run.name, run.state, run.pinned ? words.__('pinned') : '', when, about(run, words, now), value, run.note];
+  return parts.filter(Boolean).join(', ');
+}
