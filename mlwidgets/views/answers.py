@@ -31,6 +31,8 @@ class Answers:
         Gives a run's output by line numbers.
     compare
         Shows other runs beside the first one.
+    largest_file
+        Bytes of a file that is sent.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class Answers:
         runs: Callable[[], Sequence[Run]],
         lines: Callable[[str], LineIndex],
         compare: Callable[[Sequence[Run]], None],
+        largest_file: int = LARGEST_FILE,
     ) -> None:
+        self._largest = largest_file
         self._runs, self._lines, self._compare = runs, lines, compare
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -74,10 +78,12 @@ class Answers:
         return {"lines": lines, "more": more}
 
     def _file(self, request: dict[str, Any]) -> dict[str, Any]:
-        return _content(self._run(request).outputs, str(request["name"]))
+        run = self._run(request)
+        return _content(run.path, "outputs", str(request["name"]), self._largest)
 
     def _media_file(self, request: dict[str, Any]) -> dict[str, Any]:
-        return _content(self._run(request).path / "media", Path(str(request["file"])).name)
+        run = self._run(request)
+        return _content(run.path, "media", Path(str(request["file"])).name, self._largest)
 
     def _list_runs(self, request: dict[str, Any]) -> dict[str, Any]:
         from mlwidgets.runs.index import RunIndex
@@ -98,12 +104,13 @@ class Answers:
         self._compare([Run(path) for path in paths if path.is_dir()])
 
 
-def _content(folder: Path, name: str) -> dict[str, Any]:
-    top = Path(os.path.realpath(folder))
+def _content(run: Path, folder: str, name: str, most: int) -> dict[str, Any]:
+    top = Path(os.path.realpath(run), folder)
     path = Path(os.path.realpath(top / name))
-    if not path.is_relative_to(top):
+    # A pipe or a device would be read for ever.
+    if not path.is_relative_to(top) or not (path.is_file() or not path.exists()):
         return {"error": "this is no file of the run"}
     size = path.stat().st_size
-    if size > LARGEST_FILE:
-        return {"error": f"{size / 1e6:,.0f} MB is too much to pass through the kernel; it lies at {path}"}
+    if size > most:
+        return {"error": f"{size / 1e6:,.0f} MB is too much to pass through; it lies at {path}"}
     return {"content": path.read_bytes()}

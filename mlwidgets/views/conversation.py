@@ -1,0 +1,166 @@
+"""What is said between runs and those who look at them: a state first, then numbered frames; questions and answers.
+
+How messages travel is up to whoever holds the conversation: a kernel's widget or a server's stream.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.views.answers import LARGEST_FILE, Answers
+from mlwidgets.views.follow import Changes, Follower
+
+if TYPE_CHECKING:
+    from mlwidgets.runs.run import Run
+
+BUFFER = "mlwidgets:buffer"
+"""Stands in a message for the buffer of that number."""
+HEARTBEAT = 2.0
+"""Seconds after which those who look are told something even if the runs have nothing new."""
+IDLE = 5.0
+"""Seconds without anything new after which it is looked less often."""
+SHARE = 4
+"""Nothing is looked at for this many times as long as the last look took, so that no core is ever kept busy."""
+BYTES_PER_SECOND = 3_000_000
+"""What is sent at most, on average: browsers may be far away."""
+
+Tell = Callable[[dict[str, Any], list[bytes], Any], None]
+"""Sends a message and its buffers to one of those who look, or with None to all."""
+
+
+class Conversation:
+    """About one run, or several beside each other, as they are at this moment. They change by `refresh` alone.
+
+    Whoever begins to look is sent the state, which is everything; after that come numbered frames with what is new.
+    Who missed one asks for the state again.
+
+    Parameters
+    ----------
+    runs
+        At least one.
+    tell
+        Sends what is to be said.
+    largest_file
+        Bytes of a file that is sent on request.
+
+    Attributes
+    ----------
+    sent : int
+        About how many bytes the last `refresh` has sent.
+    """
+
+    def __init__(self, runs: Sequence[Run], tell: Tell, largest_file: int = LARGEST_FILE) -> None:
+        self._followers = [Follower(one) for one in runs]
+        self._send = tell
+        self._lock = threading.RLock()
+        self._answers = Answers(self._runs, self._line_index, self.compare, largest_file)
+        self._frame = 0
+        self._spoken = self._moved = 0.0
+        self._spent = 0.0
+        self.sent = 0
+        for follower in self._followers:
+            follower.changes()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all runs had when they were last looked at."""
+        return all(follower.ended for follower in self._followers)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything as it is after the last frame."""
+        with self._lock:
+            runs = [follower.full() for follower in self._followers]
+            return {"frame": self._frame, "clock": time.time(), "runs": runs}
+
+    def refresh(self) -> bool:
+        """Send what is new in the run folders, in one message; return whether a run goes on."""
+        with self._lock:
+            begin = time.monotonic()
+            runs: list[Changes] = []
+            for follower in self._followers:
+                changes = {} if follower.ended else follower.changes()
+                if changes:
+                    runs.append({"id": follower.run.id, **changes})
+            now = time.time()
+            self.sent = 0
+            if runs or now - self._spoken >= HEARTBEAT:
+                self._spoken = now
+                self._frame += 1
+                self.tell({"type": "frame", "frame": self._frame, "clock": now, "runs": runs})
+            if runs:
+                self._moved = now
+            self._spent = time.monotonic() - begin
+            return not self.ended
+
+    def pause(self, lively: float, calm: float) -> float:
+        """Return the seconds until the next `refresh`: `lively` after the last while there is news, else `calm`."""
+        pace = lively if time.time() - self._moved < IDLE else calm
+        return max(pace - self._spent, SHARE * self._spent, self.sent / BYTES_PER_SECOND)
+
+    def answer(self, request: dict[str, Any], asker: Any = None) -> None:
+        """Answer one of those who look, or with None all of them."""
+        with self._lock:
+            if request.get("type") in {"hello", "shown"}:
+                if request.get("frame") != self._frame:
+                    self.tell({"type": "state", "state": self.state()}, asker)
+                return
+            answer = self._answers.answer(request)
+            if answer is not None:
+                self.tell({"type": "answer", "to": request.get("to"), "answer": answer}, asker)
+
+    def stop(self, run_id: Any) -> None:
+        """Ask one of the runs to stop; the first if there is none with this id."""
+        runs = self._runs()
+        next((run for run in runs if run.id == run_id), runs[0]).stop()
+
+    def compare(self, others: Sequence[Run]) -> None:
+        """Show `others` beside the first run, instead of those shown until now."""
+        with self._lock:
+            first = self._followers[0]
+            known = {follower.run.id: follower for follower in self._followers[1:]}
+            self._followers = [first]
+            for run in others:
+                if run.id == first.run.id:
+                    continue
+                follower = known.get(run.id) or Follower(run)
+                if run.id not in known:
+                    follower.changes()
+                self._followers.append(follower)
+            self.tell({"type": "state", "state": self.state()})
+
+    def tell(self, content: dict[str, Any], to: Any = None) -> None:
+        """Send a message whose bytes travel beside it, as they are."""
+        buffers: list[bytes] = []
+        plain = _without_bytes(content, buffers)
+        self.sent += _weight(plain) + sum(map(len, buffers))
+        self._send(plain, buffers, to)
+
+    def _runs(self) -> list[Run]:
+        return [follower.run for follower in self._followers]
+
+    def _line_index(self, run_id: str) -> Any:
+        return next(follower.lines for follower in self._followers if follower.run.id == run_id)
+
+
+def _without_bytes(value: Any, buffers: list[bytes]) -> Any:
+    """Return the value with the number of its buffer in place of each bytes object."""
+    if isinstance(value, bytes):
+        buffers.append(value)
+        return {BUFFER: len(buffers) - 1}
+    if isinstance(value, dict):
+        return {key: _without_bytes(one, buffers) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_bytes(one, buffers) for one in value]
+    return value
+
+
+def _weight(value: Any) -> int:
+    """Return about how many bytes a part of the state takes on the wire."""
+    if isinstance(value, dict):
+        return sum(map(_weight, value.values()))
+    if isinstance(value, list):
+        return sum(map(_weight, value))
+    return len(value) if isinstance(value, str | bytes) else 8
