@@ -156,7 +156,7 @@ def train(
         hints=unread_params(given, names, freezer.met),
         results=outputs,
         resources=resources,
-        provenance=provenance(origin.notebook),
+        provenance=provenance(origin.notebook, origin.cell),
         tags={str(key): str(value) for key, value in (tags or {}).items()},
         note=note,
         heading=origin.heading,

@@ -127,6 +127,7 @@ class TrainMagics(Magics):
                     binding=binding,
                     shell=shell_settings(self.shell),
                     notebook=namespace.get("__vsc_ipynb_file__"),
+                    cell=_cell_id(self.shell),
                 ),
             )
         except MlwidgetsError as error:
@@ -198,6 +199,13 @@ def shell_settings(shell: Any) -> dict[str, Any]:
         settings["figure_formats"] = sorted(backend.figure_formats)
         settings["figure_options"] = dict(backend.print_figure_kwargs)
     return settings
+
+
+def _cell_id(shell: Any) -> str | None:
+    """Return the id of the cell that is executing, as the front end tells it; None elsewhere."""
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    found = (parent or {}).get("metadata", {}).get("cellId")
+    return found if isinstance(found, str) else None
 
 
 def _cell_number(shell: Any) -> int:

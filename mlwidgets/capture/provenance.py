@@ -21,7 +21,7 @@ from mlwidgets.runs.spec import Provenance
 _DISTRIBUTION = re.compile(r"(.+?)-(\d[^-]*)\.(?:dist|egg)-info")
 
 
-def provenance(notebook: str | None = None) -> Provenance:
+def provenance(notebook: str | None = None, cell: str | None = None) -> Provenance:
     """Return what this process knows of itself without asking anybody."""
     try:
         user = getpass.getuser()
@@ -36,6 +36,7 @@ def provenance(notebook: str | None = None) -> Provenance:
         notebook=notebook or os.environ.get("JPY_SESSION_NAME"),
         kernel_pid=os.getpid(),
         threads=_threads(),
+        cell=cell,
     )
 
 

@@ -31,12 +31,15 @@ class Origin:
         Settings of the submitting IPython shell that shape how a cell behaves.
     notebook
         Path of the notebook, where it is known better than from the environment.
+    cell
+        Id of the cell in the notebook, where the front end has told it.
     """
 
     heading: str | None = None
     binding: str | None = None
     shell: dict[str, Any] = field(default_factory=dict)
     notebook: str | None = None
+    cell: str | None = None
 
     @property
     def offset(self) -> int:

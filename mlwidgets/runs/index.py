@@ -72,7 +72,7 @@ def summarize(run: Run) -> RunSummary:
         tags=dict(spec.tags),
         notebook=spec.provenance.notebook if spec.provenance else None,
         metrics=run.last_values(),
-        cell=getattr(spec.provenance, "cell", None),
+        cell=spec.provenance.cell if spec.provenance else None,
         attempt=attempt_of(RunFolder(run.path)),
         note=spec.note,
     )

@@ -94,6 +94,7 @@ class Provenance:
     notebook: str | None = None
     kernel_pid: int | None = None
     threads: dict[str, int] = field(default_factory=dict)
+    cell: str | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,7 @@ class RunSpec:
         texts = {"id": self.id, "name": self.name, "note": self.note, "heading": self.heading or ""}
         if self.provenance:
             texts["notebook"] = self.provenance.notebook or ""
+            texts["cell"] = self.provenance.cell or ""
         for field_name, text in texts.items():
             if not isinstance(text, str):
                 raise ValueError(f"{field_name!r} in the spec is no text: {text!r:.60}")

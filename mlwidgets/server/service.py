@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from mlwidgets.server.channels import Channels
 from mlwidgets.server.hub import Hub
 from mlwidgets.server.stores import Stores
 
@@ -35,6 +36,7 @@ class Service:
         self.stores = Stores(root)
         self.threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="mlwidgets")
         self.hub = Hub(self.stores)
+        self.channels = Channels(self.call)
 
     async def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `work` returns, called off the event loop: reading a disk takes as long as it takes."""
@@ -43,4 +45,5 @@ class Service:
     def close(self) -> None:
         """End all threads as soon as they are done with what they do."""
         self.hub.close()
+        self.channels.close()
         self.threads.shutdown(wait=False, cancel_futures=True)

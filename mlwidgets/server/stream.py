@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -14,6 +15,8 @@ from tornado import web
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runs.run import Run
+from mlwidgets.server.channels import View, pack
 from mlwidgets.server.handler import RESOURCE
 from mlwidgets.server.outbox import Outbox
 from mlwidgets.server.routes import API
@@ -25,6 +28,7 @@ LARGEST_MESSAGE = 64 << 10
 RATE, BURST = 30.0, 120.0
 """Messages a second from a client, and how many may come at once."""
 MOST_STORES = 64
+MOST_CHANNELS = 64
 PING = 20.0
 """Seconds between two signs of life; whoever gives none for as long is gone."""
 VIOLATION = 1008
@@ -70,6 +74,7 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
         """Wait for what the client wants."""
         self._outbox = Outbox(self._send)
         self._left, self._counted = BURST, time.monotonic()
+        self._channels: dict[int, _Channel] = {}
 
     async def _send(self, body: str | bytes) -> None:
         try:
@@ -94,6 +99,8 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
         try:
             if kind == "watch":
                 await self._watch(content)
+            elif kind in {"open", "close", "message"} and (number := _channel(content)) is not None:
+                await self._about_channel(kind, number, content)
             else:
                 self._outbox.put_error("this is no message of the stream", _channel(content))
         except MlwidgetsError as error:
@@ -109,9 +116,49 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
         if self.ws_connection is not None:
             self.service.hub.watch(self, keys)
 
+    async def _about_channel(self, kind: str, number: int, content: dict[str, Any]) -> None:
+        if kind == "open":
+            await self._open_channel(number, content.get("store", ""), content.get("runs"))
+        elif kind == "close":
+            if found := self._channels.pop(number, None):
+                found.close()
+        elif number not in self._channels:
+            self._outbox.put_error("this channel is not open", number)
+        elif not isinstance(message := content.get("message"), dict):
+            self._outbox.put_error("'message' is an object", number)
+        elif message.get("type") == "stop":
+            await self._stop(self._channels[number], message.get("run"))
+        else:
+            await self._channels[number].ask(message)
+
+    async def _open_channel(self, number: int, store: Any, runs: Any) -> None:
+        if not isinstance(store, str) or not isinstance(runs, list) or not all(isinstance(one, str) for one in runs):
+            self._outbox.put_error("'store' is a text and 'runs' a list of ids", number)
+            return
+        if before := self._channels.pop(number, None):
+            before.close()
+        if len(self._channels) >= MOST_CHANNELS:
+            self._outbox.put_error(f"at most {MOST_CHANNELS} views at once", number)
+            return
+        channel = self._channels[number] = _Channel(number, self._outbox, self.service)
+        try:
+            await channel.open(store, runs)
+        except MlwidgetsError:
+            self._channels.pop(number, None)
+            raise
+
+    async def _stop(self, channel: _Channel, run_id: Any) -> None:
+        if self.service.read_only or not await self._may("write"):
+            self._outbox.put_error("you may look at runs here, and not stop them", channel.number)
+            return
+        await channel.stop(run_id)
+
     def on_close(self) -> None:
         """Forget the client."""
         self.service.hub.leave(self)
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
         self._outbox.close()
 
     def tell_runs(self, batch: Batch, text: str) -> None:
@@ -125,6 +172,57 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
     def tell_problem(self, message: str) -> None:
         """Send what went wrong."""
         self._outbox.put_error(message)
+
+
+class _Channel:
+    """One live view of one client."""
+
+    def __init__(self, number: int, outbox: Outbox, service: Service) -> None:
+        self.number = number
+        self._outbox = outbox
+        self._service = service
+        self._view: View | None = None
+        self._closed = False
+
+    async def open(self, store: str, run_ids: list[str]) -> None:
+        """Show these runs instead of those shown until now."""
+        listing = await self._service.call(self._service.stores.listing, store)
+        view = await self._service.channels.open(self, listing, run_ids)
+        before, self._view = self._view, view
+        if before is not None and before is not view:
+            before.leave(self)
+        if self._closed:
+            self.close()
+
+    async def ask(self, question: dict[str, Any]) -> None:
+        """Pass on a question; which runs are shown is this channel's own affair."""
+        if self._view is None:
+            return
+        if question.get("type") == "compare":
+            others = question.get("runs")
+            if isinstance(others, list) and all(isinstance(one, str) for one in others):
+                await self.open(self._view.listing.key, [self._view.run_ids[0], *others])
+            return
+        self._view.ask(question, self)
+
+    async def stop(self, run_id: Any) -> None:
+        """Ask one of the runs to stop."""
+        if self._view is None or run_id not in self._view.run_ids:
+            self._outbox.put_error("this view has no such run", self.number)
+            return
+        folder = await self._service.call(self._view.listing.folder, run_id)
+        await self._service.call(Run(folder.path).stop, "panel")
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._closed = True
+        if self._view is not None:
+            self._view.leave(self)
+
+    def tell(self, text: str, buffers: Sequence[bytes]) -> None:
+        """Send a message of the view."""
+        text = f'{{"type": "channel", "channel": {self.number}, "message": {text}}}'
+        self._outbox.put(pack(text, buffers) if buffers else text)
 
 
 def _channel(content: Any) -> int | None:
