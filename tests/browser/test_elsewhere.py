@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from mlwidgets.views.static import MIME
 from tests.browser.conftest import serve
@@ -54,7 +55,7 @@ def test_the_wheel_is_all_that_a_user_installs(python: Path, tmp_path: Path, pag
         served.open(page, "wheel.ipynb")
         served.command(page, "notebook:run-all-cells")
         wait_until_live(page)
-        assert page.locator(".jp-OutputArea-output", has_text=str(python.parent.parent)).count() == 1
+        expect(page.locator(".jp-OutputArea-output", has_text=str(python.parent.parent))).to_have_count(1)
         page.locator(".mlw-stop").click()
         page.locator(".mlw-badge", has_text="stopped").wait_for()
         saved_when(served, page, "wheel.ipynb", lambda data: "image/png" in data)
@@ -82,13 +83,12 @@ def test_an_exported_page_shows_runs_without_the_net(tmp_path: Path, page: Page)
     page.route("http*://**", lambda route: route.abort())
     page.goto((tmp_path / "page.html").as_uri(), wait_until="domcontentloaded")
     shown = page.locator(".jp-OutputArea-output")
-    assert shown.count() == 3
+    expect(shown).to_have_count(3)
     for index, words in enumerate(("✓ finished", "● running", "● running")):
         text = shown.nth(index).inner_text()
         assert words in text
         assert "Loading widget" not in text
     assert shown.first.locator("img").count() == 2
-    loaded = "images => images.every(image => image.complete && image.naturalWidth > 0)"
-    assert page.locator("img").evaluate_all(loaded)
-    assert shown.first.locator("b", has_text="bold").is_visible()
+    page.wait_for_function("() => [...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    expect(shown.first.locator("b", has_text="bold")).to_be_visible()
     look(page, "exported")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.media import Image
@@ -81,6 +83,13 @@ def log_all(step: int) -> None:
     log_table("worst", [{"file": f"f{i}", "loss": (i * 7) % 10} for i in range(150)], step=step)
 
 
+def have_widths(images: Locator, widths: list[int]) -> None:
+    """Wait until there are these images; pictures are decoded aside."""
+    expect(images).to_have_count(len(widths))
+    for image, width in zip(images.all(), widths, strict=True):
+        expect(image).to_have_js_property("naturalWidth", width)
+
+
 PAINTED = """canvas => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return data.filter((value, i) => i % 4 === 3 && value).length;
@@ -94,12 +103,11 @@ def test_everything_is_drawn_and_fits(run: Run, mount: Callable[..., Locator], t
     for step in range(4):
         log_all(step)
     view = mount(media(run), theme, width)
-    headings = [text.strip() for text in view.locator(".mlw-section-name").all_inner_texts()]
-    assert headings == ["Distributions", "Images", "Confusion matrices", "Tables"]
+    expect(view.locator(".mlw-section-name")).to_have_text(["Distributions", "Images", "Confusion matrices", "Tables"])
     canvas = view.locator("canvas").first
     view.page.wait_for_function(f"() => ({PAINTED})(document.querySelector('canvas')) > 2000")
     assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert view.locator(".mlw-media-picture img").evaluate_all("all => all.every(i => i.naturalWidth === 8)")
+    have_widths(view.locator(".mlw-media-picture img"), [8, 8, 8])
     before = canvas.evaluate("c => c.toDataURL()")
     other = THEMES["dark" if theme == "light" else "light"]
     view.page.evaluate("style => document.documentElement.setAttribute('style', style)", other)
@@ -110,18 +118,18 @@ def test_the_slider_goes_through_the_steps(run: Run, mount: Callable[..., Locato
     for step in range(3):
         log_all(step)
     card = mount(media(run)).locator(".mlw-media-images")
-    assert card.locator(".mlw-media-step").inner_text() == "step 2, the latest"
+    expect(card.locator(".mlw-media-step")).to_have_text("step 2, the latest")
     card.get_by_role("slider").focus()
     card.page.keyboard.press("ArrowLeft")
-    assert card.locator(".mlw-media-step").inner_text() == "step 1"
-    assert card.locator("img").first.get_attribute("alt") == "a1"
+    expect(card.locator(".mlw-media-step")).to_have_text("step 1")
+    expect(card.locator("img").first).to_have_attribute("alt", "a1")
     # What comes meanwhile leaves the reader where they are; who is at the latest sees what comes.
     log_all(3)
     matrix = card.page.locator(".mlw-media-confusion")
     card.page.evaluate("m => window.view.update(m)", media(run))
-    assert card.locator(".mlw-media-step").inner_text() == "step 1"
-    assert matrix.locator(".mlw-media-step").inner_text() == "step 3, the latest"
-    assert matrix.locator("td").all_inner_texts()[1:] == ["8", "2", "3", "5"]
+    expect(card.locator(".mlw-media-step")).to_have_text("step 1")
+    expect(matrix.locator(".mlw-media-step")).to_have_text("step 3, the latest")
+    expect(matrix.locator("tbody td")).to_have_text(["8", "2", "3", "5"])
 
 
 def test_the_pointer_looks_at_a_step_for_a_moment_and_a_click_stays(run: Run, mount: Callable[..., Locator]) -> None:
@@ -131,73 +139,73 @@ def test_the_pointer_looks_at_a_step_for_a_moment_and_a_click_stays(run: Run, mo
     canvas, label, words = card.locator("canvas"), card.locator(".mlw-media-step"), card.locator(".mlw-media-words")
     box = canvas.bounding_box()
     assert box is not None
-    assert "NaN" not in words.inner_text()
+    expect(words).not_to_contain_text("NaN")
     middle = {"x": box["width"] * 0.4, "y": 60}
     canvas.hover(position=middle)
-    assert label.inner_text() == "step 1"
-    assert "1 NaN" in words.inner_text()
+    expect(label).to_have_text("step 1")
+    expect(words).to_contain_text("1 NaN")
     card.page.mouse.move(0, 0)
-    assert label.inner_text() == "step 2, the latest"
+    expect(label).to_have_text("step 2, the latest")
     canvas.click(position=middle)
     card.page.mouse.move(0, 0)
-    assert label.inner_text() == "step 1"
-    assert "1 NaN" in str(canvas.get_attribute("aria-label"))
+    expect(label).to_have_text("step 1")
+    expect(canvas).to_have_attribute("aria-label", re.compile("1 NaN"))
 
 
 def test_confusion_matrix_by_pointer_and_keys(run: Run, mount: Callable[..., Locator]) -> None:
     log_all(1)
     card = mount(media(run)).locator(".mlw-media-confusion")
     words = card.locator(".mlw-media-words")
-    assert words.inner_text() == "16 samples · accuracy 81.3%"
+    expect(words).to_have_text("16 samples · accuracy 81.3%")
     card.locator("tbody td").nth(1).hover()
     expected = (
         "cat taken for dog: 2 (20% of cat) · cat: recall 80%, precision 88.9% · dog: recall 83.3%, precision 71.4%"
     )
-    assert words.inner_text() == expected
+    expect(words).to_have_text(expected)
     card.locator("thead th").nth(1).hover()
-    assert words.inner_text().startswith("dog, right: 5 (83.3% of dog)")
+    expect(words).to_have_text(re.compile(r"^dog, right: 5 \(83\.3% of dog\)"))
     card.page.mouse.move(0, 0)
     card.locator(".mlw-media-grid").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
         card.page.keyboard.press(key)
-    assert words.inner_text() == expected
+    expect(words).to_have_text(expected)
     card.locator("select").select_option("true")
-    assert card.locator("tbody td").all_inner_texts() == ["80%", "20%", "16.7%", "83.3%"]
+    expect(card.locator("tbody td")).to_have_text(["80%", "20%", "16.7%", "83.3%"])
     card.locator("select").select_option("predicted")
-    assert card.locator("tbody td").all_inner_texts() == ["88.9%", "28.6%", "11.1%", "71.4%"]
+    expect(card.locator("tbody td")).to_have_text(["88.9%", "28.6%", "11.1%", "71.4%"])
 
 
 def test_table_is_sorted_by_a_click_and_says_what_it_lacks(run: Run, mount: Callable[..., Locator]) -> None:
     log_all(1)
     card = mount(media(run)).locator(".mlw-media-table")
-    assert card.locator(".mlw-media-words").inner_text().startswith("The first 100 of 150 rows; all are in media/")
+    expect(card.locator(".mlw-media-words")).to_have_text(re.compile("^The first 100 of 150 rows; all are in media/"))
     by_loss = card.get_by_role("button", name="loss")
     by_loss.focus()
     card.page.keyboard.press("Enter")
+    expect(card.locator("th").nth(1)).to_have_attribute("aria-sort", "ascending")
     losses = [int(row.split("\t")[1]) for row in card.locator("tbody tr").all_inner_texts()]
     assert losses == sorted(losses)
-    assert card.locator("th").nth(1).get_attribute("aria-sort") == "ascending"
     card.page.keyboard.press("Enter")
-    assert card.locator("tbody tr").first.inner_text().split("\t")[1] == "9"
+    expect(card.locator("tbody tr").first.locator("td").nth(1)).to_have_text("9")
 
 
 def test_nothing_to_show_takes_no_room(run: Run, mount: Callable[..., Locator]) -> None:
     view = mount(media(run))
-    assert not view.is_visible()
+    expect(view).to_be_hidden()
     log_all(0)
     view.page.evaluate("m => window.view.update(m)", media(run))
-    assert view.is_visible()
+    expect(view).to_be_visible()
     view.page.evaluate("() => window.view.destroy()")
-    assert view.page.locator(".mlw-media").count() == 0
+    expect(view.page.locator(".mlw-media")).to_have_count(0)
 
 
 def test_many_names_wait_until_they_are_asked_for(run: Run, mount: Callable[..., Locator]) -> None:
     for layer in range(40):
         log_histogram(f"layer {layer}", RANDOM.normal(size=10))
     view = mount(media(run))
-    assert view.locator("canvas").count() == 12
+    expect(view.locator("canvas")).to_have_count(12)
     view.get_by_role("button", name="Show all 40").click()
-    assert view.locator("canvas").count() == 40
+    expect(view.locator("canvas")).to_have_count(40)
 
 
 def test_names_are_text(run: Run, mount: Callable[..., Locator]) -> None:
@@ -207,7 +215,7 @@ def test_names_are_text(run: Run, mount: Callable[..., Locator]) -> None:
     log_confusion_matrix(odd, [odd], [odd])
     log_table(odd, [{odd: odd}])
     view = mount(media(run))
-    assert view.locator("img").count() == 1
+    expect(view.locator("img")).to_have_count(1)
     assert view.page.evaluate("window.bad") is None
 
 
@@ -230,24 +238,24 @@ def test_a_click_shows_one_image_as_large_as_it_is(run: Run, mount: Callable[...
     view.page.evaluate("data => { window.whole = data; }", base64.b64encode(whole.read_bytes()).decode())
     view.page.evaluate(READ, media(run))
     images = view.locator(".mlw-media-picture img")
-    assert images.evaluate_all("all => all.map(i => i.naturalWidth)") == [134, 8]
+    have_widths(images, [134, 8])
     images.first.click()
     view.page.wait_for_function("() => document.querySelector('.mlw-media img').naturalWidth === 400")
-    assert images.count() == 1
+    expect(images).to_have_count(1)
     assert view.page.evaluate("window.asked") == [f"media/{whole.name}"]
     view.page.keyboard.press("Enter")
-    assert images.evaluate_all("all => all.map(i => i.naturalWidth)") == [134, 8]
+    have_widths(images, [134, 8])
     view.page.evaluate("window.dead = true")
     images.nth(1).click()
-    assert images.count() == 1
-    assert view.locator("figcaption").nth(1).inner_text() == "second"
+    expect(images).to_have_count(1)
+    expect(view.locator("figcaption").nth(1)).to_have_text("second")
 
 
 def test_a_table_is_saved_whole(run: Run, mount: Callable[..., Locator]) -> None:
     log_table("worst ones", [{"x": 1}], step=3)
     view = mount(media(run))
     button = view.page.get_by_role("button", name="Download all rows")
-    assert not button.is_visible()
+    expect(button).to_be_hidden()
     view.page.evaluate("window.whole = btoa('{}')")
     view.page.evaluate(READ, media(run))
     with view.page.expect_download() as download:
@@ -256,4 +264,4 @@ def test_a_table_is_saved_whole(run: Run, mount: Callable[..., Locator]) -> None
     assert Path(download.value.path()).read_text() == "{}"
     view.page.evaluate("window.dead = true")
     button.click()
-    assert view.locator(".mlw-media-words").inner_text() == "The kernel is gone."
+    expect(view.locator(".mlw-media-words")).to_have_text("The kernel is gone.")

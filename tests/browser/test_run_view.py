@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.test_live_view import look
 
@@ -43,16 +44,13 @@ from mlwidgets.views.widget import RunView
 RunView(run("run-0"), run("run-1"))"""
 
 
-def value(chart: Locator) -> str:
-    return chart.locator(".mlw-chart-value").first.inner_text()
-
-
 def zoom_to(page: Page, chart: Locator, begin: float, end: float) -> None:
-    box = chart.locator(".u-over").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + begin * box["width"], box["y"] + 40)
+    """Drag over a part of the chart, once it stands still."""
+    plot = chart.locator(".u-over")
+    width = plot.evaluate("plot => plot.clientWidth")
+    plot.hover(position={"x": begin * width, "y": 40})
     page.mouse.down()
-    page.mouse.move(box["x"] + end * box["width"], box["y"] + 45, steps=4)
+    plot.hover(position={"x": end * width, "y": 45})
     page.mouse.up()
 
 
@@ -88,7 +86,7 @@ def test_a_closer_look_at_a_long_run(lab: Lab, page: Page) -> None:
     look(page, "zoomed")
     page.keyboard.press("0")
     view.locator(".mlw-toggle", has_text="Reset zoom").wait_for(state="hidden")
-    assert waves.get_attribute("aria-label").startswith("wave; wave: last ")  # type: ignore[union-attr]
+    expect(waves).to_have_attribute("aria-label", re.compile("^wave; wave: last "))
 
     # 150,000 lines: the end is there at once, any other line on demand, and few of them are elements.
     output = view.locator(".mlw-output")
@@ -102,9 +100,7 @@ def test_a_closer_look_at_a_long_run(lab: Lab, page: Page) -> None:
     page.keyboard.press("Enter")
     view.locator(".mlw-finder .mlw-hint", has_text="1 of 11").wait_for()
     page.keyboard.press("Shift+Enter")
-    found = output.locator(".mlw-current")
-    found.wait_for()
-    assert found.inner_text().strip() == "line 76549"
+    expect(output.locator(".mlw-current")).to_have_text("line 76549")
     look(page, "found")
     view.get_by_role("button", name="Follow").click()
     output.locator(".mlw-line", has_text="line 149999").wait_for()
@@ -118,13 +114,13 @@ def test_two_runs_beside_each_other(lab: Lab, page: Page) -> None:
     lab.command(page, "notebook:run-all-cells")
     view = page.locator(".mlw-run", has=page.locator(".mlw-runs"))
     view.locator(".mlw-chart canvas").wait_for()
-    assert view.locator(".mlw-runs .mlw-run-name").all_inner_texts() == ["run-0", "run-1"]
-    assert view.locator("thead th.mlw-differs").all_inner_texts() == ["lr"]
-    assert view.locator("td.mlw-differs").all_inner_texts() == ["0.001", "0.01"]
-    assert view.locator(".mlw-runs .mlw-chip").all_inner_texts() == ["epochs\n12"]
-    assert view.locator("td.mlw-best").count() == 1
-    assert view.locator(".mlw-chart-name").all_inner_texts() == ["loss"]
-    assert view.locator(".mlw-chart-value").count() == 4
+    expect(view.locator(".mlw-runs .mlw-run-name")).to_have_text(["run-0", "run-1"])
+    expect(view.locator("thead th.mlw-differs")).to_have_text(["lr"])
+    expect(view.locator("td.mlw-differs")).to_have_text(["0.001", "0.01"])
+    expect(view.locator(".mlw-runs .mlw-chip")).to_have_text(["epochs 12"], use_inner_text=True)
+    expect(view.locator("td.mlw-best")).to_have_count(1)
+    expect(view.locator(".mlw-chart-name")).to_have_text(["loss"])
+    expect(view.locator(".mlw-chart-value")).to_have_count(4)
     look(page, "two-runs")
 
     # What is below belongs to the run that is chosen; files and code can be taken home.
@@ -132,7 +128,7 @@ def test_two_runs_beside_each_other(lab: Lab, page: Page) -> None:
     view.get_by_role("tab", name="Parameters").click()
     view.locator(".mlw-pairs td", has_text=re.compile("^0.01$")).wait_for()
     page.keyboard.press("ArrowRight")
-    assert view.get_by_role("tab", name="Code").get_attribute("aria-selected") == "true"
+    expect(view.get_by_role("tab", name="Code")).to_have_attribute("aria-selected", "true")
     with page.expect_download() as code:
         view.get_by_role("button", name="Download code").click()
     assert code.value.suggested_filename == "run-1.py"
@@ -147,4 +143,4 @@ def test_two_runs_beside_each_other(lab: Lab, page: Page) -> None:
     box.uncheck()
     view.get_by_role("button", name="Show", exact=True).click()
     page.locator(".mlw-name", has_text=re.compile("^run-0$")).last.wait_for()
-    assert page.locator(".mlw-runs").count() == 0
+    expect(page.locator(".mlw-runs")).to_have_count(0)

@@ -76,7 +76,8 @@ function missing(picture: Picture, side: number): HTMLElement {
 export class ImageCard extends Card<Track<ImageStep>> {
   private readonly strip = element('div', 'mlw-media-strip');
   private only: number | null = null;
-  private whole: string | null = null;
+  /** The image as large as it is, once it was read. */
+  private whole: { readonly file: string; readonly url: string } | null = null;
 
   constructor(
     track: Track<ImageStep>,
@@ -95,33 +96,43 @@ export class ImageCard extends Card<Track<ImageStep>> {
   protected override draw(): void {
     const step = this.shown;
     if (!step) return;
-    this.forget();
     if (this.only !== null && this.only >= step.images.length) this.only = null;
     drawImages(this.strip, step, this.only, (index) => {
       this.only = this.only === null ? index : null;
       this.draw();
     });
     const large = this.only === null ? undefined : step.images[this.only];
-    if (large && (large.src === null || Math.max(large.width ?? 0, large.height ?? 0) > PREVIEW)) void this.sharpen(large);
+    if (this.whole && this.whole.file === large?.file) this.showWhole(this.whole.url);
+    else {
+      this.forget();
+      const reduced = large && (large.src === null || Math.max(large.width ?? 0, large.height ?? 0) > PREVIEW);
+      if (reduced) void this.sharpen(large.file);
+    }
   }
 
   /** Put the image itself in the place of its preview. */
-  private async sharpen(picture: Picture): Promise<void> {
-    const kind = /\.(\w+)$/.exec(picture.file)?.[1] ?? 'png';
+  private async sharpen(file: string): Promise<void> {
+    const kind = /\.(\w+)$/.exec(file)?.[1] ?? 'png';
     try {
-      const data = await this.readFile?.(picture.file);
-      if (data === undefined || this.only === null || this.shown?.images[this.only] !== picture) return;
+      const data = await this.readFile?.(file);
+      // Meanwhile the run may have logged more, and the reader gone on to another image.
+      if (data === undefined || this.only === null || this.shown?.images[this.only]?.file !== file) return;
+      this.forget();
       const type = { svg: 'image/svg+xml', jpg: 'image/jpeg' }[kind] ?? `image/${kind}`;
-      this.whole = URL.createObjectURL(new Blob([data as BlobPart], { type }));
-      const image = this.strip.querySelector('img');
-      if (image) image.src = this.whole;
+      this.whole = { file, url: URL.createObjectURL(new Blob([data as BlobPart], { type })) };
+      this.showWhole(this.whole.url);
     } catch {
       // Nobody answers: the preview stays.
     }
   }
 
+  private showWhole(url: string): void {
+    const image = this.strip.querySelector('img');
+    if (image) image.src = url;
+  }
+
   private forget(): void {
-    if (this.whole) URL.revokeObjectURL(this.whole);
+    if (this.whole) URL.revokeObjectURL(this.whole.url);
     this.whole = null;
   }
 }
