@@ -16,6 +16,8 @@ export class Refused extends Error {
 
 export interface Page {
   readonly total: number;
+  /** What to ask for the next page with; null with the last. */
+  readonly cursor: string | null;
   readonly runs: readonly Summary[];
 }
 

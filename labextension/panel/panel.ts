@@ -157,6 +157,19 @@ export class RunPanel {
     this.update();
   }
 
+  /** The run in whose row the user is. */
+  active(): Summary | null {
+    return this.grid.active();
+  }
+
+  ticked(): readonly Summary[] {
+    return this.grid.tickedRuns();
+  }
+
+  compareTicked(): void {
+    if (!this.compare.disabled) this.compare.click();
+  }
+
   get query(): Query {
     return this.filters.query;
   }

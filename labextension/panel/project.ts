@@ -217,14 +217,14 @@ export class Project {
     let count = 0;
     let after: string | undefined;
     for (;;) {
-      const { total, runs } = await this.api.runs(store, after === undefined ? FIRST : PAGE, after);
+      const { total, cursor, runs } = await this.api.runs(store, after === undefined ? FIRST : PAGE, after);
       if (!current()) return;
       this.totals.set(store, total);
       this.total = this.stores.reduce((sum, one) => sum + (this.totals.get(one.store) ?? 0), 0);
       for (const run of runs) there.add(keyOf(run));
       this.put(runs.filter((run) => !this.newer.has(keyOf(run))));
       count += runs.length;
-      after = runs.at(-1)?.id;
+      after = cursor ?? undefined;
       if (this.status !== 'live' && this.stream.connected) this.say('live', '');
       if (after === undefined || count >= Math.min(total, this.wanted)) return;
     }

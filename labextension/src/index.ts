@@ -5,6 +5,10 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 
 import { RUN_MIME } from '../views/index.ts';
 import { hostFinder } from './host.ts';
+import { notebook } from './panel/notebook.ts';
+import { notify } from './panel/notify.ts';
+import { sidebar } from './panel/sidebar.ts';
+import { status } from './panel/status.ts';
 import { RunRenderer } from './renderer.ts';
 
 /** Before the widget's own renderer (-10), which shows nothing without its kernel. */
@@ -29,4 +33,4 @@ const runs = {
   },
 };
 
-export default runs;
+export default [runs, sidebar, notebook, status, notify];

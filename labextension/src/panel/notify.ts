@@ -1,0 +1,48 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Notification as Toast } from '@jupyterlab/apputils';
+import { ISettingRegistry, type ISettings } from '@jupyterlab/settingregistry';
+import { ITranslator } from '@jupyterlab/translation';
+
+import { keyOf, type Summary } from '../../panel/model.ts';
+import { formatTook } from '../../views/format.ts';
+import { sharedProject } from './shared.ts';
+import { SETTINGS } from './sidebar.ts';
+import { wordsOf } from './translation.ts';
+
+export const notify = {
+  id: 'mlwidgets:notify',
+  description: 'Says when a run has ended: in JupyterLab, and by the browser while nobody looks at the page.',
+  autoStart: true,
+  optional: [ISettingRegistry, ITranslator],
+  activate: async (app: JupyterFrontEnd, registry: ISettingRegistry | null, translator: ITranslator | null): Promise<void> => {
+    const words = wordsOf(translator);
+    const project = sharedProject(app);
+    const settings: ISettings | undefined = await registry?.load(SETTINGS).catch(() => undefined);
+    const wants = (name: string): boolean => settings?.composite[name] !== false;
+    const open = (run: Summary): void => {
+      void app.commands.execute('mlwidgets:open-run', { store: run.store, runs: [run.id], name: run.name });
+    };
+    const inBrowser = 'Notification' in window;
+    project.onEnd((run) => {
+      const message = words.__('%1 %2 after %3', run.name, run.state, formatTook((run.ended ?? project.now) - (run.started ?? run.submitted)));
+      if (wants('notifications')) {
+        const good = run.state === 'finished' || run.state === 'stopped';
+        const actions = [{ label: words.__('Open'), callback: () => { open(run); } }];
+        if (inBrowser && wants('browserNotifications') && Notification.permission === 'default') {
+          // Browsers ask their user only in answer to a click.
+          actions.push({ label: words.__('Tell me outside JupyterLab too'), callback: () => { void Notification.requestPermission(); } });
+        }
+        Toast.emit(message, good ? 'success' : 'warning', { autoClose: good ? 8000 : false, actions });
+      }
+      if (inBrowser && wants('browserNotifications') && Notification.permission === 'granted' && !document.hasFocus()) {
+        // Several pages of one server say it once: the tag is the same.
+        const shown = new Notification(message, { tag: keyOf(run), body: run.cause ?? run.notebook ?? '' });
+        shown.onclick = () => {
+          window.focus();
+          open(run);
+          shown.close();
+        };
+      }
+    });
+  },
+};
