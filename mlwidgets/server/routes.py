@@ -12,6 +12,7 @@ import mlwidgets
 from mlwidgets.runs.annotations import annotate
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.trash import delete, restore
+from mlwidgets.server.channels import to_json
 from mlwidgets.server.handler import Handler
 from mlwidgets.server.listing import Row
 
@@ -19,6 +20,7 @@ MOST_RUNS = 5000
 AT_ONCE = 250
 """Rows that are read and sent before the event loop goes on."""
 MOST_FOLDERS = 50
+MOST_SPARKLINES = 200
 
 
 class Info(Handler):
@@ -159,6 +161,44 @@ class Restore(Handler):
         return listing.row(run_id)
 
 
+class Bundle(Handler):
+    """What a notebook keeps of a run."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        """Send the MIME bundle; of a run that goes on it shows this moment."""
+        text = await self.service.call(self._bundle, run_id)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(text)
+
+    def _bundle(self, run_id: str) -> str:
+        from mlwidgets.views.static import bundle
+
+        listing = self.service.stores.listing(self.store)
+        return to_json(bundle(Run(listing.folder(run_id).path)))
+
+
+class Sparklines(Handler):
+    """One metric of many runs, as small as can be."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send few points of ``metric`` of each of the runs ``ids`` that has it."""
+        ids = [one for one in self.get_query_argument("ids", "", strip=False).split(",") if one]
+        if len(ids) > MOST_SPARKLINES:
+            raise web.HTTPError(400, f"at most {MOST_SPARKLINES} runs at once")
+        metric = self.get_query_argument("metric", strip=False)
+        self.reply({"sparklines": await self.service.call(self._read, ids, metric)})
+
+    def _read(self, ids: list[str], metric: str) -> dict[str, Any]:
+        listing = self.service.stores.listing(self.store)
+        known = set(listing.names())
+        lines = {one: self.service.sparklines.read(listing.store.runs / one, metric) for one in ids if one in known}
+        return {run_id: line for run_id, line in lines.items() if line is not None}
+
+
 class Slots(Handler):
     """The machine."""
 
@@ -181,5 +221,7 @@ ROUTES = [
     (f"{API}/runs/{ONE}", OneRun),
     (f"{API}/runs/{ONE}/stop", Stop),
     (f"{API}/runs/{ONE}/restore", Restore),
+    (f"{API}/runs/{ONE}/bundle", Bundle),
+    (f"{API}/sparklines", Sparklines),
     (f"{API}/slots", Slots),
 ]

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from mlwidgets.server.channels import Channels
 from mlwidgets.server.hub import Hub
+from mlwidgets.server.sparklines import Sparklines
 from mlwidgets.server.stores import Stores
 
 WORKERS = 8
@@ -35,6 +36,7 @@ class Service:
         self.read_only = read_only
         self.stores = Stores(root)
         self.threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="mlwidgets")
+        self.sparklines = Sparklines()
         self.hub = Hub(self.stores)
         self.channels = Channels(self.call)
 

@@ -25,7 +25,7 @@ CALM = 0.2
 RECENT = 120.0
 """Seconds: whoever begins to watch is told of what ended this long ago, and may have asked for the list before."""
 SHARE, LONGEST = 4, 0.5
-"""The thread waits this many times as long as its last look took, but no more than these seconds: no core is kept busy."""
+"""The thread waits this many times as long as its last look took, at most these seconds: no core is kept busy."""
 RETRY = 2.0
 """Seconds after which a store that could not be opened is tried again."""
 
