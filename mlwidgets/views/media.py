@@ -13,6 +13,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.media import ConfusionMatrix, Histogram, Image, Logged, Table, read_media
 from mlwidgets.views.bins import grid, rebin
 from mlwidgets.views.format import json_number
+from mlwidgets.views.thumbnail import thumbnail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,8 @@ MOST_COLUMNS = 40
 LONGEST_CELL = 200
 LARGEST_IMAGE = 300_000
 """Bytes of a file that is shown as it is where there is no preview."""
+LARGEST_THUMBNAIL = 60_000
+"""Characters of what is shown of a larger one."""
 _MIME = {
     "png": "image/png",
     "jpg": "image/jpeg",
@@ -40,6 +43,7 @@ _MIME = {
     "svg": "image/svg+xml",
 }
 _KINDS = {Histogram: "histograms", Image: "images", ConfusionMatrix: "matrices", Table: "tables"}
+_PICTURES = frozenset({"images", "tables"})
 
 
 def media(run: Run, budget: int = BUDGET) -> dict[str, Any]:
@@ -93,7 +97,7 @@ class MediaFeed:
         self._folder = RunFolder(run.path)
         self._offset = 0
         self._tracks: dict[tuple[str, str], _Track] = {}
-        self._files: dict[Path, Any] = {}
+        self._files: dict[Any, Any] = {}
         self._due = 0.0
         self.shown: dict[str, Any] | None = None
         """What `changes` returned last."""
@@ -121,8 +125,8 @@ class MediaFeed:
         """Return the tracks of each kind: ``histograms``, ``images``, ``matrices``, ``tables``.
 
         Each has a name, how many were ``logged`` and those ``steps`` that fit into `budget` bytes: the latest, the
-        first, and ever finer between them. Of images and tables the latest is always there, if need be without
-        its pixels or most of its rows. ``hidden`` counts the names that are left out.
+        first, and ever finer between them. Of images and tables the latest is always there, if need be smaller,
+        without its pixels, or with its first rows alone. ``hidden`` counts the names that are left out.
         """
         records, self._offset = read_media(self._folder.media, self._folder.media_files, self._offset)
         for record in records:
@@ -130,27 +134,37 @@ class MediaFeed:
             self._tracks.setdefault((kind, record.name), _Track(record.name)).add(record)
         chosen = [_Choice(kind, track) for (kind, _), track in self._tracks.items()]
         files, self._files = self._files, {}
-        rest = {"pictures": budget // 2, "figures": budget // 2}
+        rest = {"pictures": budget // 2 - self._latest_pictures(chosen, budget // 2, files), "figures": budget // 2}
         for rank in range(max((len(choice.order) for choice in chosen), default=0)):
             for choice in chosen:
-                pool = "pictures" if choice.kind in {"images", "tables"} else "figures"
-                if rank >= len(choice.order) or (rest[pool] <= 0 and (rank or pool == "figures")):
+                pool = "pictures" if choice.kind in _PICTURES else "figures"
+                if rank >= len(choice.order) or choice.order[rank] in choice.steps or rest[pool] <= 0:
                     continue
                 step = self._step(choice, choice.groups[choice.order[rank]], files)
-                if _weight(step) > rest[pool]:
-                    if rank or pool == "figures":
-                        rest[pool] = 0
-                        continue
-                    _shorten(step, rest[pool])
                 rest[pool] -= _weight(step)
-                choice.steps[choice.order[rank]] = step
+                if rest[pool] >= 0:
+                    choice.steps[choice.order[rank]] = step
         shown: dict[str, Any] = {kind: [] for kind in _KINDS.values()}
         for choice in chosen:
             if choice.steps:
                 shown[choice.kind].append(choice.entry())
         return {**shown, "hidden": sum(not choice.steps for choice in chosen)}
 
-    def _step(self, choice: _Choice, group: list[Any], files: dict[Path, Any]) -> dict[str, Any]:
+    def _latest_pictures(self, chosen: list[_Choice], room: int, files: dict[Any, Any]) -> int:
+        """Choose the latest of each name, shortened to its fair share of the room; return what they weigh."""
+        latest = [(choice, choice.groups[-1]) for choice in chosen if choice.kind in _PICTURES]
+        steps = [(self._step(choice, group, files), choice, group) for choice, group in latest]
+        taken = 0
+        # The light ones come first: what they need not of their share is for the others.
+        for place, (step, choice, group) in enumerate(sorted(steps, key=lambda one: _weight(one[0]))):
+            share = max(0, room - taken) // (len(steps) - place)
+            if _weight(step) > share:
+                self._shorten(step, group, share, files)
+            taken += _weight(step)
+            choice.steps[choice.order[0]] = step
+        return taken
+
+    def _step(self, choice: _Choice, group: list[Any], files: dict[Any, Any]) -> dict[str, Any]:
         first = group[0]
         step: dict[str, Any] = {"step": first.step, "time": first.time}
         if choice.kind == "histograms":
@@ -164,10 +178,10 @@ class MediaFeed:
         self._files[first.path] = files[first.path]
         return {**step, **files[first.path], "file": self._relative(first.path)}
 
-    def _image(self, image: Image, files: dict[Path, Any]) -> dict[str, Any]:
+    def _image(self, image: Image, files: dict[Any, Any]) -> dict[str, Any]:
         path = image.preview or image.path
         if path not in files or files[path] is None:
-            files[path] = _data_url(path)
+            files[path] = _data_url(path) or thumbnail(path, LARGEST_THUMBNAIL)
         self._files[path] = files[path]
         return {
             "src": files[path],
@@ -178,18 +192,23 @@ class MediaFeed:
             "file": self._relative(image.path),
         }
 
+    def _shorten(self, step: dict[str, Any], group: list[Any], room: int, files: dict[Any, Any]) -> None:
+        """Leave the images that fit, the others smaller or only what is said of them; of a table the first rows."""
+        if "rows" in step:
+            step["rows"] = step["rows"][:FEWEST_ROWS]
+        shown = step.get("images", [])
+        for place, image in enumerate(shown):
+            share = max(0, room) // (len(shown) - place)
+            if _weight(image) > share and image["src"] is not None:
+                path = group[place].preview or group[place].path
+                limit = share - (_weight(image) - len(image["src"]))
+                key = (path, limit)
+                image["src"] = files[key] if key in files else thumbnail(path, limit)
+                self._files[key] = image["src"]
+            room -= _weight(image)
+
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._folder.path))
-
-
-def _shorten(step: dict[str, Any], room: int) -> None:
-    """Leave the images that fit and what is said about the others, and of a table the first rows."""
-    if "rows" in step:
-        step["rows"] = step["rows"][:FEWEST_ROWS]
-    for image in step.get("images", []):
-        room -= _weight(image)
-        if room < 0:
-            image["src"] = None
 
 
 def _spread(count: int) -> list[int]:

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 MOST_CHARTS = 24
 MOST_BUCKETS = 400
 """Pairs of extremes of all lines of all charts together, as long as each keeps `FEWEST_BUCKETS`."""
-FEWEST_BUCKETS = 25
+FEWEST_BUCKETS = 12
+FEWEST_CHARTS = 2
+MOST_ROWS = 400
+"""Metrics without a chart that are named with their last values."""
 OUTPUT_LINES = 100
 OPEN_LINES = 15
 """Lines of output that are open to view; those before them are folded away."""
@@ -40,8 +43,18 @@ SHOWN = ("text/html", "text/markdown", "image/svg+xml", *IMAGES, "text/latex")
 """What is shown of a display, the first that it has."""
 
 
-def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None) -> str:
-    """Return a run as it was when `snapshot` was taken, at `now` (Unix seconds), with its media if there are any."""
+def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None, scale: float = 1.0) -> str:
+    """Return a run as HTML.
+
+    Parameters
+    ----------
+    now
+        When `snapshot` was taken, Unix seconds.
+    media
+        What `mlwidgets.views.media` gave of the run.
+    scale
+        Of the detail that a page has at most; the smaller it is, the fewer and the coarser are the charts.
+    """
     header = snapshot.header
     ended = header["ended"] is not None
     parts = [
@@ -49,7 +62,7 @@ def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None) ->
         _cause(header),
         _chips(header),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
-        _charts(snapshot.series, ended=ended),
+        _charts(snapshot.series, scale, ended=ended),
         media_page(media or {}),
         _error(header["error"]),
         *(_display(display) for display in snapshot.displays),
@@ -100,16 +113,17 @@ def _chip(key: str, value: str, style: str) -> str:
     return f'<span style="{style}"><span style="{MUTED}">{escape(key)}</span> {escape(value)}</span>'
 
 
-def _charts(all_series: Sequence[Series], *, ended: bool) -> str:
+def _charts(all_series: Sequence[Series], scale: float, *, ended: bool) -> str:
     if not all_series:
         return "" if ended else f'<div style="margin-top:10px;font-size:12px;{MUTED}">No metrics yet.</div>'
     every = charts(all_series)
-    shown, rest = every[:MOST_CHARTS], every[MOST_CHARTS:]
-    buckets = max(FEWEST_BUCKETS, min(svg.BUCKETS, MOST_BUCKETS // max(1, sum(len(one.lines) for one in shown))))
+    most = max(FEWEST_CHARTS, round(MOST_CHARTS * scale))
+    shown, rest = every[:most], every[most:]
+    lines = max(1, sum(len(one.lines) for one in shown))
+    buckets = max(FEWEST_BUCKETS, min(svg.BUCKETS, round(MOST_BUCKETS * scale) // lines))
     drawn = "".join(_chart(one, len(shown), buckets) for one in shown)
-    return (
-        f'<div style="margin:10px -16px 0 0">{drawn}</div>{_table([line.series for one in rest for line in one.lines])}'
-    )
+    table = _table([line.series for one in rest for line in one.lines], round(MOST_ROWS * scale))
+    return f'<div style="margin:10px -16px 0 0">{drawn}</div>{table}'
 
 
 def _chart(chart: Chart, charts_shown: int, buckets: int) -> str:
@@ -136,11 +150,12 @@ def _chart(chart: Chart, charts_shown: int, buckets: int) -> str:
     return f'<div style="{box}">{head}{image}</div>'
 
 
-def _table(series: Sequence[Series]) -> str:
+def _table(series: Sequence[Series], most: int) -> str:
     if not series:
         return ""
-    rows = "".join(f"<tr><td>{escape(one.name)}</td><td>{fmt.number(one.last)}</td></tr>" for one in series)
-    return f"<details><summary>{len(series)} more metrics</summary><table>{rows}</table></details>"
+    rows = "".join(f"<tr><td>{escape(one.name)}</td><td>{fmt.number(one.last)}</td></tr>" for one in series[:most])
+    rest = f"<tr><td>and {len(series) - most} more</td></tr>" if len(series) > most else ""
+    return f"<details><summary>{len(series)} more metrics</summary><table>{rows}{rest}</table></details>"
 
 
 def _error(traceback: str | None) -> str:

@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.folder import write_whole
 from mlwidgets.views import format as fmt
-from mlwidgets.views.groups import Chart, charts
+from mlwidgets.views.groups import Chart, Line, charts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from mlwidgets.runs.run import Run
 
 NAME = "picture.png"
 PATIENCE = 20.0
 """Seconds that a caller waits for the drawing process at most."""
-MOST_CHARTS = 12
+EFFORTS = ((12, False), (12, True), (6, True), (2, True))
+"""Charts at most, and whether noise is drawn as a band: the first with which the picture is light."""
 BUCKETS = 400
+BAND = 60
+"""Points of a band's edge: between them noise is as good as filled."""
 DPI = 110
 MOST_BYTES = 24_000
 
@@ -65,45 +69,52 @@ def picture(run: Run, patience: float = PATIENCE) -> bytes | None:
 
 
 def draw(run: Run) -> bytes | None:
-    """Draw header and charts with matplotlib; None if the run has no metrics."""
+    """Draw header and charts with matplotlib, as many as fit into a light picture; None if the run has no metrics."""
     import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     from mlwidgets.views.data import read_header, read_series, seconds
 
     header, found = read_header(run), charts(read_series(run, BUCKETS))
     if not found:
         return None
-    shown = found[:MOST_CHARTS]
-    columns = min(3, len(shown))
-    rows = -(-len(shown) // columns)
+    title = f"{header['name']}   {header['state']}, {fmt.took(seconds(header, time.time()))}"
     style: Any = {"font.family": "sans-serif", "font.size": 8, "text.parse_math": False, "path.simplify": False}
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(style)
-        figure = Figure(figsize=(9.0, (2.2 if columns < 3 else 1.75) * rows + 0.42), dpi=DPI, facecolor="white")
-        FigureCanvasAgg(figure)
-        figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.05)
-        state = header["state"]
-        elapsed = fmt.took(seconds(header, time.time()))
-        figure.suptitle(f"{header['name']}   {state}, {elapsed}", x=0.01, ha="left", fontsize=9.5, fontweight="bold")
-        grid = figure.subplots(rows, columns, squeeze=False)
-        for index, axes in enumerate(grid.flat):
-            if index < len(shown):
-                _draw_chart(axes, shown[index])
-            else:
-                axes.set_axis_off()
-        return _small_png(figure)
+        for most, band in EFFORTS:
+            figure = _figure(title, found[:most], band=band)
+            png = _small_png(figure, 1.0, 0.75)
+            if len(png) <= MOST_BYTES:
+                return png
+        return _small_png(figure, 0.5)
 
 
-def _small_png(figure: Any) -> bytes:
-    """Return the figure with few colours, and coarser where a notebook would grow too much by it."""
+def _figure(title: str, shown: list[Chart], *, band: bool) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(9.0, (2.2 if columns < 3 else 1.75) * rows + 0.42), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.05)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+    for index, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        if index < len(shown):
+            _draw_chart(axes, shown[index], band=band)
+        else:
+            axes.set_axis_off()
+    return figure
+
+
+def _small_png(figure: Figure, *scales: float) -> bytes:
+    """Return the figure with few colours, at the first scale at which it is light; else at the last."""
     from PIL import Image
 
-    for dpi in (DPI, 0.75 * DPI, 0.5 * DPI):
+    for scale in scales:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=dpi)
+        figure.savefig(buffer, format="png", dpi=scale * DPI)
         drawn = Image.open(buffer).convert("RGB").quantize(48, dither=Image.Dither.NONE)
         buffer = io.BytesIO()
         drawn.save(buffer, "png", optimize=True)
@@ -112,11 +123,14 @@ def _small_png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_chart(axes: Axes, chart: Chart) -> None:
+def _draw_chart(axes: Axes, chart: Chart, *, band: bool) -> None:
     import numpy as np
 
     for line in chart.lines:
         series = line.series
+        if band and series.low is not None and len(series.values) > 2 * BAND:
+            _draw_band(axes, line)
+            continue
         values = np.where(np.isfinite(series.values), series.values, np.nan)
         look: Any = {"color": line.colour, "linewidth": 1.3, "marker": "o", "markersize": 2.6}
         axes.plot(series.steps, values, label=line.label, markevery=_dots(values), **look)
@@ -134,6 +148,23 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
     y_ticks = fmt.ticks(*axes.get_ylim(), 4)
     axes.set_xticks(x_ticks, fmt.tick_labels(x_ticks))
     axes.set_yticks(y_ticks, fmt.tick_labels(y_ticks))
+
+
+def _draw_band(axes: Axes, line: Line) -> None:
+    """Draw between what lies lowest and highest of neighbouring values, and their mean."""
+    import numpy as np
+
+    series = line.series
+    groups = np.array_split(np.flatnonzero(np.isfinite(series.values)), BAND)
+    steps, lows, highs, means = np.array(
+        [
+            (series.steps[g].mean(), series.values[g].min(), series.values[g].max(), np.nanmean(series.means[g]))
+            for g in groups
+            if len(g)
+        ]
+    ).T
+    axes.fill_between(steps, lows, highs, color=line.colour, alpha=0.3, linewidth=0)
+    axes.plot(steps, means, label=line.label, color=line.colour, linewidth=1.3)
 
 
 def _dots(values: object) -> list[int]:

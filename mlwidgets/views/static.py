@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.views import terminal
 from mlwidgets.views.data import Output, Series, Snapshot, read_header, snapshot
 from mlwidgets.views.media import media
 from mlwidgets.views.page import page, page_mime, text_of
@@ -17,20 +20,31 @@ from mlwidgets.views.summary import summary
 if TYPE_CHECKING:
     from mlwidgets.runs.displays import Display
     from mlwidgets.runs.run import Run
+    from mlwidgets.views.terminal import Span
 
 MIME = "application/vnd.mlwidgets.run+json"
 FORMAT = 2
 """Raised when a reader of an older bundle could misread a newer one."""
+BUDGET = 95_000
+"""Bytes of a bundle as JSON, beside what the user's own displays take."""
 MOST_POINTS = 1000
-"""Of all metrics of all runs together; what a bundle weighs depends on it."""
+"""Of all metrics of all runs together, where there is room for so many."""
+FEWEST_POINTS = 4
+MOST_SERIES = 200
+"""Metrics of a run whose numbers are kept, where there is room for so many."""
 MOST_OF_ONE = 500
 SYSTEM_POINTS = 240
 OUTPUT_LINES = 150
 OUTPUT_CHARACTERS = 8000
+ERROR_CHARACTERS = 8000
+LEAST = 0.01
+"""Below this scale nothing more is left out."""
+TEXT_SERIES = 40
+"""Metrics that the plain text names."""
 MOST_CODE = 4000
 MOST_FILES = 50
 MEDIA_BYTES = 12_000
-"""Of histograms, images, confusion matrices and tables, about; the page holds them once more."""
+"""Of histograms, images, confusion matrices and tables, about, where there is room; the page holds them once more."""
 OWN_FACTS = frozenset({"Notebook", "Directory", "Interpreter", "Host", "User"})
 """Facts that are nobody's business to whom the notebook is passed on."""
 
@@ -47,35 +61,80 @@ def bundle(*runs: Run, patience: float = PATIENCE) -> dict[str, Any]:
     """
     # Taken before anything is read: of two bundles the one with the later time knows more.
     now = time.time()
-    shown = [media(run, MEDIA_BYTES // len(runs)) for run in runs]
-    data = _bundle([snapshot(run) for run in runs], shown, now)
-    if len(runs) == 1 and runs[0].ended and (png := picture(runs[0], patience)):
-        data["image/png"] = base64.b64encode(png).decode()
-    return data
+    png = picture(runs[0], patience) if len(runs) == 1 and runs[0].ended else None
+    image = {"image/png": base64.b64encode(png).decode()} if png else {}
+    shots = [_shortened(snapshot(run), len(runs)) for run in runs]
+    room = BUDGET + sum(_size(_display(one)) + _size(one.data) for shot in shots for one in shot.displays)
+    scale = 1.0
+    while True:
+        shown = [media(run, round(min(1, 2 * scale) * MEDIA_BYTES) // len(runs)) for run in runs]
+        data = {**_bundle(shots, shown, now, scale), **image}
+        size = _size(data)
+        if size <= room or scale < LEAST:
+            return data
+        scale *= max(0.3, 0.9 * room / size)
 
 
 def first_bundle(*runs: Run) -> dict[str, Any]:
     """Return what is known of runs without reading anything long."""
-    return _bundle(
-        [Snapshot(read_header(run), [], Output([], cut=False), []) for run in runs], [{}] * len(runs), time.time()
-    )
+    shots = [Snapshot(read_header(run), [], Output([], cut=False), []) for run in runs]
+    return _bundle(shots, [{}] * len(runs), time.time(), 1.0)
 
 
-def _bundle(shots: Sequence[Snapshot], shown: Sequence[dict[str, Any]], now: float) -> dict[str, Any]:
-    numbers = [{**_numbers(shot, len(shots)), "media": one} for shot, one in zip(shots, shown, strict=True)]
+def _size(value: Any) -> int:
+    return len(json.dumps(value))
+
+
+def _shortened(shot: Snapshot, runs: int) -> Snapshot:
+    """Return what a notebook keeps of a run beside numbers, displays and media: the end of the output and so on."""
+    lines = shot.output.lines[-OUTPUT_LINES:]
+    most = OUTPUT_CHARACTERS // runs
+    while len(lines) > 1 and sum(len(text) for line in lines for text, _ in line) > most:
+        lines = lines[len(lines) // 4 or 1 :]
+    whole = len(lines) == len(shot.output.lines)
+    lines = [_cut(line, most) for line in lines]
+    header = shot.header
+    if header["error"]:
+        header = {**header, "error": _ends(header["error"], ERROR_CHARACTERS)}
+    return replace(shot, header=header, output=Output(lines, cut=shot.output.cut or not whole))
+
+
+def _ends(text: str, most: int) -> str:
+    """Return a long text's first lines and, three times as many, its last ones."""
+    if len(text) <= most:
+        return text
+    first, last = text[: most // 4].rpartition("\n")[0], text[-most * 3 // 4 :].partition("\n")[2]
+    return f"{first}\n[…]\n{last}"
+
+
+def _cut(line: list[Span], most: int) -> list[Span]:
+    """Return the beginning of a line."""
+    kept, room = [], most
+    for text, style in line:
+        if room > 0:
+            kept.append((text[:room], style))
+        room -= len(text)
+    return kept
+
+
+def _bundle(shots: Sequence[Snapshot], shown: Sequence[dict[str, Any]], now: float, scale: float) -> dict[str, Any]:
+    """Return the bundle, with less detail the smaller `scale` is; 1 is all that a bundle ever has."""
+    numbers = [{**_numbers(shot, scale / len(shots)), "media": one} for shot, one in zip(shots, shown, strict=True)]
     return {
         MIME: {"format": FORMAT, "time": round(now, 3), "runs": numbers},
-        "text/html": "".join(page(shot, now, one) for shot, one in zip(shots, shown, strict=True)),
-        "text/plain": "\n".join(summary(shot, now) for shot in shots),
+        "text/html": "".join(page(shot, now, one, scale / len(shots)) for shot, one in zip(shots, shown, strict=True)),
+        "text/plain": "\n".join(summary(shot, now, round(TEXT_SERIES * scale)) for shot in shots),
     }
 
 
-def _numbers(shot: Snapshot, runs: int) -> dict[str, Any]:
+def _numbers(shot: Snapshot, scale: float) -> dict[str, Any]:
+    kept = shot.series[: max(1, round(MOST_SERIES * scale))]
     return {
         "header": shot.header,
-        "series": list(_series(shot.series, MOST_POINTS // runs)),
-        "system": list(_series(shot.system, SYSTEM_POINTS // runs)),
-        "output": _output(shot.output),
+        "series": list(_series(kept, round(MOST_POINTS * scale))),
+        "hidden": len(shot.series) - len(kept),
+        "system": list(_series(shot.system, round(SYSTEM_POINTS * scale))),
+        "output": {"text": terminal.ansi(shot.output.lines), "cut": shot.output.cut},
         "displays": [_display(one) for one in shot.displays],
         "details": _details(shot.details or {}),
     }
@@ -85,7 +144,7 @@ def _series(every: Sequence[Series], points: int) -> Iterable[dict[str, Any]]:
     """Yield the metrics with steps and times (milliseconds) as differences, which take little room."""
     from mlwidgets.views.reduce import extremes
 
-    most = max(20, min(MOST_OF_ONE, points // max(1, len(every))))
+    most = max(FEWEST_POINTS, min(MOST_OF_ONE, points // max(1, len(every))))
     for one in every:
         keep = extremes(one.values, most // 2)
         columns = {
@@ -105,15 +164,6 @@ def _differences(column: Any) -> list[int]:
 
 def _brief(column: Any, digits: int) -> list[float | None]:
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in column.tolist()]
-
-
-def _output(output: Output) -> dict[str, Any]:
-    from mlwidgets.views import terminal
-
-    lines = output.lines[-OUTPUT_LINES:]
-    while len(lines) > 1 and sum(len(text) for line in lines for text, _ in line) > OUTPUT_CHARACTERS:
-        lines = lines[len(lines) // 4 or 1 :]
-    return {"text": terminal.ansi(lines), "cut": output.cut or len(lines) < len(output.lines)}
 
 
 def _display(display: Display) -> dict[str, Any]:

@@ -13,10 +13,20 @@ if TYPE_CHECKING:
     from mlwidgets.views.data import Snapshot
 
 LAST_LINES = 10
+LONGEST_LINE = 500
+"""Characters."""
 
 
-def summary(snapshot: Snapshot, now: float) -> str:
-    """Return state, time, parameters, metrics, what the machine was used for last, and the last lines of the output."""
+def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
+    """Return state, time, parameters, metrics, what the machine was used for last, and the last lines of the output.
+
+    Parameters
+    ----------
+    now
+        Unix seconds at which the snapshot was taken.
+    most
+        How many metrics are named; all if None.
+    """
     header = snapshot.header
     state = header["state"]
     elapsed = fmt.took(seconds(header, now)) if header["ended"] else fmt.clock(seconds(header, now))
@@ -32,13 +42,15 @@ def summary(snapshot: Snapshot, now: float) -> str:
     if header["note"]:
         text.append(f"  {header['note']}")
     width = max((len(one.name) for one in snapshot.series), default=0)
-    for one in snapshot.series:
+    for one in snapshot.series[:most]:
         line = f"  {one.name:<{width}}  {fmt.number(one.last):>9}"
         text.append(f"{line}   lowest {fmt.number(one.low)}, highest {fmt.number(one.high)}, step {one.last_step}")
+    if most is not None and len(snapshot.series) > most:
+        text.append(f"  {len(snapshot.series) - most} more metrics")
     if snapshot.system:
         text.append("  last sample: " + ", ".join(_used(one.name, one.last) for one in snapshot.system))
     text += [f"  not notified: {problem}" for problem in header["unnotified"]]
-    last = terminal.plain(snapshot.output.lines[-LAST_LINES:])
+    last = "\n".join(line[:LONGEST_LINE] for line in terminal.plain(snapshot.output.lines[-LAST_LINES:]).split("\n"))
     if last:
         text.append("  " + last.replace("\n", "\n  "))
     return "\n".join(text)

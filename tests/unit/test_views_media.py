@@ -214,7 +214,8 @@ def test_bounded_whatever_was_logged(run: Run, budget: int) -> None:
     assert weight(shown) < budget * 1.1 + 12_000
     (latest,) = (track["steps"][-1] for track in shown["images"])
     assert latest["step"] == 11
-    assert [image["src"] is not None for image in latest["images"]] == [budget > 100_000] * 3
+    shown_as = {0: "None", 10_000: "data:image/webp", 100_000: "data:image/webp", 1_000_000: "data:image/png"}
+    assert [str(image["src"]).partition(";")[0] for image in latest["images"]] == [shown_as[budget]] * 3
     assert len(shown["tables"][0]["steps"][0]["rows"]) == (10 if budget <= 10_000 else 100)
     names = len(shown["histograms"]) + len(shown["matrices"])
     assert names + shown["hidden"] == 31

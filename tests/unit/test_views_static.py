@@ -189,11 +189,36 @@ def test_markdown_and_formulas_are_more_than_text(tmp_path: Path) -> None:
     assert "$a &lt; b$" in html
 
 
-def test_many_metrics_weigh_little_more_than_few(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("metrics", "length"), [(1, 20_000), (12, 5000), (40, 2000), (200, 200)])
+def test_it_is_light_whatever_was_logged(tmp_path: Path, metrics: int, length: int) -> None:
     noise = random.Random(0)
-    metrics = {f"m{i}": [noise.random() for _ in range(3000)] for i in range(12)}
-    run = make_run(tmp_path, metrics=metrics, output="".join(f"\x1b[32mline {i}\x1b[0m\n" for i in range(5000)))
-    assert len(json.dumps(bundle(run))) < 100_000
+    run = make_run(
+        tmp_path,
+        state="failed",
+        params={f"p{i}": i for i in range(20)},
+        metrics={f"train/m{i}": [noise.random() for _ in range(length)] for i in range(metrics)},
+        output="".join(f"\x1b[32mline {i}\x1b[0m {'x' * i}\n" for i in range(2000)),
+        cause="ValueError",
+        traceback=[f"frame {i} of many" for i in range(5000)],
+        displays=[{"image/png": "A" * 50_000}],
+    )
+    data = bundle(run)
+    assert len(json.dumps(data)) < 100_000 + 50_000
+    (kept,) = data[MIME]["runs"]
+    assert len(kept["series"]) + kept["hidden"] == metrics
+    assert len(kept["series"]) >= min(30, metrics)
+    assert all(len(one["values"]) >= 4 for one in kept["series"])
+    assert data["image/png"]
+    assert "frame 0 of many" in kept["header"]["error"]
+    assert "frame 4999 of many" in data["text/html"]
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    data = bundle(make_run(tmp_path, metrics={f"m{i}": [i, -i] for i in range(500)}))
+    (kept,) = data[MIME]["runs"]
+    assert kept["hidden"] == 500 - len(kept["series"]) > 0
+    assert re.search(r"\n  \d+ more metrics$", data["text/plain"])
+    assert re.search(r"<summary>\d+ more metrics</summary>", data["text/html"])
 
 
 def test_a_run_without_metrics_has_no_picture(tmp_path: Path) -> None:
