@@ -3,7 +3,8 @@ import { IConsoleTracker } from '@jupyterlab/console';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 
-import { RUN_MIME } from '../views/index.ts';
+import { DISPLAY_EVENT, RUN_MIME, type Offer } from '../views/index.ts';
+import { drawDisplay } from './displays.ts';
 import { hostFinder } from './host.ts';
 import { notebook } from './panel/notebook.ts';
 import { notify } from './panel/notify.ts';
@@ -29,6 +30,10 @@ const runs = {
     const findHost = hostFinder(notebooks, consoles);
     const createRenderer = (options: ConstructorParameters<typeof RunRenderer>[0]): RunRenderer =>
       new RunRenderer(options, findHost);
+    document.addEventListener(DISPLAY_EVENT, ({ target, detail }: CustomEventInit<Offer> & { target: EventTarget | null }) => {
+      if (!detail || !(target instanceof HTMLElement)) return;
+      detail.drawn = drawDisplay(target, detail, findHost(target)?.rendermime ?? rendermime);
+    });
     rendermime.addFactory({ safe: true, mimeTypes: [RUN_MIME], createRenderer }, RANK);
   },
 };

@@ -25,7 +25,12 @@ declare module '@jupyterlab/rendermime' {
     readonly mimeTypes: readonly string[];
     addFactory(factory: IRendererFactory, rank?: number): void;
     createRenderer(mimeType: string): IRenderer;
-    createModel(options: { data: Record<string, unknown>; trusted?: boolean }): IMimeModel;
+    createModel(options: {
+      data: Readonly<Record<string, unknown>>;
+      metadata?: Readonly<Record<string, unknown>>;
+      trusted?: boolean;
+    }): IMimeModel;
+    preferredMimeType(data: Readonly<Record<string, unknown>>, safe: 'ensure' | 'prefer' | 'any'): string | undefined;
   }
   export const IRenderMimeRegistry: unknown;
 }

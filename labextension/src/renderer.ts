@@ -1,7 +1,7 @@
 import type { IMimeModel, IRenderer, IRendererOptions } from '@jupyterlab/rendermime';
 import { Panel, Widget } from '@lumino/widgets';
 
-import { mountRun } from '../views/index.ts';
+import { DISPLAY_EVENT, mountRun, type Offer } from '../views/index.ts';
 import { Attachment, type Told } from './attachment.ts';
 import type { FindHost, Host } from './host.ts';
 import { Latest } from './latest.ts';
@@ -33,6 +33,9 @@ export class RunRenderer extends Panel implements IRenderer {
     super();
     this.addClass('mlw-rendered');
     this.addWidget(this.still);
+    this.node.addEventListener(DISPLAY_EVENT, ({ detail }: CustomEventInit<Offer>) => {
+      if (detail) detail.trusted = this.model?.trusted === true;
+    });
   }
 
   renderModel(model: IMimeModel): Promise<void> {

@@ -98,7 +98,7 @@ export class Chart {
   private draw(): void {
     const { drawn, look } = this;
     this.stale = false;
-    const key = JSON.stringify([look.axis, look.log, drawn.map(({ member, smoothed }) => [member.label, member.colour, !smoothed])]);
+    const key = JSON.stringify([look.axis, look.log, this.height, drawn.map(({ member, smoothed }) => [member.label, member.colour, !smoothed])]);
     if (this.plot && key === this.built) {
       this.plot.batch(() => {
         this.plot?.setData(this.columns(), false);

@@ -10,6 +10,8 @@ import { toLine, type Line } from './series.ts';
 import { Toolbar } from './toolbar.ts';
 
 const SHOWN_CHARTS = 24;
+/** Pixels of a chart that has the width to itself. */
+const ONLY_HEIGHT = 220;
 /** Lines of one chart whose steps end this many times as far count different things: batches and epochs. */
 const UNLIKE = 3;
 
@@ -66,7 +68,8 @@ export class ChartGrid {
     const drawn = shown.map((group) => this.draw(group, runs));
     // Steps may count something else in each chart; epochs and time are the same in all.
     const reach = settings.axis === 'step' ? null : reachOf(drawn.flat());
-    const look: Look = { axis: settings.axis, log: settings.log, zoom: this.zoom, reach };
+    const height = shown.length === 1 ? { height: ONLY_HEIGHT } : {};
+    const look: Look = { axis: settings.axis, log: settings.log, zoom: this.zoom, reach, ...height };
     shown.forEach(({ key, title }, index) => this.charts.get(key)?.update(title, drawn[index] ?? [], look));
     this.toolbar.node.hidden = this.grid.hidden = !groups.length;
     this.grid.dataset.count = String(shown.length);

@@ -1,6 +1,7 @@
 import { element } from './dom.ts';
-import type { Display } from './model.ts';
 import { terminalText } from './ansidom.ts';
+import { HostedDisplays } from './hosted.ts';
+import type { Display } from './model.ts';
 import { Steady } from './steady.ts';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
@@ -11,6 +12,7 @@ export class DisplayList {
   private readonly steady = new Steady(this.node, () => {
     this.node.hidden = this.shown.length === 0;
   });
+  private readonly hosted = new HostedDisplays();
   private shown: string[] = [];
   /** The picture that each frame shows next, should several be decoded at once. */
   private readonly latest = new WeakMap<Element, HTMLImageElement>();
@@ -21,19 +23,24 @@ export class DisplayList {
     displays.forEach((display, index) => {
       if (keys[index] !== this.shown[index]) this.place(display, index);
     });
-    while (this.node.children.length > displays.length) this.node.lastElementChild?.remove();
+    while (this.node.children.length > displays.length) {
+      this.hosted.remove(this.node.lastElementChild);
+      this.node.lastElementChild?.remove();
+    }
     this.shown = keys;
     if (displays.length) this.node.hidden = false;
   }
 
   destroy(): void {
     this.steady.destroy();
+    this.hosted.destroy();
   }
 
   private place(display: Display, index: number): void {
     const before = this.node.children[index];
+    if (this.hosted.update(before, display)) return;
     const image = imageSource(display);
-    if (image && before?.firstElementChild instanceof HTMLImageElement) {
+    if (image && before?.firstElementChild instanceof HTMLImageElement && !this.hosted.has(before, display)) {
       // The old picture stays until the new one is decoded: nothing flickers or jumps.
       const next = renderImage(display, image);
       this.latest.set(before, next);
@@ -44,9 +51,11 @@ export class DisplayList {
       return;
     }
     const frame = element('div', 'mlw-display', {}, image ? renderImage(display, image) : renderOther(display));
+    this.hosted.remove(before);
     if (before) before.replaceWith(frame);
     else this.node.append(frame);
     runScripts(frame);
+    this.hosted.add(frame, display);
   }
 }
 

@@ -8,7 +8,8 @@ import type { RunSource } from './model.ts';
 import { RunView } from './runview.ts';
 
 export { readBundle, RUN_MIME, type SavedRun } from './bundle.ts';
-export type { RunData, RunSource } from './model.ts';
+export { DISPLAY_EVENT, type Drawn, type Offer } from './hosted.ts';
+export type { Display, RunData, RunSource } from './model.ts';
 
 /** Draw `source` into `element` and keep it up to date; returns what takes it away again. */
 export function mountRun(element: HTMLElement, source: RunSource): () => void {

@@ -60,6 +60,10 @@ def test_a_closer_look_at_a_long_run(lab: Lab, page: Page) -> None:
     lab.command(page, "notebook:run-all-cells")
     view = page.locator(".mlw-run")
     view.locator(".mlw-chart-name", has_text="done").wait_for()
+    # Three charts where two find room: the last has the whole row.
+    right = "selector => document.querySelector(selector).getBoundingClientRect().right"
+    full = f"() => ({right})('.mlw-charts') === ({right})('.mlw-charts > :last-child')"
+    page.wait_for_function(full)
     heights, waves = view.locator(".mlw-chart").nth(0), view.locator(".mlw-chart").nth(1)
 
     # One zoom, twice: both charts follow, and the points between those drawn so far come from the kernel.
