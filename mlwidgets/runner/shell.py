@@ -219,7 +219,8 @@ def set_up(shell: WorkerShell, displays: LineWriter, settings: dict[str, Any], o
     shell.display_pub.journal = displays
     shell.events.register("post_execute", shell.display_pub.widgets.flush)
     for name in ("ast_node_interactivity", "autoawait", "execution_count", "colors"):
-        if settings.get(name) is not None:
+        # What watches some of them takes a millisecond.
+        if settings.get(name) not in {None, getattr(shell, name)}:
             setattr(shell, name, settings[name])
     # Tracebacks show functions of the notebook as "Cell In[n]".
     getattr(shell.compile, "_filename_map", {}).update(settings.get("cells", {}))
