@@ -44,7 +44,7 @@ from mlwidgets.runs.state import (
 _RETRY_FOR = 600.0
 _LOOK = 1.0
 """Seconds between two looks at a worker, which is also how often it is sampled."""
-_BREATH = 0.05
+_BREATH = 0.02
 """Seconds that a worker has to start in."""
 _LOOK_WAITING = 60.0
 """The same while the run waits its turn: whoever has news wakes this process."""

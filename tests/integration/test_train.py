@@ -314,10 +314,12 @@ def test_git_state_is_recorded(notebook: Notebook) -> None:
         "git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first",
     ):
         notebook.run(f"!{command}")
+    gathered = "import time\nwhile not {}.environment: time.sleep(0.05)"
     notebook.train("clean", "pass")
+    notebook.run(gathered.format("clean"))
     notebook.run("open('new.txt', 'w').close()")
     notebook.train("dirty", "pass")
-    notebook.run("import time\nwhile not (clean.environment and dirty.environment): time.sleep(0.05)")
+    notebook.run(gathered.format("dirty"))
     commit = notebook.run("!git rev-parse HEAD").text.strip()
     assert notebook.value("clean.environment['git']['commit']") == commit
     assert notebook.value("[r.environment['git']['dirty'] for r in (clean, dirty)]") == [False, True]
