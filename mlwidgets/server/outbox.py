@@ -42,6 +42,16 @@ class Outbox:
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being sent or waits."""
+        return self._task is not None
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of the messages that wait, without those that are merged."""
+        return self._bytes
+
     def put(self, body: str | bytes) -> bool:
         """Send a message if there is room; return whether there is."""
         if self._letters and (self._bytes + len(body) > MOST_BYTES or len(self._letters) >= MOST_MESSAGES):

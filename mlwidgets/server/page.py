@@ -75,6 +75,7 @@ class Asset(JupyterHandler):
 
 
 ROUTES: list[tuple[Any, ...]] = [
-    ("mlwidgets/?", Page),
+    ("mlwidgets", Page),
+    ("mlwidgets/", Page),
     (r"mlwidgets/(panel\.js|panel\.css)", Asset),
 ]

@@ -59,6 +59,8 @@ class Stores:
         """
         if not key:
             return find_store(self.root)
+        if key != "/".join(part for part in key.split("/") if part):
+            raise UnknownStore("there is no such folder")
         path = self._below(key) / FOLDER
         if not _is_below(os.path.realpath(path), self.root):
             raise UnknownStore(f"the store of {key!r} lies outside of the server's root")
@@ -130,7 +132,10 @@ class Stores:
         parts = [part for part in folder.split("/") if part]
         if "\0" in folder or any(part in {".", ".."} or os.sep in part for part in parts) or len(folder) > 4096:
             raise UnknownStore("there is no such folder")
-        path = os.path.realpath(self.root.joinpath(*parts))
+        try:
+            path = os.path.realpath(self.root.joinpath(*parts))
+        except (OSError, ValueError) as error:
+            raise UnknownStore("there is no such folder") from error
         if not _is_below(path, self.root) or not os.path.isdir(path):
             raise UnknownStore("there is no such folder")
         return Path(path)

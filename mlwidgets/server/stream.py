@@ -105,6 +105,9 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
                 self._outbox.put_error("this is no message of the stream", _channel(content))
         except MlwidgetsError as error:
             self._outbox.put_error(str(error), _channel(content))
+        except Exception:
+            self.log.warning("a message of the stream could not be answered", exc_info=True)
+            self._outbox.put_error("this could not be done; the server's log says why", _channel(content))
 
     async def _watch(self, content: dict[str, Any]) -> None:
         keys = content.get("stores")

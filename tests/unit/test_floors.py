@@ -28,8 +28,8 @@ FLOORS = {
     "mlwidgets": 8,
 }
 IPYTHON = {"mlwidgets.capture.names", "mlwidgets.runner.shell", "mlwidgets.runner.worker"}
-JUPYTER = ("anywidget", "ipykernel", "ipywidgets", "jupyter", "jupyter_client", "jupyter_core", "jupyter_server", "jupyterlab",
-           "nbclient", "nbconvert", "nbformat", "notebook", "traitlets")  # fmt: skip
+JUPYTER = ("anywidget", "ipykernel", "ipywidgets", "jupyter", "jupyter_client", "jupyter_core", "jupyter_server",
+           "jupyterlab", "nbclient", "nbconvert", "nbformat", "notebook", "traitlets")  # fmt: skip
 
 
 def _is_for_types_only(node: ast.AST) -> bool:
