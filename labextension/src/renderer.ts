@@ -7,6 +7,8 @@ import type { FindHost, Host } from './host.ts';
 import { Latest } from './latest.ts';
 import { readSaved, type Saved } from './saved.ts';
 
+/** Milliseconds for which a pointer rests on an ended run before the kernel is asked for more than the notebook holds. */
+const REST = 300;
 const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
 
 /**
@@ -25,6 +27,8 @@ export class RunRenderer extends Panel implements IRenderer {
   /** What the kernel said last that the notebook should keep, until it does. */
   private unsaved: Record<string, unknown> | null = null;
   private readonly latest = new Latest();
+  /** Whether a reader turned to runs that had ended: a kernel tells more of them, and nothing new. */
+  private asked = false;
 
   constructor(
     private readonly options: IRendererOptions,
@@ -33,6 +37,18 @@ export class RunRenderer extends Panel implements IRenderer {
     super();
     this.addClass('mlw-rendered');
     this.addWidget(this.still);
+    let resting = 0;
+    this.node.addEventListener('pointerenter', () => {
+      resting = window.setTimeout(() => {
+        this.ask();
+      }, REST);
+    });
+    this.node.addEventListener('pointerleave', () => {
+      window.clearTimeout(resting);
+    });
+    this.node.addEventListener('focusin', () => {
+      this.ask();
+    });
     this.node.addEventListener(DISPLAY_EVENT, ({ detail }: CustomEventInit<Offer>) => {
       if (detail) detail.trusted = this.model?.trusted === true;
     });
@@ -80,12 +96,15 @@ export class RunRenderer extends Panel implements IRenderer {
     this.still.node.replaceChildren();
   }
 
-  /** Find the kernel if runs go on, as far as the notebook knows. A notebook that is not trusted reaches none. */
-  private follow(): void {
+  /** Find the kernel if runs go on, as far as the notebook knows, or a reader asks. Without trust none is reached. */
+  private follow(reader = false): void {
     const { model } = this;
     if (!model?.trusted) return;
     const runs = this.read(model)?.runs;
-    if (!runs || runs.every((run) => run.header.ended !== null)) return;
+    if (!runs) return;
+    const ended = runs.every((run) => run.header.ended !== null);
+    if (ended && !reader) return;
+    this.asked = ended;
     if (!this.host) {
       this.host = this.findHost(this.node);
       this.host?.saving?.connect(this.onSaving);
@@ -105,10 +124,14 @@ export class RunRenderer extends Panel implements IRenderer {
     );
   }
 
+  private ask(): void {
+    if (this.isAttached && !this.attachment) this.follow(true);
+  }
+
   private hear(news: Told): void {
     if (news.type === 'unknown') return;
     if (news.type === 'live') this.showLive(news.model);
-    else if (this.latest.takes(news)) {
+    else if (!this.asked && this.latest.takes(news)) {
       this.unsaved = news.data;
       if (news.type !== 'saved') this.keep();
     }
@@ -141,8 +164,10 @@ export class RunRenderer extends Panel implements IRenderer {
     if (!rendermime.mimeTypes.includes(WIDGET_VIEW)) return;
     const live = new LivePart(id, rendermime.createRenderer(WIDGET_VIEW), (shown) => {
       if (this.isDisposed || this.live !== live) return;
+      const focused = this.still.node.contains(document.activeElement);
       live.renderer.setHidden(!shown);
       this.still.setHidden(shown);
+      if (shown && focused) live.renderer.node.querySelector<HTMLElement>('.mlw-run button')?.focus();
       if (shown) this.clearStill();
       else this.showStill();
     });

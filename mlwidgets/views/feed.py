@@ -112,7 +112,8 @@ class Feed:
     def _live(self) -> None:
         try:
             belong_to_no_cell()
-            if not self._ends_quickly():
+            # Of runs that ended before, somebody wants to know more than a notebook keeps.
+            if self.ended or not self._ends_quickly():
                 self._follow()
             final = bundle(*self.runs, patience=0)
             if "image/png" not in final:

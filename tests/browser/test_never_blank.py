@@ -154,6 +154,34 @@ def test_a_reload_while_a_cell_runs_shows_what_there_was_until_it_ends(lab: Lab,
     page.locator(".mlw-badge", has_text="stopped").wait_for()
 
 
+def test_an_ended_run_answers_as_soon_as_a_reader_turns_to_it(lab: Lab, page: Page) -> None:
+    train = "%%train over --wait --cpus 0\nfrom mlwidgets import save\nlog(loss=1.0)\nsave('kept', 'notes.txt')"
+    lab.write("over.ipynb", SETUP, train, "%runs show over")
+    lab.open(page, "over.ipynb")
+    lab.command(page, "notebook:run-all-cells")
+    shown = page.locator(".jp-Cell", has_text="%runs show over").locator(".mlw-rendered")
+    shown.locator(".mlw-badge", has_text="finished").wait_for()
+    expect(shown.locator(".mlw-live")).to_have_count(0)
+    shown.locator(".mlw-name").hover()
+    shown.locator(".mlw-live .mlw-chart canvas").wait_for()
+    expect(shown.locator(".mlw-run")).to_have_count(1)
+    shown.get_by_role("button", name="Compare").wait_for()
+    look(page, "ended-live")
+    # After a reload the output of the cell that trained is still, until somebody asks: the same kernel answers.
+    lab.save(page, "over.ipynb")
+    kept = nbformat.read(lab.root / "over.ipynb", as_version=4).cells[-1].outputs[0]["data"]
+    assert MIME in kept
+    assert WIDGET_VIEW not in kept
+    page.reload()
+    view = page.locator(".jp-Cell", has_text="%%train over").locator(".mlw-rendered")
+    view.locator(".mlw-tab", has_text="Files").click()
+    view.locator(".mlw-live .mlw-chart canvas").wait_for()
+    with page.expect_download() as download:
+        view.locator(".mlw-tab", has_text="Files").click()
+        view.get_by_role("button", name="Download notes.txt").click()
+    assert download.value.path().read_text() == "kept"
+
+
 def test_without_trust_and_without_a_kernel_the_numbers_are_there(lab: Lab, page: Page) -> None:
     started(lab, page, "foreign")
     # What a notebook keeps in mid-run is at most some seconds old.
