@@ -45,6 +45,8 @@ MOST_CODE = 4000
 MOST_FILES = 50
 MEDIA_BYTES = 12_000
 """Of histograms, images, confusion matrices and tables, about, where there is room; the page holds them once more."""
+TEXTS = ("text/plain", "text/markdown", "text/latex")
+WIDGETS = "application/vnd.jupyter.widget-"
 OWN_FACTS = frozenset({"Notebook", "Directory", "Interpreter", "Host", "User"})
 """Facts that are nobody's business to whom the notebook is passed on."""
 
@@ -169,9 +171,11 @@ def _brief(column: Any, digits: int) -> list[float | None]:
 def _display(display: Display) -> dict[str, Any]:
     """Return a display without pictures and HTML: the page shows them, and they are kept once."""
     mime = page_mime(display)
-    data = {
-        key: text_of(display.data[key]) for key in ("text/plain", "text/markdown", "text/latex") if key in display.data
-    }
+    data = {key: text_of(display.data[key]) for key in TEXTS if key in display.data}
+    if mime == "text/plain":
+        # What JupyterLab draws and no page does: JSON, Vega and so on. Widgets ended with the run's process.
+        others = (key for key in display.data if key not in TEXTS and not key.startswith(WIDGETS))
+        data.update({key: display.data[key] for key in others})
     return {"data": data, "metadata": display.metadata, "page": None if mime in data else mime}
 
 

@@ -43,10 +43,10 @@ for i in tqdm(range(10_000 * epochs), mininterval=0.05):
 
 BROKEN = """\
 %%train broken
-from IPython.display import Markdown, display
+from IPython.display import JSON, Markdown, display
 
 log(loss=1.0)
-display(Markdown("**seen** <img src='data:,' onerror='0'>"))
+display(Markdown("**seen** <img src='data:,' onerror='0'>"), JSON({"kept": 1}))
 values = [1, 2]
 values[2]"""
 
@@ -172,6 +172,7 @@ def test_a_failed_run_leaves_its_traceback_to_whoever_opens_the_notebook(lab: La
     expect(still).to_contain_text(re.compile(r"-+> [67] values\[2\]"), use_inner_text=True)
     still.locator(".mlw-chart canvas").wait_for()
     expect(still.locator(".mlw-display .jp-RenderedMarkdown strong")).to_have_text("seen")
+    still.locator(".mlw-display .jp-RenderedJSON", has_text="kept").wait_for()
     expect(still.locator(".mlw-display [onerror]")).to_have_count(0)
     look(page, "still-untrusted")
 
