@@ -8,21 +8,26 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mlwidgets import api
-from mlwidgets.errors import MlwidgetsError, StoreError
+from mlwidgets.errors import MlwidgetsError, ParameterError, StoreError
+from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import parse_literal
-from mlwidgets.runs.store import RunStore
+from mlwidgets.runs.store import STORE_VARIABLE, RunStore
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    if more and options.action is not _serve:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    options.more = more
     try:
         action: Callable[[argparse.Namespace], int] = options.action
         status = action(options)
@@ -45,17 +50,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", type=Path, help="the store; by default that of the project around this directory")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("runs", help="list the runs, newest first")
+    listing.add_argument("--all", action="store_true", help="with every parameter and metric, however many there are")
     listing.add_argument("--json", action="store_true", help="as JSON, one object per line")
     listing.set_defaults(action=_runs)
     for name, action, text in (
         ("show", _show, "state, parameters and metrics of a run"),
         ("logs", _logs, "output of a run, and its traceback if it failed"),
-        ("stop", _stop, "stop a run"),
         ("wait", _wait, "wait until a run has ended; exit status 0 if it finished"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("name", help="a run's name, an id or the beginning of an id")
         command.set_defaults(action=action)
+    _add_annotations(commands)
+    serve = commands.add_parser("serve", help="show the panel as a page; further options are those of `jupyter server`")
+    serve.set_defaults(action=_serve)
+    doctor = commands.add_parser("doctor", help="check that all is there which runs and their views need")
+    doctor.set_defaults(action=_doctor)
+    stopping = commands.add_parser("stop", help="stop runs")
+    stopping.add_argument("names", nargs="+", metavar="name", help="a run's name, an id or the beginning of an id")
+    stopping.set_defaults(action=_stop)
     warm = commands.add_parser("warm", help="list the processes from which runs are forked; `warm stop` ends them")
     warm.add_argument("what", nargs="?", choices=("stop",), help="end them all")
     warm.set_defaults(action=_warm)
@@ -71,6 +84,25 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("gpu", metavar="GPU", help="its index, its UUID or the beginning of it")
     release.set_defaults(action=_release)
     return parser
+
+
+def _add_annotations(commands: Any) -> None:
+    """Add what may be done with a run afterwards."""
+    for name, action, text in (
+        ("delete", _delete, "move a run that has ended into the trash, where it is kept for a week"),
+        ("restore", _restore, "bring a deleted run back"),
+        ("pin", _pin, "keep a run on top of lists"),
+        ("unpin", _unpin, "let a run go from the top of lists"),
+        ("tag", _tag, "give a run tags: `key=value`; `key=` takes one away"),
+        ("note", _note, "give a run a note instead of the one that it has"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("name", help="a run's name, an id or the beginning of an id")
+        if action is _tag:
+            command.add_argument("tags", nargs="+", metavar="KEY=VALUE")
+        elif action is _note:
+            command.add_argument("text", help="in quotes; an empty one takes the note away")
+        command.set_defaults(action=action)
 
 
 class _Version(argparse.Action):
@@ -89,8 +121,8 @@ def _store(options: argparse.Namespace) -> RunStore:
     return api.open_store(options.store)
 
 
-def _find(options: argparse.Namespace) -> Run:
-    return api.open_run(_store(options).find(options.name).path)
+def _find(options: argparse.Namespace, name: str | None = None) -> Run:
+    return api.open_run(_store(options).find(name or options.name).path)
 
 
 def _json_value(text: str) -> Any:
@@ -123,7 +155,7 @@ def _runs(options: argparse.Namespace) -> int:
             params = {n: _json_value(text) for n, text in summary.params.items()}
             print(json.dumps({**asdict(summary), "params": params, "metrics": metrics}))
     elif summaries:
-        print(RunTable(summaries))
+        print(str(RunTable(summaries, every=options.all)).replace("`%runs --all`", "`mlwidgets runs --all`"))
     else:
         print(f"no runs yet in {store.path}: put %%train on top of a cell")
     return 0
@@ -146,13 +178,16 @@ def _logs(options: argparse.Namespace) -> int:
 
 
 def _stop(options: argparse.Namespace) -> int:
-    run = _find(options)
-    if run.ended:
-        print(f"{run.name} has ended already: {run.state}")
-        return 0
-    run.stop("command line")
-    run.wait()
-    print(f"{run.name}: {run.state} ({run.cause})")
+    runs = [_find(options, name) for name in options.names]
+    going_on = [run for run in runs if not run.ended]
+    for run in going_on:
+        run.stop("command line")
+    for run in runs:
+        if run in going_on:
+            run.wait()
+            print(f"{run.name}: {run.state} ({run.cause})")
+        else:
+            print(f"{run.name} has ended already: {run.state}")
     return 0
 
 
@@ -160,6 +195,86 @@ def _wait(options: argparse.Namespace) -> int:
     run = _find(options).wait()
     print(f"{run.name}: {run.state}" + (f" ({run.cause})" if run.cause else ""))
     return 0 if run.state == "finished" else 1
+
+
+def _delete(options: argparse.Namespace) -> int:
+    from mlwidgets.runs.index import RunIndex
+    from mlwidgets.runs.trash import delete
+
+    store = _store(options)
+    folder = store.find(options.name)
+    name = Run(folder.path).name
+    until = time.strftime("%A, %d %B", time.localtime(delete(store, folder)))
+    RunIndex(store).forget([folder.id])
+    print(f"{name}: deleted; until {until} `mlwidgets restore {folder.id}` brings it back")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from mlwidgets.runs.trash import find_deleted, restore
+
+    store = _store(options)
+    run = Run(restore(store, find_deleted(store, options.name)).path)
+    print(f"{run.name}: {run.state}, back in {store.path}")
+    return 0
+
+
+def _annotate(options: argparse.Namespace, **given: Any) -> int:
+    from mlwidgets.runs.annotations import annotate
+
+    run = _find(options)
+    annotate(RunFolder(run.path), **given)
+    tags = " ".join(f"[{key}: {value}]" for key, value in run.tags.items())
+    print("  ".join(filter(None, [f"{run.name}:", "pinned" if run.pinned else "not pinned", tags, run.note])))
+    return 0
+
+
+def _pin(options: argparse.Namespace) -> int:
+    return _annotate(options, pinned=True)
+
+
+def _unpin(options: argparse.Namespace) -> int:
+    return _annotate(options, pinned=False)
+
+
+def _tag(options: argparse.Namespace) -> int:
+    tags = _find(options).tags
+    for one in options.tags:
+        key, equals, value = one.partition("=")
+        if not equals:
+            raise ParameterError(f"{one!r} is no tag: give it as key=value, and key= to take it away")
+        tags[key] = value
+        if not value:
+            del tags[key]
+    return _annotate(options, tags=tags)
+
+
+def _note(options: argparse.Namespace) -> int:
+    return _annotate(options, note=options.text)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from mlwidgets.server.app import MlwidgetsApp
+
+    if options.store is not None:
+        os.environ[STORE_VARIABLE] = str(_store(options).path.absolute())
+    MlwidgetsApp.launch_instance(options.more)  # type: ignore[no-untyped-call]
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from mlwidgets import doctor
+
+    found: list[doctor.Finding] = []
+
+    def each() -> Iterator[doctor.Finding]:
+        for one in doctor.examine(Path.cwd()):
+            found.append(one)
+            yield one
+
+    for line in doctor.report(each()):
+        print(line, flush=True)
+    return 1 if any(one.level == "fail" for one in found) else 0
 
 
 def _warm(options: argparse.Namespace) -> int:

@@ -1,0 +1,147 @@
+"""What the doctor finds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlwidgets import doctor
+from mlwidgets.cli import main
+from mlwidgets.doctor import Finding
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the user's own Jupyter is looked at."""
+    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
+        monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name.lower()))
+    monkeypatch.delenv("MLWIDGETS_STORE")
+
+
+def levels(findings: list[Finding]) -> dict[str, str]:
+    return {one.topic: one.level for one in findings}
+
+
+def test_all_is_well_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    topics = ["interpreter", "packages", "kernel", "server extension", "lab extension", "GPU", "store", "queue"]
+    assert [line[6:24].strip() for line in lines if not line.startswith(" ")][: len(topics)] == topics
+
+
+def test_a_store_that_others_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".mlwidgets").mkdir()
+    (tmp_path / ".mlwidgets").chmod(0o777)
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor"]) == 1
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if " store " in one[:24]]
+    assert line.startswith("fail")
+    assert "chmod 700" in line
+    (tmp_path / ".mlwidgets").chmod(0o700)
+    (tmp_path / ".mlwidgets" / "store.json").write_text('{"format": 99}')
+    assert [one.level for one in doctor.store(tmp_path)] == ["fail"]
+    (tmp_path / ".mlwidgets" / "store.json").unlink()
+    assert [one.text for one in doctor.store(tmp_path)] == [f"{tmp_path / '.mlwidgets'}: 0 runs"]
+
+
+def kernel(tmp_path: Path, name: str, *argv: str) -> None:
+    folder = tmp_path / "data_dir" / "kernels" / name
+    folder.mkdir(parents=True)
+    spec = {
+        "argv": [*argv, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": name,
+        "language": "python",
+    }
+    (folder / "kernel.json").write_text(json.dumps(spec))
+
+
+def test_kernels_of_other_environments(tmp_path: Path) -> None:
+    bare = tmp_path / "bare" / "python"
+    bare.parent.mkdir()
+    bare.write_text(f'#!/bin/sh\nexec {sys.base_prefix}/bin/python3 -I -S "$@"\n')
+    other = tmp_path / "other" / "python"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho 0.0.1\n")
+    for path in (bare, other):
+        path.chmod(0o755)
+    kernel(tmp_path, "bare", str(bare))
+    kernel(tmp_path, "other", str(other))
+    kernel(tmp_path, "gone", str(tmp_path / "gone" / "python"))
+    kernel(tmp_path, "here", sys.executable)
+    found = {one.text.partition(":")[0]: one for one in doctor.kernels(tmp_path)}
+    assert {name: one.level for name, one in found.items() if name != "python3"} == {
+        "bare": "warn",
+        "other": "warn",
+        "gone": "warn",
+        "here": "ok",
+    }
+    assert found["bare"].advice.startswith(f"{bare} -m pip install mlwidgets==")
+    assert "mlwidgets 0.0.1" in found["other"].text
+
+
+def test_a_server_that_does_not_load_it(tmp_path: Path) -> None:
+    config = tmp_path / "config_dir" / "jupyter_server_config.d"
+    config.mkdir(parents=True)
+    off = {"ServerApp": {"jpserver_extensions": {"mlwidgets": False}}}
+    (config / "mlwidgets.json").write_text(json.dumps(off))
+    (found,) = [one for one in doctor.server(tmp_path) if one.topic == "server extension"]
+    assert (found.level, "jupyter server extension enable mlwidgets" in found.advice) == ("fail", True)
+
+
+def test_a_server_that_runs(tmp_path: Path) -> None:
+    import os
+
+    runtime = tmp_path / "runtime_dir"
+    runtime.mkdir()
+    server = {"url": "http://127.0.0.1:9/", "token": "t", "pid": os.getpid()}
+    (runtime / f"jpserver-{os.getpid()}.json").write_text(json.dumps(server))
+    (found,) = [one for one in doctor.server(tmp_path) if one.topic == "running server"]
+    assert (found.level, "does not answer" in found.text) == ("warn", True)
+
+
+def test_an_extension_of_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "first" / "labextensions" / "mlwidgets"
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "first"))
+    there.mkdir(parents=True)
+    (there / "package.json").write_text('{"version": "0.0.1"}')
+    (found,) = doctor.labextension(tmp_path)
+    assert (found.level, "0.0.1" in found.text) == ("fail", True)
+    (there / "package.json").unlink()
+    there.rmdir()
+    assert [one.level for one in doctor.labextension(tmp_path)] == ["ok"]
+    page = tmp_path / "config_dir" / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True)
+    page.write_text('{"disabledExtensions": {"mlwidgets": true}}')
+    (found,) = doctor.labextension(tmp_path)
+    assert (found.level, str(page) in found.text) == ("fail", True)
+
+
+def test_a_queue_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MLWIDGETS_QUEUE", str(tmp_path / "file" / "queue"))
+    assert [one.level for one in doctor.queue(tmp_path)] == ["fail"]
+
+
+def test_packages_that_are_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        doctor.metadata, "requires", lambda _: ["numpy>=99", "nothing-of-this-name", "pip; extra == 'x'"]
+    )
+    found = list(doctor.interpreter(Path()))
+    assert levels(found) == {"interpreter": "ok", "packages": "fail"}
+    assert "numpy>=99, nothing-of-this-name" in found[1].text
+
+
+def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Path) -> Callable[[], None]:
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"queue": broken})
+    (found,) = doctor.examine(Path())
+    assert (found.level, found.text) == ("warn", "could not be looked at: RuntimeError: no such thing")
