@@ -8,7 +8,7 @@ import types
 from typing import Any, Literal
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from mlwidgets import api
 from mlwidgets.capture.request import Origin
@@ -20,7 +20,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.views import console
 from mlwidgets.views.live import flush_finished, show
-from mlwidgets_magics.words import LineParser, is_param, read_params, read_tags, split_names, split_words
+from mlwidgets_magics.words import LineParser, help_of, is_param, read_params, read_tags, split_names, split_words
 
 _OWN_EXTENSIONS = frozenset({"mlwidgets", "storemagic"})
 
@@ -69,21 +69,24 @@ class TrainMagics(Magics):
         super().__init__(shell)
         self.submitted: dict[str, dict[str, int]] = {}
 
-    @cell_magic
-    def train(self, line: str, cell: str) -> None:
+    @line_cell_magic
+    def train(self, line: str, cell: str | None = None) -> None:
         """Send the cell off as a tracked run and show it live; returns at once.
 
-        %%train [NAME] [--gpus N] [--cpus N] [--priority N] [--after RUN] [--timeout T] [--retries N] [--seed N]
-                [--wait] [--cold] [-i NAMES] [-o NAMES] [--tag k=v] [--note TEXT] [param=value …]
+        %%train [NAME] [--gpus N] [--cpus N] [--priority N] [--after RUN] [--timeout T] [--retries N]
+                [--seed N] [--wait] [--cold] [-i NAMES] [-o NAMES] [--tag k=v] [--note TEXT]
+                [param=value …]
 
-        NAME is bound to the Run. Names that the cell reads are sent with it; a param=value replaces or adds one.
+        NAME is bound to the Run. Names that the cell reads are sent with it; a param=value replaces
+        or adds one.
         --seed N      seed random, numpy and torch; without it their present states travel with the cell
         -i NAMES      send these names too (comma-separated), beside those that the cell is seen to read
         -o NAMES      bring back these names alone
         --wait        block until it has ended, raise what it raised, and load its results
         --timeout T   end the run after that time: 90, 90s, 15m, 2h, 1d
-        --gpus N      wait for N GPUs and have them to itself; 0.25, 0.5, 0.75: a share of one; 0: none; auto (default):
-                      one where the machine has any and the notebook has imported a library that uses them
+        --gpus N      wait for N GPUs and have them to itself; 0.25, 0.5, 0.75: a share of one; 0: none;
+                      auto (default): one where the machine has any and the notebook has imported a
+                      library that uses them
         --cpus N      wait for N CPU places (default 1); with 0 and no GPU it starts at once
         --priority N  go before runs of lower priority (default 0)
         --after RUN   wait until that run has finished
@@ -92,7 +95,13 @@ class TrainMagics(Magics):
         --tag k=v     a tag to find it by; may be given several times
         --note TEXT   a note, in quotes
         """
-        options = _parser().parse_intermixed_args(split_words(line))
+        words = split_words(line)
+        if "--help" in words or "-h" in words:
+            print(help_of(TrainMagics.train))
+            return
+        if cell is None:
+            raise UsageError("%train: write %%train, on top of the code to run; %%train --help lists the options")
+        options = _parser().parse_intermixed_args(words)
         plain = [w for w in options.words if not is_param(w)]
         if len(plain) > 1:
             hint = "no spaces around '='" if "=" in plain else "put quotes around a text with spaces"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
 from mlwidgets.runs.spec import parse_literal
 
+HELP = frozenset({"--help", "-h", "help"})
+"""Words that ask what a magic does."""
 _BARE = re.compile(r"[A-Za-z_][\w./:+-]*")
 _PARAM = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
 _OTHER_LANGUAGES = {"true": "True", "false": "False", "null": "None", "none": "None"}
@@ -22,11 +25,16 @@ class LineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
-        raise UsageError(f"{self.prog}: {message}; {self.prog}? lists the options")
+        raise UsageError(f"{self.prog}: {message}; {self.prog} --help lists the options")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Raise UsageError; a magic cannot end the process."""
         raise UsageError(message or "")
+
+
+def help_of(magic: Callable[..., object]) -> str:
+    """Return what a magic's documentation says."""
+    return inspect.cleandoc(magic.__doc__ or "")
 
 
 def split_words(line: str) -> list[str]:

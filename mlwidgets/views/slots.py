@@ -67,8 +67,8 @@ class SlotsView:
 class QueuedRunTable(RunTable):
     """A table of runs with a line below it on who holds slots of this machine, and one on who waits."""
 
-    def __init__(self, summaries: Sequence[RunSummary], overview: Overview) -> None:
-        super().__init__(list(summaries))
+    def __init__(self, summaries: Sequence[RunSummary], overview: Overview, *, every: bool = False) -> None:
+        super().__init__(list(summaries), every=every)
         self._lines = queue_lines(overview)
 
     def __repr__(self) -> str:

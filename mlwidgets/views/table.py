@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import html
 import math
+import shutil
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from mlwidgets.runs.index import RunSummary
+from mlwidgets.views.groups import CLOCKS
 from mlwidgets.views.palette import STATES
+
+MOST_PARAMS = MOST_METRICS = 6
+"""Columns that are shown unless all are asked for."""
+HIDDEN_NAMED = 8
+"""Columns left out that the line below a table names."""
 
 
 def format_duration(seconds: float) -> str:
@@ -47,11 +56,33 @@ def _brief(text: str) -> str:
     return line if len(line) <= 40 else f"{line[:39]}…"
 
 
-class RunTable(Sequence[RunSummary]):
-    """Summaries of runs, newest first, that show as a table."""
+@dataclass(frozen=True)
+class _Column:
+    head: str
+    cell: Callable[[RunSummary], str]
 
-    def __init__(self, summaries: list[RunSummary]) -> None:
+
+def _param(head: str, name: str) -> _Column:
+    return _Column(head, lambda summary: _brief(summary.params.get(name, "")))
+
+
+def _metric(head: str, name: str) -> _Column:
+    return _Column(head, lambda summary: f"{summary.metrics[name]:.4g}" if name in summary.metrics else "")
+
+
+class RunTable(Sequence[RunSummary]):
+    """Summaries of runs, newest first, that show as a table.
+
+    Parameters
+    ----------
+    every
+        Whether all parameters and metrics have a column. Otherwise parameters that differ among the runs come first,
+        and metrics of the newest runs, as many as can be read.
+    """
+
+    def __init__(self, summaries: list[RunSummary], *, every: bool = False) -> None:
         self._summaries = summaries
+        self._every = every
 
     def __len__(self) -> int:
         return len(self._summaries)
@@ -59,36 +90,60 @@ class RunTable(Sequence[RunSummary]):
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         return self._summaries[index]
 
-    def _rows(self) -> tuple[list[str], list[list[str]]]:
+    def _columns(self) -> list[list[_Column]]:
+        """Return the columns that every table has, those of parameters and those of metrics, the telling ones first."""
         now = time.time()
-        metrics = list(dict.fromkeys(m for s in self._summaries for m in s.metrics))
-        params = list(dict.fromkeys(p for s in self._summaries for p in s.params))
-        head = ["name", "state", "submitted", "time", *params, *metrics]
-        rows = [
-            [
-                s.name,
-                s.state,
-                _moment(s.submitted_at),
-                _duration(s, now),
-                *(_brief(s.params.get(p, "")) for p in params),
-                *(f"{s.metrics[m]:.4g}" if m in s.metrics else "" for m in metrics),
-            ]
-            for s in self._summaries
+        fixed = [
+            _Column("name", lambda one: one.name),
+            _Column("state", lambda one: one.state),
+            _Column("submitted", lambda one: _moment(one.submitted_at)),
+            _Column("time", lambda one: _duration(one, now)),
         ]
-        return [_printable(h) for h in head], [[_printable(c) for c in row] for row in rows]
+        params = list(dict.fromkeys(name for one in self._summaries for name in one.params))
+        metrics = list(dict.fromkeys(name for one in self._summaries for name in one.metrics))
+        params.sort(key=self._sameness)
+        metrics.sort(key=lambda name: name.lower() in CLOCKS)
+        taken = {column.head for column in fixed}
+        return [
+            fixed,
+            [_param(f"{n} (parameter)" if n in taken or n in metrics else n, n) for n in params],
+            [_metric(f"{n} (metric)" if n in taken or n in params else n, n) for n in metrics],
+        ]
+
+    def _sameness(self, param: str) -> int:
+        """Return 0 for a parameter that runs were given different values of, 1 if some had it not, 2 for others."""
+        values = [one.params[param] for one in self._summaries if param in one.params]
+        return 0 if len(set(values)) > 1 else 1 if len(values) < len(self._summaries) else 2
+
+    def _table(self, width: int | None = None) -> tuple[list[str], list[list[str]], list[str]]:
+        """Return heads, rows and the heads of what is left out; at most `width` characters where that can be."""
+        fixed, params, metrics = self._columns()
+        hidden = [] if self._every else [*params[MOST_PARAMS:], *metrics[MOST_METRICS:]]
+        if not self._every:
+            params, metrics = params[:MOST_PARAMS], metrics[:MOST_METRICS]
+        shown = {column.head: self._cells(column) for column in (*fixed, *params, *metrics)}
+        while width and not self._every and (params or metrics) and _width(shown.values()) > width:
+            dropped = (params if len(params) >= len(metrics) else metrics).pop()
+            hidden.insert(0, dropped)
+            del shown[dropped.head]
+        rows = [list(row) for row in zip(*shown.values(), strict=True)]
+        return rows[0], rows[1:], [_printable(column.head) for column in hidden]
+
+    def _cells(self, column: _Column) -> list[str]:
+        return [_printable(text) for text in (column.head, *map(column.cell, self._summaries))]
 
     def __repr__(self) -> str:
         if not self._summaries:
             return "no runs yet: put %%train on top of a cell"
-        head, rows = self._rows()
+        head, rows, hidden = self._table(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
         widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
         lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]]
-        return "\n".join(lines)
+        return "\n".join([*lines, *_left_out(hidden)])
 
     def _repr_html_(self) -> str:
         if not self._summaries:
             return "<p>No runs yet: put <code>%%train</code> on top of a cell.</p>"
-        head, rows = self._rows()
+        head, rows, hidden = self._table()
         cells = "".join(f"<th style='text-align:left'>{html.escape(h)}</th>" for h in head)
         body = "".join(
             f"<tr title='{html.escape(_printable(s.id), quote=True)}'>"
@@ -101,4 +156,17 @@ class RunTable(Sequence[RunSummary]):
             + "</tr>"
             for s, row in zip(self._summaries, rows, strict=True)
         )
-        return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+        rest = "".join(f"<div>{html.escape(line)}</div>" for line in _left_out(hidden))
+        return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>{rest}"
+
+
+def _width(columns: Iterable[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + 2 for column in columns) - 2
+
+
+def _left_out(heads: Sequence[str]) -> list[str]:
+    """Return the line on columns that are left out, if there are any."""
+    if not heads:
+        return []
+    named = ", ".join(heads[:HIDDEN_NAMED]) + (" …" if len(heads) > HIDDEN_NAMED else "")
+    return [f"not shown: {named}; `%runs --all` shows every column"]

@@ -246,6 +246,20 @@ def test_runs_magic(nb: Notebook) -> None:
     assert "it has:" in nb.run("%runs load listed nothing", fails=True).text
 
 
+def test_help_and_stopping_several(nb: Notebook) -> None:
+    for line in ("%%train --help", "%%train -h\n1 / 0", "%train --help"):
+        text = nb.run(line).text
+        assert text.startswith("Send the cell off as a tracked run")
+        assert "\n--timeout T   end the run after that time" in text
+    assert nb.run("%runs --help").text.startswith("List the project's runs")
+    assert "on top of the code to run" in nb.run("%train lenet", fails=True).text
+    for name in ("first", "second"):
+        nb.train(f"{name} --cpus 0", "import time\ntime.sleep(60)", state=None)
+    reply = nb.run("%runs stop first second")
+    assert reply.text == "first: asked to stop\nsecond: asked to stop\n"
+    assert nb.value("(first.wait(30).state, second.wait(30).state)") == ("stopped", "stopped")
+
+
 def test_timeout(nb: Notebook) -> None:
     nb.train(
         "late --timeout 1", "import time\ntry:\n    time.sleep(60)\nfinally:\n    print('cleaned up')", state="timeout"

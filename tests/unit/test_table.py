@@ -81,3 +81,40 @@ def test_it_is_a_sequence(summary: Callable[..., RunSummary]) -> None:
     assert table[0].name == "a"
     assert [s.name for s in table] == ["a", "b", "c"]
     assert [s.name for s in table[1:]] == ["b", "c"]
+
+
+def test_a_parameter_and_a_metric_of_one_name_have_two_names(summary: Callable[..., RunSummary]) -> None:
+    table = RunTable([summary(params={"width": "3", "time": "1"}, metrics={"width": 2.0, "state": 5.0})])
+    head = repr(table).split("\n")[0].split("  ")
+    assert [name.strip() for name in head if name.strip()][4:] == [
+        "width (parameter)", "time (parameter)", "width (metric)", "state (metric)"
+    ]  # fmt: skip
+
+
+def test_of_many_columns_the_telling_ones_come_first(summary: Callable[..., RunSummary]) -> None:
+    same = {f"same{i}": "x" for i in range(20)}
+    runs = [
+        summary(
+            params={**same, "lr": str(i), "seldom": "1"} if i else {**same, "lr": "0"}, metrics={"epoch": 1, "loss": 2}
+        )
+        for i in range(3)
+    ]
+    head, *_, last = repr(RunTable(runs)).split("\n")
+    assert head.split() == ["name", "state", "submitted", "time", "lr", "seldom", *list(same)[:4], "loss", "epoch"]
+    assert last == f"not shown: {', '.join(list(same)[4:12])} …; `%runs --all` shows every column"
+    assert "same19" not in RunTable(runs)._repr_html_()
+    assert "not shown: same4" in RunTable(runs)._repr_html_()
+    assert repr(RunTable(runs, every=True)).split("\n")[0].split()[-3:] == ["same19", "loss", "epoch"]
+
+
+def test_a_table_is_no_wider_than_the_terminal(
+    summary: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [summary(params={f"parameter{i}": str(i) for i in range(5)}, metrics={f"metric{i}": 0.5 for i in range(5)})]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    *table, last = repr(RunTable(runs)).split("\n")
+    assert max(map(len, table)) <= 100
+    assert "parameter0" in table[0]
+    assert "metric0" in table[0]
+    assert last.startswith("not shown: ")
