@@ -89,6 +89,11 @@ def test_logs(command: Command, done: RunFolder, new_run: Make) -> None:
 def test_stop_and_wait(command: Command, done: RunFolder, new_run: Make) -> None:
     write_outcome(new_run("bad"), Outcome("killed", "out of memory"))
     assert command("stop", "lenet") == (0, "lenet has ended already: finished\n", "")
+    assert command("stop", "lenet", "bad") == (
+        0,
+        "lenet has ended already: finished\nbad has ended already: killed\n",
+        "",
+    )
     assert command("wait", "lenet") == (0, "lenet: finished\n", "")
     assert command("wait", "bad") == (1, "bad: killed (out of memory)\n", "")
 
