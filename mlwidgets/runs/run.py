@@ -86,26 +86,26 @@ class Run:
         return values
 
     @property
-    def annotations(self) -> Annotations:
+    def _annotations(self) -> Annotations:
         """What it was given after the submit."""
         return read_annotations(self._folder)
 
     @property
     def tags(self) -> dict[str, str]:
         """The tags it was given last."""
-        given = self.annotations.tags
+        given = self._annotations.tags
         return dict(self.spec.tags if given is None else given)
 
     @property
     def note(self) -> str:
         """The note it was given last."""
-        given = self.annotations.note
+        given = self._annotations.note
         return self.spec.note if given is None else given
 
     @property
     def pinned(self) -> bool:
         """Whether lists keep it on top."""
-        return self.annotations.pinned
+        return self._annotations.pinned
 
     @property
     def outcome(self) -> Outcome:
