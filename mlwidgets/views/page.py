@@ -8,6 +8,7 @@ and the charts are pictures.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,8 @@ def _title(header: dict[str, Any], now: float) -> str:
     badge = f"{BADGE};border:1px solid {colour}"
     sign = f'<span style="color:{colour}">{palette.SIGNS[state]}</span>'
     elapsed = fmt.took(seconds(header, now)) if header["ended"] else fmt.clock(seconds(header, now))
+    if not header["ended"]:
+        elapsed += time.strftime(" · as it was on %Y-%m-%d at %H:%M %Z", time.localtime(now))
     return (
         '<div style="line-height:24px">'
         f'<span style="font-size:15px;font-weight:600;margin-right:10px">{escape(header["name"])}</span>'

@@ -213,6 +213,12 @@ def test_it_is_light_whatever_was_logged(tmp_path: Path, metrics: int, length: i
     assert "frame 4999 of many" in data["text/html"]
 
 
+def test_a_page_of_a_run_that_goes_on_says_when_it_was_so(tmp_path: Path, still: dict[str, str]) -> None:
+    running = _Markup(bundle(make_run(tmp_path, state="running"))["text/html"]).text
+    assert re.search(r"running\d:\d\d · as it was on \d{4}-\d\d-\d\d at \d\d:\d\d \S+", running)
+    assert "as it was" not in still["text/html"]
+
+
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     data = bundle(make_run(tmp_path, metrics={f"m{i}": [i, -i] for i in range(500)}))
     (kept,) = data[MIME]["runs"]
