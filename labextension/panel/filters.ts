@@ -25,7 +25,6 @@ export class Filters {
   private readonly count = element('span', 'mlw-count', { role: 'status' });
   private choices: Choices | null = null;
   private stores: readonly StoreName[] | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly words: Words,
@@ -36,10 +35,7 @@ export class Filters {
     this.field = element('input', 'mlw-field', { type: 'search', placeholder, 'aria-label': placeholder, spellcheck: 'false' });
     this.field.title = words.__('Name, id, parameters, tags, note or notebook: every word has to occur');
     this.field.addEventListener('input', () => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => {
-        this.set({ text: this.field.value });
-      }, 60);
+      this.set({ text: this.field.value });
     });
     this.toggle = element('button', 'mlw-tool', { type: 'button', 'aria-expanded': 'false' }, icon(FILTER));
     this.toggle.title = words.__('More filters');

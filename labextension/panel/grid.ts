@@ -15,7 +15,7 @@ export interface GridActions {
   pin(run: Summary): void;
   menu(run: Summary, at: { x: number; y: number }, back: HTMLElement): void;
   ticked(): void;
-  context(run: Summary): Pick<RowContext, 'metric' | 'line' | 'now' | 'readOnly'>;
+  context(run: Summary): Pick<RowContext, 'metric' | 'line' | 'now' | 'readOnly' | 'lead'>;
 }
 
 /** A grid of one row for each run. It has the focus itself and says which row is the active one. */

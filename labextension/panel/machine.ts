@@ -41,7 +41,7 @@ export class MachineSection {
     const { gpus, running, waiting } = slots;
     setText(this.title, gpus.length ? words.__('GPUs') : words.__('This machine'));
     const parts = [
-      gpus.length ? words.__('%1 of %2 in use', gpus.filter(({ held, foreign }) => held > 0 || foreign).length, gpus.length) : words.__('%1 of %2 CPU places', slots.cpus_held, slots.cpus),
+      gpus.length ? words.__('%1/%2 in use', gpus.filter(({ held, foreign }) => held > 0 || foreign).length, gpus.length) : words.__('%1/%2 CPUs', slots.cpus_held, slots.cpus),
       waiting.length ? words.__('%1 waiting', waiting.length) : '',
     ];
     setText(this.sum, parts.filter(Boolean).join(' · '));
@@ -82,7 +82,7 @@ export class MachineSection {
 
   private holder(run: SlotHolder, slots: Slots, now: number, uuid?: string): HTMLElement {
     const share = uuid === undefined ? 1 : (run.gpus[uuid] ?? 0);
-    const cpus = uuid === undefined && run.cpus ? this.words._n('%1 CPU place', '%1 CPU places', run.cpus) : '';
+    const cpus = uuid === undefined && run.cpus ? this.words._n('%1 CPU', '%1 CPUs', run.cpus) : '';
     const about = [share < 1 ? `${share * 100} %` : '', cpus, run.user, formatElapsed(now - run.since)];
     return element('div', 'mlw-holder', {}, this.link(run.run, run.name, slots), element('span', 'mlw-why', {}, about.filter(Boolean).join(' · ')));
   }

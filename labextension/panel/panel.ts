@@ -1,11 +1,12 @@
 import '../views/run.css';
 import './panel.css';
 
-import { button, element, setText } from '../views/dom.ts';
+import { button, element, icon, setText } from '../views/dom.ts';
 import { hasEnded } from '../views/model.ts';
 import { askForAnnotations } from './annotate.ts';
 import { Filters } from './filters.ts';
 import { RunGrid } from './grid.ts';
+import { CLOSE } from './icons.ts';
 import { EVERYTHING, isFiltered, type Query } from './list.ts';
 import { MachineSection } from './machine.ts';
 import { openMenu, type MenuItem } from './menu.ts';
@@ -45,6 +46,7 @@ export class RunPanel {
   private readonly bar = element('div', 'mlw-ticked-bar', { role: 'toolbar', hidden: '' });
   private readonly barCount = element('span', 'mlw-ticked-count', { role: 'status' });
   private readonly compare: HTMLButtonElement;
+  private readonly compareLabel: HTMLElement;
   private readonly cleanups: (() => void)[] = [];
   private frame = 0;
   private seen = false;
@@ -85,7 +87,9 @@ export class RunPanel {
       context: (run) => {
         const metric = this.metricOf(run);
         const line = metric === null || !Object.hasOwn(run.metrics, metric) ? null : this.sparklines.get(run, metric);
-        return { metric, line, now: project.now, readOnly: project.readOnly };
+        const { sort } = this.query;
+        const lead = sort.startsWith('param:') ? sort.slice(6) : null;
+        return { metric, line, lead, now: project.now, readOnly: project.readOnly };
       },
     });
     this.machine = new MachineSection(words, (store, id) => {
@@ -99,6 +103,11 @@ export class RunPanel {
     this.compare = button(words.__('Compare'), 'mlw-button mlw-primary', () => {
       host.open(this.grid.tickedRuns());
     });
+    this.compareLabel = this.compare.querySelector('span') ?? this.compare;
+    const untick = element('button', 'mlw-tool', { type: 'button', title: words.__('Untick all'), 'aria-label': words.__('Untick all') }, icon(CLOSE));
+    untick.addEventListener('click', () => {
+      this.grid.untick();
+    });
     this.bar.setAttribute('aria-label', words.__('Ticked runs'));
     this.bar.append(
       this.barCount,
@@ -109,9 +118,7 @@ export class RunPanel {
       button(words.__('Delete'), 'mlw-button mlw-changes', () => {
         this.delete(this.grid.tickedRuns());
       }),
-      button(words.__('Untick'), 'mlw-button', () => {
-        this.grid.untick();
-      }),
+      untick,
     );
     const list = element('div', 'mlw-list', {}, this.grid.node, this.empty);
     this.node.append(this.filters.node, this.banner, list, this.toast.node, this.bar, this.machine.node);
@@ -196,9 +203,11 @@ export class RunPanel {
     this.showTicked();
   }
 
-  /** The metric that a row shows: the one that was chosen, otherwise the run's loss, or its first. */
+  /** The metric that a row shows: the one that was chosen or sorted by, otherwise the run's loss, or its first. */
   private metricOf(run: Summary): string | null {
+    const { sort } = this.query;
     if (this.filters.metric) return this.filters.metric;
+    if (sort.startsWith('metric:')) return sort.slice(7);
     const names = Object.keys(run.metrics);
     return names.find((name) => name === 'loss') ?? names.find((name) => /loss/i.test(name)) ?? names[0] ?? null;
   }
@@ -270,6 +279,7 @@ export class RunPanel {
     const runs = this.grid.tickedRuns();
     this.bar.hidden = !runs.length;
     setText(this.barCount, words._n('%1 ticked', '%1 ticked', runs.length));
+    setText(this.compareLabel, runs.length > 1 ? words.__('Compare %1', runs.length) : words.__('Compare'));
     const stores = new Set(runs.map(({ store }) => store));
     this.compare.disabled = runs.length < 2 || stores.size > 1;
     this.compare.title =

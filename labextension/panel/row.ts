@@ -21,6 +21,8 @@ export interface RowContext {
   readonly active: boolean;
   readonly readOnly: boolean;
   readonly index: number;
+  /** The parameter that the list is sorted by: it is named first. */
+  readonly lead: string | null;
 }
 
 /** One run in two lines: what it is and since when; what became of it and where its metric stands. */
@@ -42,6 +44,7 @@ export class Row {
   readonly more = element('button', 'mlw-tool', { type: 'button', tabindex: '-1', 'aria-haspopup': 'menu' }, icon(MORE));
   run: Summary | null = null;
   private state = '';
+  private lead: string | null = null;
   private shownPoints: Sparkline['points'] | null = null;
 
   constructor(id: string) {
@@ -63,6 +66,7 @@ export class Row {
     ];
     mark.classList.add('mlw-row-marks');
     title.classList.add('mlw-row-title');
+    when.classList.add('mlw-row-when');
     metric.classList.add('mlw-row-metric');
     actions.classList.add('mlw-row-actions');
     this.node = element('div', 'mlw-row', { role: 'row', id }, mark, title, when, about, metric, actions, this.bar);
@@ -82,8 +86,9 @@ export class Row {
     if (other || !hasEnded(run.state)) this.fillTransition(!other);
     this.updateMetric(run, context);
     setText(this.time, hasEnded(run.state) ? formatWhen(run.submitted, context.now) : since(run, context.now));
-    if (!same || !hasEnded(run.state)) setText(this.about, about(run, words, context.now));
+    if (!same || context.lead !== this.lead || !hasEnded(run.state)) setText(this.about, about(run, context));
     if (!same || !hasEnded(run.state)) this.node.setAttribute('aria-label', describe(run, context));
+    this.lead = context.lead;
   }
 
   private updateRun(run: Summary, words: Words, readOnly: boolean): void {
@@ -149,9 +154,10 @@ export function formatWhen(time: number, now: number): string {
 }
 
 /** The second line: where the run stands, or what it was given. */
-function about(run: Summary, words: Words, now: number): string {
-  const tags = Object.entries(run.tags).map(([key, value]) => tagText(key, value));
-  const params = Object.entries(run.params).map(([key, value]) => `${key}=${value}`);
+function about(run: Summary, { words, now, lead }: RowContext): string {
+  const leading = lead !== null && Object.hasOwn(run.params, lead) ? [`${lead}=${run.params[lead] ?? ''}`] : [];
+  const tags = [...leading, ...Object.entries(run.tags).map(([key, value]) => tagText(key, value))];
+  const params = Object.entries(run.params).filter(([key]) => key !== lead).map(([key, value]) => `${key}=${value}`);
   if (run.stopping && !hasEnded(run.state)) return words.__('stopping…');
   if (run.state === 'submitted') return [run.waiting ?? words.__('starting…'), ...tags, ...params].join(' · ');
   if (run.state === 'running') {
@@ -161,7 +167,7 @@ function about(run: Summary, words: Words, now: number): string {
     return [...parts.filter(Boolean), ...tags, ...params].join(' · ');
   }
   const took = run.ended === null ? '' : formatTook(run.ended - (run.started ?? run.submitted));
-  return [run.state === 'finished' ? '' : run.state, took, ...tags, ...params].filter(Boolean).join(' · ');
+  return [...leading, run.state === 'finished' ? '' : run.state, took, ...tags.slice(leading.length), ...params].filter(Boolean).join(' · ');
 }
 
 function tooltip(run: Summary, words: Words): string {
@@ -181,9 +187,10 @@ function tooltip(run: Summary, words: Words): string {
 }
 
 /** What a screen reader says of the row. */
-function describe(run: Summary, { words, metric, now }: RowContext): string {
+function describe(run: Summary, context: RowContext): string {
+  const { words, metric, now } = context;
   const value = metric !== null && Object.hasOwn(run.metrics, metric) ? `${metric} ${formatNumber(run.metrics[metric] ?? null)}` : '';
   const when = hasEnded(run.state) ? formatWhen(run.submitted, now) : since(run, now);
-  const parts = [run.name, run.state, run.pinned ? words.__('pinned') : '', when, about(run, words, now), value, run.note];
+  const parts = [run.name, run.state, run.pinned ? words.__('pinned') : '', when, about(run, context), value, run.note];
   return parts.filter(Boolean).join(', ');
 }
