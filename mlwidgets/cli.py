@@ -192,7 +192,12 @@ def _stop(options: argparse.Namespace) -> int:
 
 
 def _wait(options: argparse.Namespace) -> int:
-    run = _find(options).wait()
+    from mlwidgets.views import console
+
+    run = _find(options)
+    if not run.ended and console.is_terminal() and not console.follow(run, hint="Ctrl-C leaves; the run goes on"):
+        return 130
+    run.wait()
     print(f"{run.name}: {run.state}" + (f" ({run.cause})" if run.cause else ""))
     return 0 if run.state == "finished" else 1
 
