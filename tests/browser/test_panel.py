@@ -94,7 +94,9 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     find(page, "set=listed", 5)
     assert names(page)[0] == "listed-live"
     walker = row(page, "listed-live")
-    page.wait_for_function("() => /^[1-9]/.test(document.querySelector('.mlw-row[data-state=running] .mlw-row-value')?.innerText)")
+    page.wait_for_function(
+        "() => /^[1-9]/.test(document.querySelector('.mlw-row[data-state=running] .mlw-row-value')?.innerText)"
+    )
     page.locator(".mlw-row[data-state=running] .mlw-row-spark path[d*=L]").wait_for(state="attached")
     assert walker.get_attribute("data-state") == "running"
     assert re.search(r"listed-live, running, 0:\d\d", walker.get_attribute("aria-label") or "")
@@ -140,7 +142,9 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
 
     # The layout comes back with the page, and what was filtered by too. Workspaces are written a moment later.
     kept = "async () => (await window.jupyterapp.serviceManager.workspaces.fetch('default')).data"
-    wait_until(lambda: page.evaluate(kept).get("layout-restorer:data", {}).get("main", {}).get("current", "").endswith(live.id))
+    wait_until(
+        lambda: page.evaluate(kept).get("layout-restorer:data", {}).get("main", {}).get("current", "").endswith(live.id)
+    )
     page.goto(f"{lab.url}/lab")
     page.locator(".mlw-opened .mlw-name", has_text="listed-live").wait_for()
     page.locator(".lm-TabBar-tabLabel", has_text="2 runs").wait_for()
@@ -218,4 +222,6 @@ def test_a_cell_is_made_a_run_by_a_form(lab: Lab, page: Page) -> None:
     done = page.locator(".mlw-row[data-state=finished]", has_text="by-form")
     done.locator(".mlw-row-value", has_text="21").wait_for()
     source = "() => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.getSource()"
-    assert page.evaluate(source) == "%%train by-form --gpus 0 width=7\nfrom mlwidgets import log\nlog(loss=steps * width)"
+    assert (
+        page.evaluate(source) == "%%train by-form --gpus 0 width=7\nfrom mlwidgets import log\nlog(loss=steps * width)"
+    )
