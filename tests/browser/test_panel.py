@@ -67,8 +67,9 @@ def find(page: Page, text: str, count: int | None = None) -> None:
 
 def names(page: Page) -> list[str]:
     """The names in the order of the rows, which is not that of their elements."""
-    shown = "rows => rows.sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map(row => row.querySelector('.mlw-row-name').innerText)"
-    return list(page.locator(".mlw-row").evaluate_all(shown))
+    ordered = "rows => rows.sort((a, b) => a.ariaRowIndex - b.ariaRowIndex)"
+    name = "row => row.querySelector('.mlw-row-name').innerText"
+    return list(page.locator(".mlw-row").evaluate_all(f"rows => ({ordered})(rows).map({name})"))
 
 
 def choose(page: Page, row_: Locator, item: str) -> None:
@@ -141,10 +142,11 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     page.locator(".mlw-opened:visible .mlw-name", has_text="listed-live").wait_for()
 
     # The layout comes back with the page, and what was filtered by too. Workspaces are written a moment later.
-    kept = "async () => (await window.jupyterapp.serviceManager.workspaces.fetch('default')).data"
-    wait_until(
-        lambda: page.evaluate(kept).get("layout-restorer:data", {}).get("main", {}).get("current", "").endswith(live.id)
-    )
+    layout = """async () => {
+        const { data } = await window.jupyterapp.serviceManager.workspaces.fetch('default');
+        return data['layout-restorer:data']?.main?.current ?? '';
+    }"""
+    wait_until(lambda: page.evaluate(layout).endswith(live.id))
     page.goto(f"{lab.url}/lab")
     page.locator(".mlw-opened .mlw-name", has_text="listed-live").wait_for()
     page.locator(".lm-TabBar-tabLabel", has_text="2 runs").wait_for()
