@@ -5,13 +5,40 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jupyter_server import serverapp
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Bool
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.contents.manager import AsyncContentsManager
+from traitlets import Bool, Dict, default
 
 from mlwidgets.server import page, routes, stream
 from mlwidgets.server.service import Service
 
 SETTING = "mlwidgets_service"
+FLAGS = {"read-only": ({"MlwidgetsApp": {"read_only": True}}, "Show runs, and let nobody change them.")}
+
+
+class NoFiles(AsyncContentsManager):
+    """Serves none."""
+
+    def get_extra_handlers(self) -> list[Any]:
+        """Add no route to the files below the root."""
+        return []
+
+    def info_string(self) -> str:
+        """Say so at the start."""
+        return "Showing runs; there are no files and no kernels here"
+
+
+class PanelServer(ServerApp):
+    """The server of ``jupyter mlwidgets``: whoever may look at runs there can start no kernel and read no file."""
+
+    default_services = ("api", "auth", "security")  # type: ignore[assignment]
+    flags = Dict({**serverapp.flags, **FLAGS})
+
+    @default("contents_manager_class")
+    def _no_files(self) -> type:
+        return NoFiles
 
 
 class MlwidgetsApp(ExtensionApp):
@@ -24,13 +51,11 @@ class MlwidgetsApp(ExtensionApp):
     """
     extension_url = "/mlwidgets"
     load_other_extensions = False
+    serverapp_class = PanelServer
     read_only = Bool(
         default_value=False, help="Show runs, and let nobody stop, delete, pin, tag or annotate them."
     ).tag(config=True)
-    flags = {  # noqa: RUF012 - traitlets wants it so
-        **ExtensionApp.flags,
-        "read-only": ({"MlwidgetsApp": {"read_only": True}}, "Show runs, and let nobody change them."),
-    }
+    flags = {**ExtensionApp.flags, **FLAGS}  # noqa: RUF012 - traitlets wants it so
 
     def initialize_settings(self) -> None:
         """Prepare what the handlers share; nothing is read yet."""
