@@ -195,7 +195,7 @@ def _wait(options: argparse.Namespace) -> int:
     from mlwidgets.views import console
 
     run = _find(options)
-    if not run.ended and console.is_terminal() and not console.follow(run, hint="Ctrl-C leaves; the run goes on"):
+    if not run.ended and console.can_follow() and not console.follow(run, hint="Ctrl-C leaves; the run goes on"):
         return 130
     run.wait()
     print(f"{run.name}: {run.state}" + (f" ({run.cause})" if run.cause else ""))

@@ -159,7 +159,7 @@ class TrainMagics(Magics):
     def _wait(self, run: Run, *, in_terminal: bool) -> None:
         """Wait as if the cell ran here: an interrupt of the kernel interrupts the run."""
         try:
-            if in_terminal and console.is_terminal() and not console.follow(run, hint="Ctrl-C stops the run"):
+            if in_terminal and console.can_follow() and not console.follow(run, hint="Ctrl-C stops the run"):
                 raise KeyboardInterrupt
             run.wait()
         except KeyboardInterrupt:

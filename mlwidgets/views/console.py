@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.errors import MlwidgetsError
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, terminal
 from mlwidgets.views.data import seconds
@@ -38,7 +39,7 @@ METRIC_LINES = 2
 Fragments = list[tuple[str, str]]
 
 _lock = threading.Lock()
-_announced: list[Run] = []
+_watched: list[Run] = []
 
 
 def is_terminal() -> bool:
@@ -46,8 +47,21 @@ def is_terminal() -> bool:
     return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
 
 
+def can_follow() -> bool:
+    """Whether `follow` can be called here: not where an event loop is running, as in a cell with ``await``."""
+    return is_terminal() and not _loop_is_running()
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def follow(*runs: Run, hint: str) -> bool:
-    """Draw runs in place until all have ended; take the block away then.
+    """Draw runs in place until all have ended; take the block away then. Only where `can_follow`.
 
     Parameters
     ----------
@@ -63,11 +77,11 @@ def follow(*runs: Run, hint: str) -> bool:
     from prompt_toolkit.input.typeahead import store_typeahead
     from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 
-    watched = [_Watched(run) for run in runs]
+    blocks = [_Block(run) for run in runs]
 
     def text() -> AnyFormattedText:
         columns = app.output.get_size().columns
-        return [*_joined([line for one in watched for line in one.lines(columns)]), ("class:dim", f"  {hint}")]
+        return [*_joined([line for one in blocks for line in one.lines(columns)]), ("class:dim", f"  {hint}")]
 
     keys, typed = _keys()
     app: Application[bool] = Application(
@@ -77,19 +91,19 @@ def follow(*runs: Run, hint: str) -> bool:
         erase_when_done=True,
     )
 
-    async def watch() -> None:
-        while True:
-            begin = time.monotonic()
-            for one in watched:
-                one.look()
-            if all(one.ended for one in watched):
-                app.exit(result=True)
-                return
-            app.invalidate()
-            await asyncio.sleep(max(PACE, SHARE * (time.monotonic() - begin)))
+    async def look() -> None:
+        with contextlib.suppress(OSError, MlwidgetsError):  # a run folder may go away
+            while not all(one.ended for one in blocks):
+                begin = time.monotonic()
+                for one in blocks:
+                    one.look()
+                app.invalidate()
+                await asyncio.sleep(max(PACE, SHARE * (time.monotonic() - begin)))
+        if not app.is_done:
+            app.exit(result=True)
 
     def start() -> None:
-        app.create_background_task(watch())
+        app.create_background_task(look())
 
     # Not asyncio.run, which would take this thread's event loop away from IPython and the user.
     loop = asyncio.new_event_loop()
@@ -129,8 +143,8 @@ def _style() -> Any:
     return Style.from_dict({**palette.STATES, "name": "bold", "dim": palette.MUTED, "bar": palette.STATES["running"]})
 
 
-class _Watched:
-    """What the block says of one run, kept up to date."""
+class _Block:
+    """What is drawn of one run, kept up to date."""
 
     def __init__(self, run: Run) -> None:
         self._follower = Follower(run)
@@ -212,11 +226,25 @@ def _joined(lines: Iterable[Fragments]) -> Fragments:
 def announce(run: Run) -> None:
     """Say in a line that a run was submitted, and in another when it has ended, above the prompt if there is one."""
     print(f"{palette.SIGNS[run.state]} {run.name}  {run.state}   `%runs show {run.name}` follows it")
+    watch(run)
+
+
+def watch(run: Run) -> None:
+    """Say in a line when the run has ended."""
     with _lock:
-        _announced.append(run)
-        if len(_announced) > 1:
+        _watched.append(run)
+        if len(_watched) > 1:
             return
-    threading.Thread(target=_watch_announced, name="mlwidgets announces", daemon=True).start()
+    threading.Thread(target=_wait_for_watched, name="mlwidgets announces", daemon=True).start()
+
+
+def leave(runs: Iterable[Run]) -> list[Run]:
+    """Say nothing more of these runs, as somebody looks at them; return those of which something would be said."""
+    ids = {run.id for run in runs}
+    with _lock:
+        left = [run for run in _watched if run.id in ids]
+        _watched[:] = [run for run in _watched if run.id not in ids]
+    return left
 
 
 def end_line(run: Run) -> Fragments:
@@ -248,30 +276,23 @@ def print_line(line: Fragments) -> None:
 
 
 def tell_ended() -> None:
-    """Print a line for each announced run that has ended; called where no prompt is on show."""
+    """Print a line for each watched run that has ended; called where no prompt is on show."""
     with _lock:
-        ended = [run for run in _announced if run.ended]
+        ended = [run for run in _watched if run.ended]
         for run in ended:
-            _announced.remove(run)
+            _watched.remove(run)
     for run in ended:
         print_line(end_line(run))
 
 
-def forget_ended(run: Run) -> None:
-    """Print no line for this run if it has ended: whoever looked at it has seen how."""
-    if run.ended:
-        with _lock:
-            _announced[:] = [one for one in _announced if one.id != run.id]
-
-
-def _watch_announced() -> None:
+def _wait_for_watched() -> None:
     """Wait for runs in the background; a line comes where a prompt is on show, else after the cell."""
     from prompt_toolkit.application import get_app_or_none
 
-    while _announced:
+    while _watched:
         app = get_app_or_none()
         loop = app.loop if app is not None else None
-        if loop is not None and any(run.ended for run in tuple(_announced)):
+        if loop is not None and any(run.ended for run in tuple(_watched)):
             # Not here: what is scheduled on a loop that has ended since stays for the end of the cell.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(tell_ended)

@@ -95,13 +95,15 @@ class LiveView:
             for run in going_on:
                 console.announce(run)
             return
-        if going_on and console.is_terminal():
+        watched = {run.id for run in console.leave(self.runs)}
+        if going_on and console.can_follow():
             goes_on = "the run goes on" if len(going_on) == 1 else "the runs go on"
             console.follow(*self.runs, hint=f"Ctrl-C leaves; {goes_on}")
         for run in self.runs:
-            now = _now(run)
-            console.forget_ended(run)
-            print(summary(*now))
+            shot, now = _now(run)
+            print(summary(shot, now))
+            if run.id in watched and not shot.header["ended"]:
+                console.watch(run)
 
     def finalize(self, patience: float = PATIENCE) -> None:
         """If the runs have ended, publish what is left of them as part of the cell that is executing, once.

@@ -74,6 +74,15 @@ def test_a_run_that_ends_while_a_cell_executes_is_told_of_after_it(terminal: Ter
     assert shown.count("✓ here") == 2
 
 
+def test_following_to_the_end_says_it_once(terminal: Terminal) -> None:
+    terminal.type_cell(f"%%train seen\n{STEPS.format(steps=10)}")
+    terminal.type_cell("%runs show seen")
+    terminal.type_cell("await __import__('asyncio').sleep(0.1)")  # IPython's event loop is as it was
+    shown = terminal.wait_for_prompt()
+    assert shown.count("✓ seen") == 1
+    assert "\n  step 9\n" in shown
+
+
 def test_an_interrupt_stops_what_is_waited_for(terminal: Terminal) -> None:
     terminal.type_cell("%%train long --wait\ntime.sleep(1000)\n")
     terminal.until(lambda text: "● long  running" in text)
