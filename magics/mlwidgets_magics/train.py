@@ -163,7 +163,7 @@ class TrainMagics(Magics):
                 raise KeyboardInterrupt
             run.wait()
         except KeyboardInterrupt:
-            run.stop("interrupt of the kernel")
+            run.stop("Ctrl-C" if in_terminal else "interrupt of the kernel")
             run.wait()
         flush_finished()
         if in_terminal:

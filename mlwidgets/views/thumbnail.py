@@ -21,7 +21,7 @@ def thumbnail(path: Path, limit: int) -> str | None:
         with Image.open(path) as image:
             if image.width * image.height > LARGEST:
                 return None
-            small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            small = image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB")
         for side in SIDES:
             if max(small.size) < side and side != SIDES[-1]:
                 continue

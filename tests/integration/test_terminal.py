@@ -90,7 +90,7 @@ def test_an_interrupt_stops_what_is_waited_for(terminal: Terminal) -> None:
     terminal.until(lambda text: "RunFailed: " in text)
     shown = terminal.wait_for_prompt()
     assert "■ long  stopped  " in shown
-    assert "RunFailed: run 'long' was stopped: stopped by interrupt" in shown.replace("\n", " ")
+    assert "RunFailed: run 'long' was stopped: stopped by Ctrl-C" in shown.replace("\n", " ")
 
 
 def test_where_nobody_looks_there_are_lines_alone(tmp_path: Path) -> None:
