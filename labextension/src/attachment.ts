@@ -18,6 +18,8 @@ const THERE = new Set(['idle', 'busy']);
 /** What each kernel was asked, so that one notebook with many runs asks it once. A restart asks anew. */
 const asked = new WeakMap<IKernelConnection, Promise<unknown>>();
 
+const waking = new WeakSet<IKernelConnection>();
+
 /** Hears from whichever kernel an output's notebook has how runs are, across restarts and changes of the kernel. */
 export class Attachment {
   private comm: IComm | null = null;
@@ -97,6 +99,7 @@ export class Attachment {
     const insist = (): void => {
       if (heard || this.disposed || this.comm !== comm) return;
       if (kernel.status === 'idle') {
+        void wake(kernel);
         this.close();
         this.open(kernel, false);
       } else {
@@ -130,6 +133,20 @@ export class Attachment {
       // The connection went first.
     }
   }
+}
+
+/**
+ * Connect to the kernel once more, for a moment. ipykernel 7 before 7.4 can overlook what comes while it answers, and
+ * all that comes after, until somebody connects: https://github.com/ipython/ipykernel/issues/1554
+ */
+async function wake(kernel: IKernelConnection): Promise<void> {
+  if (waking.has(kernel)) return;
+  waking.add(kernel);
+  const another = kernel.clone();
+  const patience = new Promise((resolve) => window.setTimeout(resolve, PATIENCE));
+  await Promise.race([another.info, patience]).catch(() => undefined);
+  another.dispose();
+  waking.delete(kernel);
 }
 
 /** Wait for the subshell of this comm, where kernels have them: a busy kernel answers there, and nowhere else. */

@@ -57,6 +57,8 @@ declare module '@jupyterlab/services' {
     readonly supportsSubshells?: boolean;
     readonly isDisposed: boolean;
     readonly info: Promise<{ readonly language_info: { readonly name: string } }>;
+    clone(): IKernelConnection;
+    dispose(): void;
     createComm(target: string): IComm;
     requestExecute(content: Record<string, unknown>): {
       readonly done: Promise<{ readonly content: { readonly status: string } } | undefined>;
