@@ -162,6 +162,8 @@ class RunIndex:
         with contextlib.suppress(OSError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, timeout=0.5)
+        # A cache need not survive the machine's end, and waiting for the disk is what writing it would cost most.
+        connection.execute("PRAGMA synchronous = OFF")
         connection.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (id TEXT PRIMARY KEY, summary TEXT NOT NULL)")
         return connection
 

@@ -10,12 +10,14 @@ from typing import Any
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import annotated, attempt_of, summarize
 from mlwidgets.runs.run import Run
+from mlwidgets.server.numbers import Numbers
 from mlwidgets.views.format import json_number
 from mlwidgets.views.progress import progress
-from mlwidgets.views.tracks import Tracks
 
 LIVENESS = 1.0
 """Seconds between two looks at whether its processes live: a kill changes no file."""
+CALM = 0.18
+"""Seconds between two readings of its numbers."""
 
 
 class Going:
@@ -42,20 +44,20 @@ class Going:
         self._run = run
         self._folder = folder = RunFolder(run.path)
         self._base = summarize(run)
-        self._tracks = Tracks(folder.metrics, folder.events, "metric")
+        self._numbers = Numbers(folder)
         self._paths = tuple(map(os.fspath, (folder.path, folder.events, folder.requests)))
         self._metrics = os.fspath(folder.metrics)
         self._signs: tuple[int, ...] = ()
         self._size = -1
-        self._due = 0.0
+        self._due = self._calm = 0.0
         self._lock = threading.Lock()
         self.summary = self._base
         self.stopping = False
         self.progress: dict[str, Any] | None = None
         self.version = self.turns = 0
 
-    def look(self, now: float) -> None:
-        """Read what is new; `now` is a monotonic time in seconds.
+    def look(self, now: float, *, fresh: bool = False) -> None:
+        """Read what is new; `now` is a monotonic time in seconds, `fresh`: numbers, too, however new the last ones are.
 
         Raises
         ------
@@ -68,14 +70,14 @@ class Going:
             if signs != self._signs or now >= self._due:
                 self._signs, self._due = signs, now + LIVENESS
                 turned = self._look_at_state()
-            size = _size(self._metrics)
-            if size != self._size:
+            if turned or fresh or now >= self._calm:
                 # After the state: once that is an end, these numbers are the last ones.
-                self._size = size
-                grown = bool(self._tracks.advance())
-                if grown:
-                    values = {name: one.last for name, one in self._tracks.by_name.items()}
-                    self.summary = replace(self.summary, metrics=values)
+                size = _size(self._metrics)
+                if size != self._size:
+                    self._size, self._calm = size, now + CALM
+                    grown = self._numbers.advance()
+            if grown:
+                self.summary = replace(self.summary, metrics=self._numbers.last())
             if turned or grown:
                 self.progress = self._progress()
                 self.version += 1
@@ -101,7 +103,7 @@ class Going:
     def _progress(self) -> dict[str, Any] | None:
         if self.summary.ended:
             return None
-        found = progress(self._run.params, self._tracks.by_name, self.summary.started_at)
+        found = progress(self._run.params, self._numbers.by_name, self.summary.started_at)
         if found is None:
             return None
         return {name: json_number(v) if isinstance(v, float) else v for name, v in asdict(found).items()}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LONGEST_VALUE = 200
 """Characters of a parameter that a list shows."""
+SETTLED = 2 * 10**9
+"""Nanoseconds after which a directory's time stands for its content: clocks are coarse, and those of servers differ."""
 MOST_METRICS = 200
 """Of one run."""
 
@@ -47,17 +49,35 @@ class Listing:
         self._stores = stores
         self._index = RunIndex(store)
         self._going: dict[str, Going] = {}
+        self._names: tuple[int, list[str], frozenset[str]] = (-1, [], frozenset())
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
         """Return the ids of all runs, newest first; links are no runs."""
+        return self._read_names()[0]
+
+    def known(self) -> frozenset[str]:
+        """Return the same as a set."""
+        return self._read_names()[1]
+
+    def _read_names(self) -> tuple[list[str], frozenset[str]]:
+        """Read the directory, unless it is as it was: its time says so once it is old enough to be trusted."""
         try:
+            changed = os.stat(self.store.runs).st_mtime_ns
+            with self._lock:
+                read, names, known = self._names
+            if changed == read:
+                return names, known
+            trusted = time.time_ns() - changed > SETTLED
             with os.scandir(self.store.runs) as entries:
                 names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
         except OSError:
-            return []
+            return [], frozenset()
         names.sort(key=age, reverse=True)
-        return names
+        known = frozenset(names)
+        with self._lock:
+            self._names = (changed if trusted else -1, names, known)
+        return names, known
 
     def folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run.
@@ -71,16 +91,16 @@ class Listing:
 
     def folders(self, run_ids: Sequence[str]) -> list[RunFolder]:
         """Return the folders of several runs; raises `UnknownRun` if one of them is not there."""
-        names = set(self.names())
+        known = self.known()
         for run_id in run_ids:
-            if run_id not in names:
+            if run_id not in known:
                 raise UnknownRun(f"there is no run {run_id[:120]!r}")
         return [RunFolder(self.store.runs / run_id) for run_id in run_ids]
 
     def older(self, after: str | None) -> tuple[int, list[str]]:
         """Return how many runs there are, and the ids of those that are older than `after`, newest first."""
         names = self.names()
-        return len(names), names if after is None else [name for name in names if age(name) < age(after)]
+        return len(names), list(names) if after is None else [name for name in names if age(name) < age(after)]
 
     def rows(self, names: Sequence[str]) -> list[Row]:
         """Return one row for each of these runs that can be read."""
@@ -133,7 +153,7 @@ class Listing:
             return None
         try:
             if look:
-                going.look(time.monotonic())
+                going.look(time.monotonic(), fresh=True)
         except UnknownRun:
             self.let_go(run_id)
             return None

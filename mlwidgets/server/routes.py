@@ -194,7 +194,7 @@ class Sparklines(Handler):
 
     def _read(self, ids: list[str], metric: str) -> dict[str, Any]:
         listing = self.service.stores.listing(self.store)
-        known = set(listing.names())
+        known = listing.known()
         lines = {one: self.service.sparklines.read(listing.store.runs / one, metric) for one in ids if one in known}
         return {run_id: line for run_id, line in lines.items() if line is not None}
 

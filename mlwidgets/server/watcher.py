@@ -110,6 +110,7 @@ class Watcher:
         self._wake.set()
 
     def _run(self) -> None:
+        failed = False
         while True:
             begin = time.monotonic()
             with self._lock:
@@ -122,8 +123,11 @@ class Watcher:
                 new, self._new = self._new, []
             try:
                 self._look(keys, new)
+                failed = False
             except Exception:
-                logger.warning("the runs could not be looked at; it is tried again", exc_info=True)
+                if not failed:
+                    logger.warning("the runs could not be looked at; it is tried again", exc_info=True)
+                failed = True
             spent = time.monotonic() - begin
             self._wake.wait(max(INTERVAL - spent, min(LONGEST, SHARE * spent)))
             self._wake.clear()
@@ -162,7 +166,7 @@ class _Watched:
         self._listing: Listing | None = None
         self._runs: Path | None = None
         self._time: int | None = -1
-        self._names: set[str] = set()
+        self._names: frozenset[str] = frozenset()
         self._annotated: dict[str, int] = {}
         self._going: dict[str, _Seen] = {}
         self._ended: dict[str, float] = {}
@@ -217,7 +221,7 @@ class _Watched:
             return
         first = self._time == -1
         self._time = changed
-        names = set(self._listing.names())
+        names = self._listing.known()
         back: list[str] = []
         for name in names - self._names:
             ended = _time_of(self._runs / name / "outcome.json")
@@ -260,6 +264,10 @@ class _Watched:
             try:
                 seen.going.look(now)
             except UnknownRun:
+                continue
+            except Exception:  # whatever is wrong with one run must not hide the others
+                logger.warning("run %r is followed no more", name, exc_info=True)
+                del self._going[name]
                 continue
             waiting = self._stores.machine.waiting(name) if seen.going.summary.state == "submitted" else None
             if seen.going.version == seen.version and waiting == seen.waiting:

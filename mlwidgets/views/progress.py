@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from mlwidgets.views.tracks import Track
+from typing import Any, Protocol
 
 EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs", "total_epochs")
 STEPS = (
@@ -42,7 +40,39 @@ class Progress:
     at: float
 
 
-def progress(params: Mapping[str, Any], tracks: Mapping[str, Track], started: float | None) -> Progress | None:
+class Told(Protocol):
+    """What counts of a metric; times in Unix seconds, ``since`` the one at which the last value was first recorded."""
+
+    @property
+    def n(self) -> int:
+        """Number of records."""
+
+    @property
+    def last(self) -> float:
+        """The last value."""
+
+    @property
+    def low(self) -> float | None:
+        """The lowest finite value."""
+
+    @property
+    def highest_step(self) -> int:
+        """The highest step."""
+
+    @property
+    def first_time(self) -> float:
+        """When it was first recorded."""
+
+    @property
+    def last_time(self) -> float:
+        """When it was last recorded."""
+
+    @property
+    def since(self) -> float:
+        """When the last value was first recorded."""
+
+
+def progress(params: Mapping[str, Any], tracks: Mapping[str, Told], started: float | None) -> Progress | None:
     """Return where the run is, or None where nothing tells.
 
     A metric called ``progress`` (from 0 to 1) comes first, then a number of steps, then a number of epochs among the
@@ -81,7 +111,7 @@ def _total(params: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
     return int(found) if whole else None  # type: ignore[arg-type]
 
 
-def _epochs_passed(tracks: Mapping[str, Track], now: float) -> float | None:
+def _epochs_passed(tracks: Mapping[str, Told], now: float) -> float | None:
     """Return how many epochs are over, with the part of the present one where that can be told."""
     told = tracks.get("epoch") or tracks.get("epochs")
     if told is None:
@@ -98,14 +128,7 @@ def _epochs_passed(tracks: Mapping[str, Track], now: float) -> float | None:
     if told.n > 1.5 * distinct:
         # Logged with every batch: this epoch goes on. It is as far as the time since it began, beside the others.
         before = told.last - told.low
-        began = _first_time_of(told)
-        each = (began - told.first_time) / before if before >= 1 else 0.0
-        part = min(0.99, (now - began) / each) if each > 0 else 0.0
+        each = (told.since - told.first_time) / before if before >= 1 else 0.0
+        part = min(0.99, (now - told.since) / each) if each > 0 else 0.0
         return told.last - (0 if from_zero else 1) + part
     return told.last + from_zero
-
-
-def _first_time_of(told: Track) -> float:
-    """Return when the last value of a metric was first recorded."""
-    rows = told.reducer.points().rows
-    return float(rows[rows[:, 3] == told.last][0, 2])

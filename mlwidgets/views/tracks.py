@@ -34,6 +34,12 @@ class Track:
         self.high: float | None = None
 
     @property
+    def since(self) -> float:
+        """When the last value was first recorded, as far as the reduced column tells."""
+        rows = self.reducer.points().rows
+        return float(rows[rows[:, 3] == self.last][0, 2])
+
+    @property
     def n(self) -> int:
         """Number of records."""
         return self.reducer.count
