@@ -27,7 +27,10 @@ MOST_CHARTS = 24
 MOST_BUCKETS = 400
 """Pairs of extremes of all lines of all charts together, as long as each keeps `FEWEST_BUCKETS`."""
 FEWEST_BUCKETS = 12
-FEWEST_CHARTS = 2
+FEWEST_CHARTS = 1
+MOST_CHIPS = 60
+FEWEST_CHIPS = 12
+"""Parameters and tags that are shown, the latter in any case."""
 MOST_ROWS = 400
 """Metrics without a chart that are named with their last values."""
 OUTPUT_LINES = 100
@@ -61,7 +64,7 @@ def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None, sc
     parts = [
         _title(header, now),
         _cause(header),
-        _chips(header),
+        _chips(header, max(FEWEST_CHIPS, round(MOST_CHIPS * scale))),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
         _charts(snapshot.series, scale, ended=ended),
         media_page(media or {}),
@@ -105,11 +108,12 @@ def _text_block(text: str, style: str) -> str:
     return f'<div style="{style}">{escape(text)}</div>' if text else ""
 
 
-def _chips(header: dict[str, Any]) -> str:
+def _chips(header: dict[str, Any], most: int) -> str:
     base = f"display:inline-block;margin:0 4px 4px 0;padding:0 7px;border-radius:2px;{SMALL};line-height:19px"
     chips = [_chip(key, value, f"{base};{GROUND}") for key, value in header["params"]]
     chips += [_chip(key, value, f"{base};border:1px solid rgba(128,128,128,0.3)") for key, value in header["tags"]]
-    return f'<div style="margin-top:6px">{"".join(chips)}</div>' if chips else ""
+    rest = f'<span style="{SMALL};{MUTED}">and {len(chips) - most} more</span>' if len(chips) > most else ""
+    return f'<div style="margin-top:6px">{"".join(chips[:most])}{rest}</div>' if chips else ""
 
 
 def _chip(key: str, value: str, style: str) -> str:

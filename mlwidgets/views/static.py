@@ -27,14 +27,19 @@ FORMAT = 2
 """Raised when a reader of an older bundle could misread a newer one."""
 BUDGET = 95_000
 """Bytes of a bundle as JSON, beside what the user's own displays take."""
+FURTHER = 6000
+"""Bytes more for each further run beside the first."""
 MOST_POINTS = 1000
 """Of all metrics of all runs together, where there is room for so many."""
 FEWEST_POINTS = 4
 MOST_SERIES = 200
-"""Metrics of a run whose numbers are kept, where there is room for so many."""
+FEWEST_SERIES = 12
+"""Metrics of a run whose numbers are kept: where there is room for so many, and in any case."""
 MOST_OF_ONE = 500
 SYSTEM_POINTS = 240
 OUTPUT_LINES = 150
+FEWEST_LINES = 20
+"""Of each run, where there are several."""
 OUTPUT_CHARACTERS = 8000
 ERROR_CHARACTERS = 8000
 LEAST = 0.01
@@ -66,7 +71,11 @@ def bundle(*runs: Run, patience: float = PATIENCE) -> dict[str, Any]:
     png = picture(runs[0], patience) if len(runs) == 1 and runs[0].ended else None
     image = {"image/png": base64.b64encode(png).decode()} if png else {}
     shots = [_shortened(snapshot(run), len(runs)) for run in runs]
-    room = BUDGET + sum(_size(_display(one)) + _size(one.data) for shot in shots for one in shot.displays)
+    room = (
+        BUDGET
+        + FURTHER * (len(runs) - 1)
+        + sum(_size(_display(one)) + _size(one.data) for shot in shots for one in shot.displays)
+    )
     scale = 1.0
     while True:
         shown = [media(run, round(min(1, 2 * scale) * MEDIA_BYTES) // len(runs)) for run in runs]
@@ -89,7 +98,7 @@ def _size(value: Any) -> int:
 
 def _shortened(shot: Snapshot, runs: int) -> Snapshot:
     """Return what a notebook keeps of a run beside numbers, displays and media: the end of the output and so on."""
-    lines = shot.output.lines[-OUTPUT_LINES:]
+    lines = shot.output.lines[-max(FEWEST_LINES, OUTPUT_LINES // runs) :]
     most = OUTPUT_CHARACTERS // runs
     while len(lines) > 1 and sum(len(text) for line in lines for text, _ in line) > most:
         lines = lines[len(lines) // 4 or 1 :]
@@ -130,7 +139,7 @@ def _bundle(shots: Sequence[Snapshot], shown: Sequence[dict[str, Any]], now: flo
 
 
 def _numbers(shot: Snapshot, scale: float) -> dict[str, Any]:
-    kept = shot.series[: max(1, round(MOST_SERIES * scale))]
+    kept = shot.series[: max(FEWEST_SERIES, round(MOST_SERIES * scale))]
     return {
         "header": shot.header,
         "series": list(_series(kept, round(MOST_POINTS * scale))),

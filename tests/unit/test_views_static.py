@@ -213,6 +213,23 @@ def test_it_is_light_whatever_was_logged(tmp_path: Path, metrics: int, length: i
     assert "frame 4999 of many" in data["text/html"]
 
 
+def test_several_runs_beside_each_other_share_the_room(tmp_path: Path) -> None:
+    noise = random.Random(0)
+    runs = [
+        make_run(
+            tmp_path,
+            params={f"p{i}": i for i in range(300)},
+            metrics={f"m{i}": [noise.random() for _ in range(500)] for i in range(10)},
+            output="".join(f"\x1b[32mline {i}\x1b[0m\n" for i in range(500)),
+        )
+        for _ in range(5)
+    ]
+    data = bundle(*runs)
+    assert len(json.dumps(data)) < 150_000
+    assert [len(one["series"]) for one in data[MIME]["runs"]] == [10] * 5
+    assert "and 288 more</span>" in data["text/html"]
+
+
 def test_a_page_of_a_run_that_goes_on_says_when_it_was_so(tmp_path: Path, still: dict[str, str]) -> None:
     running = _Markup(bundle(make_run(tmp_path, state="running"))["text/html"]).text
     assert re.search(r"running\d:\d\d · as it was on \d{4}-\d\d-\d\d at \d\d:\d\d \S+", running)
