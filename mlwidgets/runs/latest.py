@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
-from mlwidgets.runs.journal import RECORD_SIZE, metric_key, read_lines, records_of
+from mlwidgets.runs.journal import RECORD_FORMAT, RECORD_SIZE, metric_key, read_lines, records_of
 
 _FIRST = 1024
 """Records looked at first; then four times as many, until every metric was met."""
@@ -26,13 +27,26 @@ def read_last(metrics: Path, events: Path) -> dict[str, float]:
         while end > 0 and len(found) < len(names):
             begin = max(0, end - step)
             data = os.pread(fd, (end - begin) * RECORD_SIZE, begin * RECORD_SIZE)
-            found = {**_last_of(data, names), **found}
+            read = _last_of_few if step == _FIRST else _last_of
+            found = {**read(data, names), **found}
             end, step = begin, 4 * step
     except OSError:
         return {}
     finally:
         os.close(fd)
     return {name: found[key] for key, name in names.items() if key in found}
+
+
+def _last_of_few(data: bytes, names: dict[int, str]) -> dict[int, float]:
+    """Look at one record after the other: mostly the last few are enough, and numpy need not even be imported."""
+    found: dict[int, float] = {}
+    for start in range(len(data) // RECORD_SIZE * RECORD_SIZE - RECORD_SIZE, -1, -RECORD_SIZE):
+        key, _, _, value = struct.unpack_from(RECORD_FORMAT, data, start)
+        if key in names and key not in found:
+            found[key] = value
+            if len(found) == len(names):
+                break
+    return found
 
 
 def _last_of(data: bytes, names: dict[int, str]) -> dict[int, float]:
