@@ -41,6 +41,9 @@ class Listener(Protocol):
     def tell(self, text: str, buffers: Sequence[bytes]) -> None:
         """Take in a message, its JSON and its buffers."""
 
+    def fail(self, message: str) -> None:
+        """Take in that there will be no more, and why."""
+
 
 Call = Callable[[Callable[[], Any]], Any]
 """Awaits what a function returns that is called off the event loop."""
@@ -190,10 +193,9 @@ class View:
             listener.tell(one.text, one.buffers)
 
     def _fail(self, message: str) -> None:
-        text = json.dumps({"type": "error", "message": message})
         self._ended()
         for listener in list(self._joined):
-            listener.tell(text, [])
+            listener.fail(message)
         self._joined.clear()
         self._listeners.clear()
 

@@ -227,6 +227,10 @@ class _Channel:
         text = f'{{"type": "channel", "channel": {self.number}, "message": {text}}}'
         self._outbox.put(pack(text, buffers) if buffers else text)
 
+    def fail(self, message: str) -> None:
+        """Say why there will be nothing more."""
+        self._outbox.put_error(message, self.number)
+
 
 def _channel(content: Any) -> int | None:
     channel = content.get("channel") if isinstance(content, dict) else None

@@ -47,6 +47,15 @@ def test_heavy_modules_wait_for_their_use(code: str) -> None:
     assert imported(code, candidates=HEAVY) == []
 
 
+def test_a_server_starts_without_what_it_may_never_need(tmp_path: Path) -> None:
+    heavy = ["numpy", "pandas", "matplotlib", "anywidget", "ipywidgets", "IPython", "cloudpickle"]
+    loads = "import mlwidgets; mlwidgets._jupyter_server_extension_points()"
+    assert imported(loads, candidates=heavy) == []
+    lists = "from pathlib import Path; from mlwidgets.server.service import Service"
+    lists += f"; Service(Path({str(tmp_path)!r})).stores.listing('').rows([])"
+    assert imported(lists, candidates=heavy) == []
+
+
 def test_the_candidates_are_real() -> None:
     assert imported("import matplotlib, nbformat", candidates=HEAVY) == ["matplotlib", "nbformat"]
 

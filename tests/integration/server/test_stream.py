@@ -168,6 +168,15 @@ async def test_a_view_of_a_run_that_is_deleted(connect: Any, runs: Path, ask: An
     assert "error" in (await socket.until(said("answer")))["message"]["answer"]
 
 
+async def test_a_view_of_a_damaged_run(connect: Any, runs: Path) -> None:
+    run = make_run(runs)
+    RunFolder(run.path).spec.write_text("{")
+    socket = await connect()
+    await socket.send(type="open", channel=4, store="", runs=[run.id])
+    message = await socket.receive()
+    assert (message["type"], message["channel"], "damaged" in message["message"]) == ("error", 4, True)
+
+
 async def test_what_is_not_finite(connect: Any, runs: Path) -> None:
     shown = [{"application/json": {"a": float("nan")}, "text/plain": "\ud800"}]
     run = make_run(runs, metrics={"loss": [float("inf")]}, displays=shown)
