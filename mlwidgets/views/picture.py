@@ -118,7 +118,8 @@ def _small_png(figure: Figure, *scales: float) -> bytes:
         drawn = Image.open(buffer).convert("RGB").quantize(48, dither=Image.Dither.NONE)
         buffer = io.BytesIO()
         drawn.save(buffer, "png", optimize=True)
-        if buffer.tell() <= MOST_BYTES:
+        # What is far too heavy stays so at the next scale.
+        if not MOST_BYTES < buffer.tell() < 2.5 * MOST_BYTES:
             break
     return buffer.getvalue()
 
