@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-BUILT = [f"mlwidgets/views/static/run.{kind}" for kind in ("js", "css")]
+BUILT = [f"mlwidgets/{name}.{kind}" for name in ("views/static/run", "server/static/panel") for kind in ("js", "css")]
 LABEXTENSION = "mlwidgets/labextension"
 INSTALLED = Path("share/jupyter/labextensions/mlwidgets")
 
@@ -112,6 +112,21 @@ def test_jupyterlab_finds_the_extension_that_the_wheel_installs(python: Path, ro
     }
     entry = json.loads((installed / "package.json").read_text())["jupyterlab"]["_build"]["load"]
     assert (installed / entry).is_file()
+
+
+def test_jupyter_servers_load_what_the_wheel_installs(python: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [python, "-m", "mlwidgets.cli", "doctor"],
+        cwd=tmp_path,
+        env={**_without_node(), "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {line[6:24].strip(): line for line in done.stdout.splitlines()}
+    assert found["server extension"].split() == ["ok", "server", "extension", "enabled"]
+    assert found["lab extension"].endswith(f" in {python.parent.parent / INSTALLED}")
 
 
 def test_wheel_is_imported_from_its_own_environment(python: Path, tmp_path: Path) -> None:
