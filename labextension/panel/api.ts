@@ -40,6 +40,10 @@ export class Api {
     return this.get('runs', [['store', store], ['limit', String(limit)], ...(after ? [['after', after] as const] : [])]);
   }
 
+  run(store: string, id: string): Promise<Summary> {
+    return this.get(`runs/${encodeURIComponent(id)}`, [['store', store]]);
+  }
+
   async sparklines(store: string, metric: string, ids: readonly string[]): Promise<Readonly<Record<string, Sparkline>>> {
     const asked = [['store', store], ['metric', metric], ['ids', ids.join(',')]] as const;
     return (await this.get<{ sparklines: Record<string, Sparkline> }>('sparklines', asked)).sparklines;
@@ -49,8 +53,9 @@ export class Api {
     return this.get('slots');
   }
 
-  bundle(run: Summary): Promise<Record<string, unknown>> {
-    return this.get(`runs/${encodeURIComponent(run.id)}/bundle`, [['store', run.store]]);
+  /** What a notebook keeps of the run, by MIME type. */
+  bundle(store: string, id: string): Promise<Record<string, unknown>> {
+    return this.get(`runs/${encodeURIComponent(id)}/bundle`, [['store', store]]);
   }
 
   annotate(run: Summary, annotations: Annotations): Promise<Summary> {

@@ -53,7 +53,7 @@ export class MachineSection {
     }
     if (waiting.length) {
       const rows = waiting.map((one) =>
-        element('div', 'mlw-holder', { title: `${one.user}: ${one.need}` }, this.link(one.run, one.name, slots), element('span', 'mlw-why', {}, one.why || one.need)),
+        element('div', 'mlw-holder', { title: `${one.user}: ${one.need}` }, this.link(one.run, one.name, slots), element('span', 'mlw-why', { title: one.why }, one.why || one.need)),
       );
       items.push(element('div', 'mlw-gpu', {}, element('div', 'mlw-machine-name', {}, words.__('Waiting')), ...rows));
     }
@@ -75,7 +75,7 @@ export class MachineSection {
       'div',
       'mlw-gpu',
       { title: `${gpu.name}${memory}\n${gpu.uuid}` },
-      element('div', 'mlw-machine-name', {}, element('span', '', {}, `GPU ${gpu.index}`), meter, element('span', 'mlw-why', {}, note)),
+      element('div', 'mlw-machine-name', {}, element('span', '', {}, `GPU ${gpu.index}`), meter, element('span', 'mlw-why', { title: note }, note)),
       ...holders.map((run) => this.holder(run, slots, now, gpu.uuid)),
     );
   }

@@ -42,6 +42,7 @@ function watchOnly(source: Required<Pick<RunSource, 'ask' | 'subscribe'>> & RunS
     get clock() {
       return source.clock ?? 0;
     },
+    teller: 'server',
     subscribe: (changed) => source.subscribe(changed),
     ask: (question) => source.ask(question),
   };

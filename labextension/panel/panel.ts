@@ -219,7 +219,7 @@ export class RunPanel {
     const seconds = next === null ? 0 : Math.max(1, Math.ceil((next - Date.now()) / 1000));
     const again = seconds ? words.__('Next attempt in %1 s.', seconds) : words.__('Trying again…');
     let text = '';
-    if (project.status === 'offline') text = `${words.__('The server does not answer. Runs go on; what was last seen stays here.')} ${again}`;
+    if (project.status === 'offline' && project.list.size) text = `${words.__('The server does not answer. Runs go on; what was last seen stays here.')} ${again}`;
     else if (project.status === 'error' && project.list.size) text = project.message;
     else if (project.status === 'live' && !project.stream.connected && next !== null) {
       text = `${words.__('No live updates: the connection to the server is interrupted.')} ${again}`;

@@ -8,6 +8,8 @@ import { Stream, type Channel, type Socket } from './stream.ts';
 /** Rows that are asked for first, and with each later request. */
 const FIRST = 100;
 const PAGE = 5000;
+/** Milliseconds after which requests are tried again while the stream is there. */
+const AGAIN = 5000;
 
 /**
  * loading: nothing is known yet. live: all is told. offline: the server is gone, what is known stays. missing: the
@@ -41,6 +43,7 @@ export class Project {
   /** What the stream said while a page was on its way, which knows less. */
   private newer = new Set<string>();
   private complete = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private queued = false;
   private started = false;
   private disposed = false;
@@ -104,6 +107,7 @@ export class Project {
   dispose(): void {
     this.disposed = true;
     this.loads += 1;
+    clearTimeout(this.timer);
     this.stream.dispose();
     this.listeners.clear();
     this.endListeners.clear();
@@ -173,7 +177,7 @@ export class Project {
       if (!current()) return;
       this.info = info;
       const keys = stores.map(({ store }) => store);
-      const same = keys.join('\n') === this.stores.map(({ store }) => store).join('\n');
+      const same = JSON.stringify(keys) === JSON.stringify(this.stores.map(({ store }) => store));
       this.stores = stores;
       if (!same || !this.stream.connected) this.stream.watch(keys);
       this.newer = new Set();
@@ -199,6 +203,11 @@ export class Project {
       } else {
         this.say('offline', '');
         this.stream.start();
+        // The next connection loads again; where there is one all the while, nothing else would.
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => {
+          if (this.status === 'offline' && this.stream.connected) void this.load();
+        }, AGAIN);
       }
     }
   }

@@ -154,6 +154,7 @@ export class Stream {
 export class Channel implements RunSource {
   /** What the server refused, in words. */
   error: string | null = null;
+  readonly teller = 'server';
   private readonly store: RunStore;
   private readonly listeners = new Set<() => void>();
 

@@ -1,4 +1,5 @@
 // The JupyterLab extension; Notebook 7 loads the same.
+import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { IConsoleTracker } from '@jupyterlab/console';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
@@ -8,6 +9,8 @@ import { drawDisplay } from './displays.ts';
 import { hostFinder } from './host.ts';
 import { notebook } from './panel/notebook.ts';
 import { notify } from './panel/notify.ts';
+import { ServedRuns } from './panel/served.ts';
+import { sharedProject } from './panel/shared.ts';
 import { sidebar } from './panel/sidebar.ts';
 import { status } from './panel/status.ts';
 import { RunRenderer } from './renderer.ts';
@@ -17,19 +20,19 @@ const RANK = -20;
 
 const runs = {
   id: 'mlwidgets:runs',
-  description: 'Shows tracked runs: live while a kernel knows them, from what the notebook keeps of them otherwise.',
+  description: 'Shows tracked runs: live while the server or a kernel knows them, from what the notebook keeps of them otherwise.',
   autoStart: true,
   requires: [IRenderMimeRegistry],
   optional: [INotebookTracker, IConsoleTracker],
   activate: (
-    _app: unknown,
+    app: JupyterFrontEnd,
     rendermime: IRenderMimeRegistry,
     notebooks: INotebookTracker | null,
     consoles: IConsoleTracker | null,
   ): void => {
     const findHost = hostFinder(notebooks, consoles);
     const createRenderer = (options: ConstructorParameters<typeof RunRenderer>[0]): RunRenderer =>
-      new RunRenderer(options, findHost);
+      new RunRenderer(options, findHost, (runs, listener) => new ServedRuns(sharedProject(app), runs, listener));
     document.addEventListener(DISPLAY_EVENT, ({ target, detail }: CustomEventInit<Offer> & { target: EventTarget | null }) => {
       if (!detail || !(target instanceof HTMLElement)) return;
       detail.drawn = drawDisplay(target, detail, findHost(target)?.rendermime ?? rendermime);

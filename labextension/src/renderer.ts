@@ -1,20 +1,25 @@
 import type { IMimeModel, IRenderer, IRendererOptions } from '@jupyterlab/rendermime';
 import { Panel, Widget } from '@lumino/widgets';
 
-import { DISPLAY_EVENT, mountRun, type Offer } from '../views/index.ts';
+import { DISPLAY_EVENT, mountRun, type Offer, type RunSource } from '../views/index.ts';
 import { Attachment, type Told } from './attachment.ts';
 import type { FindHost, Host } from './host.ts';
 import { Latest } from './latest.ts';
+import type { ServedListener, ServedRuns } from './panel/served.ts';
 import { readSaved, type Saved } from './saved.ts';
 
 /** Milliseconds for which a pointer rests on an ended run before the kernel is asked for more than the notebook holds. */
 const REST = 300;
 const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
 
+/** Follows runs by the server; null where it knows of none. */
+export type Serve = (runs: readonly string[], listener: ServedListener) => ServedRuns;
+
 /**
- * One output that shows runs: from what the notebook holds, and as the kernel's widget while there is one.
+ * One output that shows runs: from what the notebook holds, from the server while they go on, and as the kernel's
+ * widget while there is one.
  *
- * The two take turns and look the same. What the kernel says a notebook should keep goes into the notebook when it is
+ * They take turns and look the same. What the kernel says a notebook should keep goes into the notebook when it is
  * saved, when the kernel is lost, and when the runs have ended.
  */
 export class RunRenderer extends Panel implements IRenderer {
@@ -24,6 +29,9 @@ export class RunRenderer extends Panel implements IRenderer {
   private model: IMimeModel | null = null;
   private host: Host | null = null;
   private attachment: Attachment | null = null;
+  private served: ServedRuns | null = null;
+  /** What `still` shows, where that is live. */
+  private mounted: RunSource | null = null;
   /** What the kernel said last that the notebook should keep, until it does. */
   private unsaved: Record<string, unknown> | null = null;
   private readonly latest = new Latest();
@@ -33,6 +41,7 @@ export class RunRenderer extends Panel implements IRenderer {
   constructor(
     private readonly options: IRendererOptions,
     private readonly findHost: FindHost,
+    private readonly serve: Serve,
   ) {
     super();
     this.addClass('mlw-rendered');
@@ -65,6 +74,7 @@ export class RunRenderer extends Panel implements IRenderer {
     if (this.isDisposed) return;
     this.host?.saving?.disconnect(this.onSaving);
     this.attachment?.dispose();
+    this.served?.dispose();
     this.live?.dispose();
     this.unmount?.();
     super.dispose();
@@ -75,8 +85,16 @@ export class RunRenderer extends Panel implements IRenderer {
   }
 
   private showStill(): void {
-    this.clearStill();
     const { model } = this;
+    const source = this.served?.source ?? null;
+    // What is live already is not drawn anew because the notebook keeps something else.
+    if (source && source === this.mounted) return;
+    this.clearStill();
+    if (source) {
+      this.mounted = source;
+      this.unmount = mountRun(this.still.node, source);
+      return;
+    }
     if (!model) return;
     const saved = this.read(model);
     if (saved) this.unmount = mountRun(this.still.node, { runs: saved.runs, clock: saved.time });
@@ -93,6 +111,7 @@ export class RunRenderer extends Panel implements IRenderer {
   private clearStill(): void {
     this.unmount?.();
     this.unmount = null;
+    this.mounted = null;
     this.still.node.replaceChildren();
   }
 
@@ -112,9 +131,18 @@ export class RunRenderer extends Panel implements IRenderer {
     if (!this.host) return;
     const view = model.data[WIDGET_VIEW] as { model_id?: string } | undefined;
     if (view?.model_id) this.showLive(view.model_id);
+    const ids = runs.map((run) => run.header.id);
+    this.served ??= this.serve(ids, {
+      changed: () => {
+        if (this.live?.shown !== true) this.showStill();
+      },
+      ended: (data) => {
+        this.hear({ type: 'ended', data });
+      },
+    });
     this.attachment ??= new Attachment(
       this.host.session,
-      runs.map((run) => run.header.id),
+      ids,
       (news) => {
         this.hear(news);
       },

@@ -37,7 +37,7 @@ export class CompareMenu {
   private async open(): Promise<void> {
     this.list.hidden = false;
     this.toggle.setAttribute('aria-expanded', 'true');
-    this.list.replaceChildren(element('div', 'mlw-hint', {}, 'Asking the kernel…'));
+    this.list.replaceChildren(element('div', 'mlw-hint', {}, 'Loading…'));
     try {
       this.show((await this.source.ask?.({ type: 'runs' }))?.runs ?? []);
     } catch (error) {

@@ -72,7 +72,7 @@ export class HeaderBar {
   private allChips = false;
 
   constructor(
-    source: RunSource,
+    private readonly source: RunSource,
     private readonly clock: Clock,
     compare: Node,
   ) {
@@ -111,13 +111,14 @@ export class HeaderBar {
     setText(this.elapsed, this.clock.elapsed(header));
     this.progress.update(ended ? null : progress, this.clock.remaining(header, progress));
     this.node.classList.toggle('mlw-silent', silent);
-    setText(this.hint, ended ? '' : silent ? standsStill(header, this.stop.waited > 0) : this.explain(header));
+    setText(this.hint, ended ? '' : silent ? standsStill(header, this.stop.waited > 0, this.source.teller) : this.explain(header));
     this.hint.hidden = !this.hint.textContent;
   }
 
   private explain(header: Header): string {
     if (this.stop.waited > PATIENCE) {
-      return `The kernel is busy and has not passed this on yet. In a terminal: mlwidgets stop ${header.name}`;
+      const why = this.source.teller === 'server' ? 'This has not reached the run yet.' : 'The kernel is busy and has not passed this on yet.';
+      return `${why} In a terminal: mlwidgets stop ${header.name}`;
     }
     if (header.state !== 'submitted') return '';
     if (header.waiting) return header.waiting.charAt(0).toUpperCase() + header.waiting.slice(1);
@@ -185,7 +186,12 @@ export class ProgressBar {
   }
 }
 
-function standsStill(header: Header, asked: boolean): string {
+function standsStill(header: Header, asked: boolean, teller: RunSource['teller']): string {
+  if (teller === 'server') {
+    return asked
+      ? `The server does not answer and the stop has not reached the run. In a terminal: mlwidgets stop ${header.name}`
+      : 'No news from the server: this view stands still until it answers again, the run need not.';
+  }
   if (asked) {
     return `The kernel is gone and the stop has not reached the run: %runs stop ${header.name} stops it.`;
   }

@@ -115,6 +115,8 @@ export interface RunSource {
   readonly runs: readonly RunData[];
   /** Unix seconds on the clock of whoever feeds this source, when it was last heard; absent where nothing is live. */
   readonly clock?: number;
+  /** Who that is; a kernel where nothing is said. */
+  readonly teller?: 'server';
   /** Call `changed` after `runs` or `clock` have changed; returns what ends this. */
   subscribe?(changed: () => void): () => void;
   /** Ask for a run's end. */

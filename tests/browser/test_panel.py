@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 import pytest
 
 import mlwidgets
 from mlwidgets.runs.run import Run
-from tests.browser.test_live_view import SETUP, look, use_theme
+from mlwidgets.views.static import MIME, bundle
+from tests.browser.test_live_view import SETUP, look, saved_when, use_theme, wait_for_change
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -227,3 +230,31 @@ def test_a_cell_is_made_a_run_by_a_form(lab: Lab, page: Page) -> None:
     assert (
         page.evaluate(source) == "%%train by-form --gpus 0 width=7\nfrom mlwidgets import log\nlog(loss=steps * width)"
     )
+
+
+def test_a_notebook_shows_its_runs_live_with_no_kernel_and_keeps_how_they_ended(
+    lab: Lab, page: Page, submit: Submit
+) -> None:
+    """As on another computer: nobody's kernel started these runs, and no cell is executed."""
+    run = submit("kept")
+    wait_until(lambda: bool(run.last_values()))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"%%train kept\n{GOES_ON}")])
+    notebook.metadata["kernelspec"] = {"name": "of-another-computer", "display_name": "Other", "language": "python"}
+    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", json.loads(json.dumps(bundle(run))))]
+    nbformat.write(notebook, lab.root / "kept.ipynb")
+
+    page.goto(f"{lab.url}/{lab.tree}/kept.ipynb?token={lab.token}&reset")
+    page.locator(".jp-Dialog .jp-mod-reject").click()
+    lab.command(page, "notebook:trust")
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    output = page.locator(".mlw-rendered")
+    output.locator(".mlw-stop:enabled").wait_for()
+    wait_for_change(page, ".mlw-rendered .mlw-chart-value")
+    assert page.locator(".mlw-run").count() == 1
+    assert page.locator(".jp-InputPrompt").all_inner_texts() == ["[ ]:"]
+    look(page, "panel-no-kernel")
+    output.locator(".mlw-stop").click()
+    output.locator(".mlw-badge", has_text="stopped").wait_for()
+    kept = saved_when(lab, page, "kept.ipynb", lambda data: data[MIME]["runs"][0]["header"]["state"] == "stopped")
+    assert "image/png" in kept
+    assert page.locator(".mlw-run").count() == 1
