@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from mlwidgets.server.watcher import Batch
 
@@ -14,11 +13,6 @@ MOST_BYTES = 8 << 20
 MOST_MESSAGES = 64
 
 Send = Callable[[str | bytes], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class _Letter:
-    body: str | bytes
 
 
 class Outbox:
@@ -35,9 +29,9 @@ class Outbox:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._letters: deque[_Letter] = deque()
+        self._letters: deque[str | bytes] = deque()
         self._bytes = 0
-        self._runs: dict[str, Batch] = {}
+        self._runs: dict[str, tuple[Batch, str | None]] = {}
         self._slots: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
@@ -57,19 +51,21 @@ class Outbox:
         if self._letters and (self._bytes + len(body) > MOST_BYTES or len(self._letters) >= MOST_MESSAGES):
             self.dropped += 1
             return False
-        self._letters.append(_Letter(body))
+        self._letters.append(body)
         self._bytes += len(body)
         self._start()
         return True
 
     def put_runs(self, batch: Batch, text: str) -> None:
         """Send what changed in a store; merged with what waits to be sent of it."""
-        if self._task is None and batch.store not in self._runs:
-            # Nothing waits: the text that all clients share will do.
-            self.put(text)
-            return
-        waiting = self._runs.setdefault(batch.store, Batch(batch.store))
-        waiting.add(batch)
+        if batch.store in self._runs:
+            # Others may be sent the same batches: they stay as they are.
+            both = Batch(batch.store)
+            both.add(self._runs[batch.store][0])
+            both.add(batch)
+            self._runs[batch.store] = (both, None)
+        else:
+            self._runs[batch.store] = (batch, text)
         self._start()
 
     def put_slots(self, text: str) -> None:
@@ -100,11 +96,15 @@ class Outbox:
             self._task = None
 
     def _next(self) -> str | bytes | None:
-        if self._letters:
-            letter = self._letters.popleft()
-            self._bytes -= len(letter.body)
-            return letter.body
+        # What is merged goes first: of it there is never more than one message for each store.
         if self._runs:
-            return self._runs.pop(next(iter(self._runs))).to_json()
-        slots, self._slots = self._slots, None
-        return slots
+            batch, text = self._runs.pop(next(iter(self._runs)))
+            return text or batch.to_json()
+        if self._slots is not None:
+            slots, self._slots = self._slots, None
+            return slots
+        if self._letters:
+            body = self._letters.popleft()
+            self._bytes -= len(body)
+            return body
+        return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runner.slots import Overview
 from mlwidgets.runs.store import RunStore, find_store
 from mlwidgets.server.listing import Listing
 from mlwidgets.server.machine import Machine
@@ -38,6 +39,8 @@ class Stores:
         self.machine = Machine()
         self._listings: OrderedDict[str, Listing] = OrderedDict()
         self._lock = threading.Lock()
+        self._seen: Overview | None = None
+        self._slots: dict[str, Any] | None = None
 
     def key_of(self, folder: str) -> str:
         """Return the key of the store that a notebook in `folder` (from the root) uses.
@@ -106,6 +109,10 @@ class Stores:
 
     def slots(self) -> dict[str, Any] | None:
         """Return who holds what on this machine and who waits, fit for JSON, and which of it are this server's runs."""
+        seen = self.machine.look()
+        with self._lock:
+            if seen is not None and seen is self._seen:
+                return self._slots
         data = self.machine.to_json()
         if data is None:
             return None
@@ -117,7 +124,10 @@ class Stores:
             key = keys[run["store"]]
             if key is not None:
                 mine.append([run["run"], key])
-        return {**data, "mine": mine}
+        slots = {**data, "mine": mine}
+        with self._lock:
+            self._seen, self._slots = seen, slots
+        return slots
 
     def relative(self, path: str | None) -> str | None:
         """Return a file's path from the root with ``/``, None if it is not below it."""

@@ -70,11 +70,14 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
     async def _may(self, action: str) -> bool:
         return bool(await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)))
 
-    def open(self, *args: Any, **kwargs: Any) -> None:
-        """Wait for what the client wants."""
+    def initialize(self) -> None:
+        """Begin with nothing."""
         self._outbox = Outbox(self._send)
         self._left, self._counted = BURST, time.monotonic()
         self._channels: dict[int, _Channel] = {}
+
+    def open(self, *args: Any, **kwargs: Any) -> None:
+        """Wait for what the client wants."""
 
     async def _send(self, body: str | bytes) -> None:
         try:

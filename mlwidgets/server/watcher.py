@@ -177,8 +177,13 @@ class _Watched:
     def look(self) -> Batch | None:
         """Return what is new, None where that is nothing or can wait a moment."""
         now = time.monotonic()
+        failed = self.problem is not None
         if self._listing is None and not self._open(now):
             return None
+        if failed:
+            # Whoever was told of the problem is told that it is over, even if there is nothing else to tell.
+            self._look_at_list(Batch(self._key))
+            return self.recent()
         batch = Batch(self._key)
         self._look_at_list(batch)
         turned = bool(batch.changed or batch.gone)

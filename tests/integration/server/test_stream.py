@@ -88,6 +88,8 @@ async def test_several_stores_and_clients(connect: Any, runs: Path, jp_root_dir:
     foreign.chmod(0o777)
     await one.send(type="watch", stores=["b"])
     assert "chmod 700" in (await one.until(of_type("error")))["message"]
+    foreign.chmod(0o700)
+    assert await one.until(of_type("runs")) == {"type": "runs", "store": "b", "changed": [], "gone": []}
 
 
 async def test_a_store_that_begins_while_it_is_watched(connect: Any, jp_root_dir: Path) -> None:
