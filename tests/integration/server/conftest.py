@@ -81,6 +81,8 @@ class Socket:
 
     def __init__(self, socket: Any) -> None:
         self.raw = socket
+        self.rows: dict[str, dict[str, Any]] = {}
+        """What was told last of each run."""
 
     async def send(self, **message: Any) -> None:
         await self.raw.write_message(json.dumps(message))
@@ -88,7 +90,16 @@ class Socket:
     async def receive(self, timeout: float = 30) -> Any:
         """Return the next message, unpacked; None once the server has closed the connection."""
         message = await asyncio.wait_for(self.raw.read_message(), timeout)
-        return unpack(message) if isinstance(message, bytes) else None if message is None else json.loads(message)
+        if message is None:
+            return None
+        content = unpack(message) if isinstance(message, bytes) else json.loads(message)
+        self.rows.update({row["id"]: row for row in content.get("changed", [])})
+        return content
+
+    async def shows(self, run_id: str, **wanted: Any) -> None:
+        """Return once all that is wanted was told of a run."""
+        while any(self.rows.get(run_id, {}).get(key) != value for key, value in wanted.items()):
+            assert await self.receive(60) is not None
 
     async def until(self, wanted: Callable[[Any], Any], timeout: float = 30) -> Any:
         """Return the first message that is wanted."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from mlwidgets.runs.alive import holder
 from mlwidgets.runs.annotations import annotate
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.server.outbox import MOST_BYTES, MOST_MESSAGES, Outbox
@@ -67,6 +71,28 @@ async def test_a_watched_store(connect: Any, runs: Path, ask: Any, jp_serverapp:
     while not service.hub.watcher.is_idle and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
     assert service.hub.watcher.is_idle
+
+
+async def test_real_runs_that_wait_and_are_killed(
+    connect: Any, jp_root_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlwidgets
+
+    monkeypatch.chdir(jp_root_dir)
+    socket = await connect()
+    await socket.send(type="watch", stores=[""])
+    first = mlwidgets.train("import time\ntime.sleep(600)", name="first", namespace={}, gpus=0)
+    second = mlwidgets.train("x = 1", name="second", namespace={}, gpus=0, after=first)
+    await socket.shows(first.id, state="running")
+    await socket.shows(second.id, state="submitted", waiting="waits for first to end")
+    # A kill changes no file of the run.
+    for role in ("supervisor", "worker"):
+        pid = holder(RunFolder(first.path).alive, role)  # type: ignore[arg-type]
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+    await socket.shows(first.id, state="killed", stopping=False)
+    assert "killed from outside" in socket.rows[first.id]["cause"]
+    await socket.shows(second.id, waiting=None)
 
 
 async def test_several_stores_and_clients(connect: Any, runs: Path, jp_root_dir: Path) -> None:
