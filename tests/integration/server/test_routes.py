@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -13,8 +14,10 @@ import pytest
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import RunIndex
+from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import RunStore
 from mlwidgets.server.routes import API, ONE, ROUTES
+from tests.notebook import Notebook
 from tests.unit.views_support import add_values, end, make_run
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -71,6 +74,24 @@ async def test_a_list_of_runs(ask: Any, runs: Path, jp_root_dir: Path) -> None:
     assert (await ask("runs", old.id))[1] == second
     (jp_root_dir / "empty").mkdir()
     assert (await ask("runs", store="empty"))[1]["runs"] == []
+
+
+async def test_the_cell_that_a_run_came_from(ask: Any, jp_root_dir: Path) -> None:
+    notebook = Notebook(jp_root_dir, {"JPY_SESSION_NAME": str(jp_root_dir / "work" / "a b.ipynb")})
+    try:
+        code = "%%train here --cpus 0\nx = 1"
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+        session, shell = notebook._client.session, notebook._client.shell_channel
+        shell.send(session.msg("execute_request", content, metadata={"cellId": "4f1c-a"}))
+        found: list[Any] = []
+        deadline = time.monotonic() + 60
+        while not found and time.monotonic() < deadline:
+            found = (await ask("runs"))[1]["runs"]
+            await asyncio.sleep(0.05)
+        assert [(row["name"], row["notebook"], row["cell"]) for row in found] == [("here", "work/a b.ipynb", "4f1c-a")]
+        Run(jp_root_dir / ".mlwidgets" / "runs" / found[0]["id"]).wait(60)
+    finally:
+        notebook.close()
 
 
 async def test_pages_of_a_list(ask: Any, runs: Path) -> None:
