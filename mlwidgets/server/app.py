@@ -12,9 +12,8 @@ from jupyter_server.services.contents.manager import AsyncContentsManager
 from traitlets import Bool, Dict, default
 
 from mlwidgets.server import page, routes, stream
-from mlwidgets.server.service import Service
+from mlwidgets.server.service import SETTING, Service
 
-SETTING = "mlwidgets_service"
 FLAGS = {"read-only": ({"MlwidgetsApp": {"read_only": True}}, "Show runs, and let nobody change them.")}
 
 

@@ -9,7 +9,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from mlwidgets.errors import MlwidgetsError, ParameterError, UnknownRun
-from mlwidgets.server.service import Service
+from mlwidgets.server.service import SETTING, Service
 from mlwidgets.server.stores import UnknownStore
 
 RESOURCE = "mlwidgets"
@@ -32,7 +32,7 @@ class Handler(APIHandler):
     @property
     def service(self) -> Service:
         """What all handlers share."""
-        service: Service = self.settings["mlwidgets_service"]
+        service: Service = self.settings[SETTING]
         return service
 
     async def prepare(self) -> None:  # type: ignore[override]

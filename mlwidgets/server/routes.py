@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
+from tornado.iostream import StreamClosedError
 
 import mlwidgets
 from mlwidgets.runs.annotations import annotate
@@ -80,7 +81,11 @@ class RunList(Handler):
             texts = await self.service.call(_texts, listing.rows, part)
             self.write((", " if sent and texts else "") + ", ".join(texts))
             sent += len(texts)
-            await self.flush()
+            try:
+                await self.flush()
+            except StreamClosedError:
+                # Whoever asked has gone.
+                return
         cursor = names[start - 1] if 0 < start < len(names) else None
         self.finish(f'], "cursor": {json.dumps(cursor)}}}')
 

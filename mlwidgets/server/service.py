@@ -14,6 +14,8 @@ from mlwidgets.server.hub import Hub
 from mlwidgets.server.sparklines import Sparklines
 from mlwidgets.server.stores import Stores
 
+SETTING = "mlwidgets_service"
+"""Where the web application keeps it."""
 WORKERS = 8
 """Threads that read the disk for requests; others wait."""
 

@@ -20,7 +20,7 @@ from mlwidgets.server.channels import View, pack
 from mlwidgets.server.handler import RESOURCE
 from mlwidgets.server.outbox import Outbox
 from mlwidgets.server.routes import API
-from mlwidgets.server.service import Service
+from mlwidgets.server.service import SETTING, Service
 from mlwidgets.server.watcher import Batch
 
 LARGEST_MESSAGE = 64 << 10
@@ -42,7 +42,7 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
     @property
     def service(self) -> Service:
         """What all handlers share."""
-        service: Service = self.settings["mlwidgets_service"]
+        service: Service = self.settings[SETTING]
         return service
 
     @property
