@@ -5,6 +5,21 @@ import type { RunSource } from '../views/model.ts';
 import type { Project } from './project.ts';
 import type { Words } from './words.ts';
 
+/** What the address of the panel's page ends with where runs are opened. */
+export function openedHash(store: string, runs: readonly string[]): string {
+  return `#open=${encodeURIComponent(store)}/${runs.map(encodeURIComponent).join(',')}`;
+}
+
+export function readOpenedHash(hash: string): { store: string; runs: string[] } | null {
+  const [, store = '', ids] = /^#open=(.*)\/([^/]+)$/.exec(hash) ?? [];
+  if (ids === undefined) return null;
+  try {
+    return { store: decodeURIComponent(store), runs: ids.split(',').map(decodeURIComponent) };
+  } catch {
+    return null;
+  }
+}
+
 /** Show runs of one store in `node` and keep them up to date; returns what takes them away again. */
 export function mountOpened(node: HTMLElement, project: Project, store: string, runs: readonly string[], words: Words): () => void {
   const channel = project.follow(store, runs);

@@ -5,7 +5,7 @@ import { element } from '../views/dom.ts';
 import { Api } from './api.ts';
 import type { Query } from './list.ts';
 import type { Summary } from './model.ts';
-import { mountOpened } from './opened.ts';
+import { mountOpened, openedHash, readOpenedHash } from './opened.ts';
 import { RunPanel, type PanelHost } from './panel.ts';
 import { Project } from './project.ts';
 import { ENGLISH } from './words.ts';
@@ -31,19 +31,17 @@ const project = new Project(api, () => {
 const opened = element('main', 'mlw-opened', { tabindex: '-1' });
 let unmount: (() => void) | null = null;
 
-/** `#open=<store>/<id>,<id>`: what is opened is in the address, for the way back, a reload and others. */
+/** What is opened is in the address, for the way back, a reload and others. */
 function show(): void {
   unmount?.();
   unmount = null;
-  const [, store, ids] = /^#open=(.*)\/([^/]+)$/.exec(window.location.hash) ?? [];
-  if (ids === undefined) {
+  const asked = readOpenedHash(window.location.hash);
+  if (!asked) {
     opened.replaceChildren(element('p', 'mlw-page-hint', {}, 'Open a run: double-click it, or press Enter.'));
     return;
   }
   opened.replaceChildren();
-  const runs = ids.split(',').map(decodeURIComponent);
-  const stop = mountOpened(opened, project, decodeURIComponent(store ?? ''), runs, ENGLISH);
-  unmount = stop;
+  unmount = mountOpened(opened, project, asked.store, asked.runs, ENGLISH);
 }
 
 const host: PanelHost = {
@@ -51,7 +49,7 @@ const host: PanelHost = {
   open: (runs: readonly Summary[]) => {
     const [first] = runs;
     if (!first) return;
-    window.location.hash = `open=${encodeURIComponent(first.store)}/${runs.map(({ id }) => encodeURIComponent(id)).join(',')}`;
+    window.location.hash = openedHash(first.store, runs.map(({ id }) => id));
   },
   remember: (query, metric) => {
     try {

@@ -17,6 +17,8 @@ declare module '@jupyterlab/application' {
       expandLeft?(id?: string): void;
     };
   }
+  /** There in JupyterLab alone. */
+  export const ILabShell: unknown;
   export interface ILayoutRestorer {
     add(widget: Widget, name: string): void;
     restore<T extends Widget>(

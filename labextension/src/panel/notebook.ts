@@ -7,8 +7,8 @@ import { ITranslator } from '@jupyterlab/translation';
 import { CellMarks } from './cells.ts';
 import { runsIcon } from './icon.ts';
 import { asNotebook, notebooksOf } from './notebooks.ts';
+import { settingsOf } from './settings.ts';
 import { sharedProject } from './shared.ts';
-import { SETTINGS } from './sidebar.ts';
 import { trainCell } from './train.ts';
 import { wordsOf } from './translation.ts';
 
@@ -18,13 +18,13 @@ export const notebook = {
   autoStart: true,
   requires: [INotebookTracker],
   optional: [ITranslator, ICommandPalette, ISettingRegistry],
-  activate: async (
+  activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
     translator: ITranslator | null,
     palette: ICommandPalette | null,
     registry: ISettingRegistry | null,
-  ): Promise<void> => {
+  ): void => {
     const words = wordsOf(translator);
     const project = sharedProject(app);
     const notebooks = notebooksOf(tracker);
@@ -41,16 +41,17 @@ export const notebook = {
       },
     });
     palette?.addItem({ command, category: words.__('Runs') });
-    const settings = await registry?.load(SETTINGS).catch(() => undefined);
-    if (settings?.composite.cellMarks === false) return;
     const mark = (panel: NonNullable<ReturnType<typeof current>>): void => {
       new CellMarks(panel, project, words, (run) => {
         void app.commands.execute('mlwidgets:open-run', { store: run.store, runs: [run.id], name: run.name });
       });
     };
-    notebooks.forEach(mark);
-    notebooks.widgetAdded.connect((_sender, panel) => {
-      mark(panel);
+    void settingsOf(app, registry).then((settings) => {
+      if (settings?.composite.cellMarks === false) return;
+      notebooks.forEach(mark);
+      notebooks.widgetAdded.connect((_sender, panel) => {
+        mark(panel);
+      });
     });
   },
 };

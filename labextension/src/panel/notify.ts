@@ -5,8 +5,8 @@ import { ITranslator } from '@jupyterlab/translation';
 
 import { keyOf, type Summary } from '../../panel/model.ts';
 import { formatTook } from '../../views/format.ts';
+import { settingsOf } from './settings.ts';
 import { sharedProject } from './shared.ts';
-import { SETTINGS } from './sidebar.ts';
 import { wordsOf } from './translation.ts';
 
 export const notify = {
@@ -14,10 +14,13 @@ export const notify = {
   description: 'Says when a run has ended: in JupyterLab, and by the browser while nobody looks at the page.',
   autoStart: true,
   optional: [ISettingRegistry, ITranslator],
-  activate: async (app: JupyterFrontEnd, registry: ISettingRegistry | null, translator: ITranslator | null): Promise<void> => {
+  activate: (app: JupyterFrontEnd, registry: ISettingRegistry | null, translator: ITranslator | null): void => {
     const words = wordsOf(translator);
     const project = sharedProject(app);
-    const settings: ISettings | undefined = await registry?.load(SETTINGS).catch(() => undefined);
+    let settings: ISettings | null = null;
+    void settingsOf(app, registry).then((loaded) => {
+      settings = loaded;
+    });
     const wants = (name: string): boolean => settings?.composite[name] !== false;
     const open = (run: Summary): void => {
       void app.commands.execute('mlwidgets:open-run', { store: run.store, runs: [run.id], name: run.name });

@@ -1,5 +1,5 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { ILayoutRestorer } from '@jupyterlab/application';
+import { ILabShell, ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -9,17 +9,17 @@ import { Widget } from '@lumino/widgets';
 
 import { keyOf, type Summary } from '../../panel/model.ts';
 import type { Query } from '../../panel/list.ts';
-import { mountOpened } from '../../panel/opened.ts';
+import { mountOpened, openedHash } from '../../panel/opened.ts';
 import { RunPanel } from '../../panel/panel.ts';
 import type { Project } from '../../panel/project.ts';
 import { hasEnded } from '../../views/model.ts';
 import { goToCell, watchFolders } from './cells.ts';
 import { runsIcon } from './icon.ts';
 import { notebooksOf } from './notebooks.ts';
+import { SETTINGS, settingsOf } from './settings.ts';
 import { sharedProject } from './shared.ts';
 import { wordsOf, type Bundle } from './translation.ts';
 
-export const SETTINGS = 'mlwidgets:panel';
 const SIDEBAR = 'mlwidgets-panel';
 const STATE = 'mlwidgets:panel';
 
@@ -72,9 +72,10 @@ export const sidebar = {
   id: SETTINGS,
   description: 'The runs of the project in the side bar, each in a tab on demand.',
   autoStart: true,
-  optional: [ITranslator, ILayoutRestorer, ICommandPalette, ISettingRegistry, IStateDB, INotebookTracker],
+  optional: [ILabShell, ITranslator, ILayoutRestorer, ICommandPalette, ISettingRegistry, IStateDB, INotebookTracker],
   activate: (
     app: JupyterFrontEnd,
+    lab: unknown,
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
@@ -90,6 +91,12 @@ export const sidebar = {
 
     const open = ({ store = '', runs = [], name }: Opening): void => {
       if (!runs.length) return;
+      if (!lab) {
+        // Notebook 7 has one thing on a page: the panel's own page shows the run.
+        const address = `${app.serviceManager.serverSettings.baseUrl}mlwidgets${openedHash(store, runs)}`;
+        window.open(address, '_blank', 'noopener');
+        return;
+      }
       const id = `mlwidgets-opened-${keyOf({ store, id: runs.join(',') })}`;
       const there = tabs.find((tab) => tab.id === id);
       const [first = ''] = runs;
@@ -132,7 +139,7 @@ export const sidebar = {
     shell.add(widget, 'left', { rank: 350, type: 'Runs' });
     restorer?.add(widget, SIDEBAR);
 
-    void Promise.all([state?.fetch(STATE), registry?.load(SETTINGS).catch(() => undefined)]).then(([kept, settings]) => {
+    void Promise.all([state?.fetch(STATE), settingsOf(app, registry)]).then(([kept, settings]) => {
       const { query, metric } = (kept ?? {}) as Kept;
       const { metric: usual, filter } = (settings?.composite ?? {}) as { metric?: string; filter?: string };
       panel.restore({ text: filter ?? '', ...query }, metric ?? usual ?? '');

@@ -11,9 +11,10 @@ export const status = {
   id: 'mlwidgets:status',
   description: 'How many runs go on and wait, in the status bar.',
   autoStart: true,
-  requires: [IStatusBar],
-  optional: [ITranslator],
-  activate: (app: JupyterFrontEnd, bar: IStatusBar, translator: ITranslator | null): void => {
+  optional: [IStatusBar, ITranslator],
+  activate: (app: JupyterFrontEnd, bar: IStatusBar | null, translator: ITranslator | null): void => {
+    // Notebook 7 has none.
+    if (!bar) return;
     const words = wordsOf(translator);
     const project = sharedProject(app);
     const button = document.createElement('button');
