@@ -3,17 +3,10 @@ import { describe, expect, test } from 'vitest';
 
 import type { RunState } from '../views/model.ts';
 import { EVERYTHING, matcher, RunList, sortValue, type Query, type SortKey } from './list.ts';
-import { keyOf, type Summary } from './model.ts';
+import { keyOf } from './model.ts';
+import { summary } from './testing.ts';
 
 const STATES: RunState[] = ['submitted', 'running', 'finished', 'failed', 'stopped', 'killed', 'timeout'];
-
-export function summary(given: Partial<Summary> = {}): Summary {
-  return {
-    id: 'r1', store: '', name: 'lenet', state: 'finished', cause: null, waiting: null, attempt: null, stopping: false,
-    submitted: 100, started: 101, ended: 110, params: {}, tags: {}, note: '', pinned: false, notebook: null, cell: null,
-    metrics: {}, progress: null, ...given,
-  };
-}
 
 const word = fc.constantFrom('', 'lr', 'lenet', 'Ünïcode', '<img src=x onerror=1>', '__proto__', '10', '9');
 const num = fc.oneof(fc.double(), fc.constantFrom('NaN' as const, 'Infinity' as const, '-Infinity' as const, null));

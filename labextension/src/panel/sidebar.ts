@@ -139,7 +139,7 @@ export const sidebar = {
     shell.add(widget, 'left', { rank: 350, type: 'Runs' });
     restorer?.add(widget, SIDEBAR);
 
-    void Promise.all([state?.fetch(STATE), settingsOf(app, registry)]).then(([kept, settings]) => {
+    void Promise.all([state?.fetch(STATE), settingsOf(registry)]).then(([kept, settings]) => {
       const { query, metric } = (kept ?? {}) as Kept;
       const { metric: usual, filter } = (settings?.composite ?? {}) as { metric?: string; filter?: string };
       panel.restore({ text: filter ?? '', ...query }, metric ?? usual ?? '');
