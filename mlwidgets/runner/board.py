@@ -125,11 +125,13 @@ class Board:
         fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(fd, 0o666)
-            with contextlib.suppress(FileExistsError):
+            # Where it is gone, somebody has tidied up who has the mutex already.
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
                 os.link(beside, path)
         finally:
             os.close(fd)
-            os.unlink(beside)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[int]:
@@ -204,10 +206,18 @@ class Board:
 
     def read(self) -> State:
         """Return all tickets and holdings whose owners live; remove what the dead have left."""
+        self._tidy()
         known, self._known = self._known, {}
         waiting = sorted(self._read(self.tickets, parse_ticket, known), key=lambda ticket: ticket.order)
         holdings = sorted(self._read(self.holdings, parse_holding, known), key=lambda holding: holding.number)
         return State(tuple(waiting), tuple(holdings), self.health())
+
+    def _tidy(self) -> None:
+        """Remove what somebody died over while making the mutex; who still makes one finds that it is there."""
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self.path):
+                if name.startswith(f".{self._mutex.name}."):
+                    os.unlink(self.path / name)
 
     def _read(
         self, folder: Path, parse: Callable[[int, int, Mapping[str, Any]], _Record], known: _Known

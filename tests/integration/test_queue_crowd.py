@@ -106,7 +106,8 @@ def check(day: Day, kills: int) -> set[int]:
 def is_clean(queue: Path) -> bool:
     now = overview()
     assert now.waiting == now.running == ()
-    return {str(p.relative_to(queue)) for p in queue.rglob("*")} == {"mutex", "machine.json", "tickets", "holdings"}
+    assert {str(p.relative_to(queue)) for p in queue.rglob("*")} == {"mutex", "machine.json", "tickets", "holdings"}
+    return True
 
 
 def test_two_hundred_wait_and_forty_are_killed(queue: Path, tmp_path: Path) -> None:

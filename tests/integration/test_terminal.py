@@ -65,8 +65,8 @@ def test_a_run_in_the_background_says_when_it_has_ended(terminal: Terminal) -> N
 
 
 def test_a_run_that_ends_while_a_cell_executes_is_told_of_after_it(terminal: Terminal) -> None:
-    terminal.type_cell("%%train quick\nx = 1\n")
-    terminal.type_cell("quick.wait(); print('waited', 'for')")
+    terminal.type_cell("%%train quick\nimport os\nwhile not os.path.exists('go'): time.sleep(0.01)\n")
+    terminal.type_cell("open('go', 'w').close(); quick.wait(); print('waited', 'for')")
     assert "\nwaited for\n✓ quick  finished" in terminal.until(lambda text: "✓ quick" in text)
     terminal.type_cell("%runs show quick here")
     shown = terminal.wait_for_prompt()

@@ -428,6 +428,17 @@ with Board.open().locked():
 """
 
 
+def test_who_dies_while_making_the_mutex_leaves_nothing(queue: Path) -> None:
+    dies = "import os\nfrom mlwidgets.runner.queue import *\nos.link = lambda *_: os._exit(9)\n"
+    dies += "enter(Request('other', 'other', '/store', 0, 1))"
+    assert subprocess.run([sys.executable, "-c", dies], cwd=ROOT).returncode == 9
+    assert [p.name for p in queue.iterdir() if p.name.startswith(".mutex.")]
+    grant = enter(ask("a")).attempt()
+    assert grant is not None
+    grant.release()
+    assert {p.name for p in queue.iterdir()} == {"mutex", "machine.json", "tickets", "holdings"}
+
+
 def test_a_stopped_process_that_holds_the_mutex_is_named(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board, "_LOCKED_FOR", 0.2)
     held, ticket, leaving = enter(ask("a", 2)).attempt(), enter(ask("b", 1)), enter(ask("c", 2))
