@@ -15,6 +15,8 @@ export interface GridActions {
   pin(run: Summary): void;
   menu(run: Summary, at: { x: number; y: number }, back: HTMLElement): void;
   ticked(): void;
+  /** Rows are about to be drawn: `context` is asked for each. */
+  drawing(): void;
   context(run: Summary): Pick<RowContext, 'metric' | 'line' | 'now' | 'readOnly' | 'lead'>;
 }
 
@@ -121,6 +123,7 @@ export class RunGrid {
       this.shown.delete(key);
       this.spare.push(row);
     }
+    this.actions.drawing();
     for (const [key, index] of wanted) {
       const run = runs[index];
       if (!run) continue;

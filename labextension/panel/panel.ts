@@ -31,6 +31,8 @@ export interface PanelHost {
 
 /** Milliseconds between two looks at what changes by time alone. */
 const TICK = 1000;
+/** Runs that a server shows in one view. */
+const MOST_COMPARED = 50;
 
 /** All runs of the project. Draws nothing while nobody sees it. */
 export class RunPanel {
@@ -83,6 +85,9 @@ export class RunPanel {
       },
       ticked: () => {
         this.showTicked();
+      },
+      drawing: () => {
+        this.sparklines.begin();
       },
       context: (run) => {
         const metric = this.metricOf(run);
@@ -281,9 +286,16 @@ export class RunPanel {
     setText(this.barCount, words._n('%1 ticked', '%1 ticked', runs.length));
     setText(this.compareLabel, runs.length > 1 ? words.__('Compare %1', runs.length) : words.__('Compare'));
     const stores = new Set(runs.map(({ store }) => store));
-    this.compare.disabled = runs.length < 2 || stores.size > 1;
-    this.compare.title =
-      stores.size > 1 ? words.__('Runs of one project can be compared') : runs.length < 2 ? words.__('Tick another run to compare with') : '';
+    const why =
+      stores.size > 1
+        ? words.__('Runs of one project can be compared')
+        : runs.length < 2
+          ? words.__('Tick another run to compare with')
+          : runs.length > MOST_COMPARED
+            ? words.__('At most %1 runs can be compared', MOST_COMPARED)
+            : '';
+    this.compare.disabled = why !== '';
+    this.compare.title = why;
   }
 
   private menu(run: Summary): MenuItem[] {

@@ -32,6 +32,11 @@ export class Sparklines {
     this.wanted.clear();
   }
 
+  /** The rows are drawn anew: those that are gone again need no line. */
+  begin(): void {
+    this.wanted.clear();
+  }
+
   /** What is known, and ask for what is not. */
   get(run: Summary, metric: string): Sparkline | null {
     const key = `${keyOf(run)}\n${metric}`;
