@@ -144,7 +144,7 @@ class RunIndex:
         """Put summaries of runs that have ended, as `summarize` gave them, into the cache."""
         # A run that ended after it was summarized has an outcome by now, which the summary does not know.
         ended = [
-            s for s in summaries if s.ended and _is_text(s.id) and (self._store.runs / s.id / "outcome.json").exists()
+            s for s in summaries if s.ended and _is_text(s.id) and RunFolder(self._store.runs / s.id).outcome.exists()
         ]
         rows = [(s.id, json.dumps(asdict(s))) for s in ended]
         if rows:
