@@ -142,7 +142,7 @@ export const sidebar = {
     void Promise.all([state?.fetch(STATE), settingsOf(registry)]).then(([kept, settings]) => {
       const { query, metric } = (kept ?? {}) as Kept;
       const { metric: usual, filter } = (settings?.composite ?? {}) as { metric?: string; filter?: string };
-      panel.restore({ text: filter ?? '', ...query }, metric ?? usual ?? '');
+      panel.restore({ text: filter ?? '', ...query }, [metric, usual].find(Boolean) ?? '');
     });
 
     const chosen = (): Summary | null => panel.active();
