@@ -6,8 +6,8 @@ import ast
 import os
 import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mlwidgets.errors import UnknownRun
 from mlwidgets.runs.folder import RunFolder
@@ -15,10 +15,8 @@ from mlwidgets.runs.index import RunIndex, RunSummary, annotated, read_summary
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import RunStore, age
 from mlwidgets.server.going import Going
+from mlwidgets.server.machine import Machine
 from mlwidgets.views.format import json_number
-
-if TYPE_CHECKING:
-    from mlwidgets.server.stores import Stores
 
 LONGEST_VALUE = 200
 """Characters of a parameter that a list shows."""
@@ -39,14 +37,19 @@ class Listing:
         The store's key.
     store
         The store.
-    stores
-        Knows the server's root and the machine's queue.
+    machine
+        Tells what runs wait for.
+    relative
+        Turns a notebook's path into one from the server's root.
     """
 
-    def __init__(self, key: str, store: RunStore, stores: Stores) -> None:
+    def __init__(
+        self, key: str, store: RunStore, machine: Machine, relative: Callable[[str | None], str | None]
+    ) -> None:
         self.key = key
         self.store = store
-        self._stores = stores
+        self._machine = machine
+        self._relative = relative
         self._index = RunIndex(store)
         self._going: dict[str, Going] = {}
         self._names: tuple[int, list[str], frozenset[str]] = (-1, [], frozenset())
@@ -167,7 +170,7 @@ class Listing:
         row = self._row(summary)
         row["stopping"], row["progress"] = going.stopping, going.progress
         if summary.state == "submitted":
-            row["waiting"] = self._stores.machine.waiting(summary.id)
+            row["waiting"] = self._machine.waiting(summary.id)
         return row
 
     def let_go(self, run_id: str) -> None:
@@ -196,7 +199,7 @@ class Listing:
             "tags": summary.tags,
             "note": summary.note,
             "pinned": summary.pinned,
-            "notebook": self._stores.relative(summary.notebook),
+            "notebook": self._relative(summary.notebook),
             "cell": summary.cell,
             "metrics": {name: json_number(value) for name, value in list(summary.metrics.items())[:MOST_METRICS]},
             "progress": None,

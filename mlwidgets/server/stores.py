@@ -101,7 +101,7 @@ class Stores:
         with self._lock:
             listing = self._listings.pop(key, None)
             if listing is None or listing.store.path != store.path:
-                listing = Listing(key, store, self)
+                listing = Listing(key, store, self.machine, self.relative)
             self._listings[key] = listing
             while len(self._listings) > _KEPT:
                 self._listings.popitem(last=False)
