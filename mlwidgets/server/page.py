@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,15 @@ from mlwidgets.server.handler import RESOURCE
 STATIC = Path(__file__).parent / "static"
 TYPES = {"panel.js": "text/javascript", "panel.css": "text/css"}
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self' data:; media-src 'self' data: blob:; connect-src 'self'; frame-src 'self' blob:; "
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src data:; media-src data: blob:; connect-src 'self'; frame-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""What a run displays may not do here what a notebook's author lets it do there."""
+"""What a run displays may not do here what a notebook's author lets it do there.
+
+No script by its address: a server that serves files would let a run bring one. A frame shows what its ``srcdoc`` says,
+under these same rules.
+"""
 
 PAGE = """<!doctype html>
 <html lang="en" data-base-url="{base}">
@@ -29,7 +35,7 @@ PAGE = """<!doctype html>
 <title>Runs</title>
 <link rel="icon" href="{base}static/favicons/favicon.ico">
 <link rel="stylesheet" href="{base}mlwidgets/panel.css">
-<script type="module" src="{base}mlwidgets/panel.js"></script>
+<script type="module" nonce="{nonce}" src="{base}mlwidgets/panel.js"></script>
 </head>
 <body></body>
 </html>
@@ -41,10 +47,15 @@ class Page(JupyterHandler):
 
     auth_resource = RESOURCE
 
+    @cached_property
+    def _nonce(self) -> str:
+        """What the page's own script bears, and nothing that was written before."""
+        return secrets.token_urlsafe(16)
+
     @property
     def content_security_policy(self) -> str:
         """Nothing from elsewhere, no script but the page's own."""
-        return POLICY
+        return POLICY.format(nonce=self._nonce)
 
     @web.authenticated
     @authorized
@@ -53,7 +64,8 @@ class Page(JupyterHandler):
         # The page's requests bear the token of the cookie that is set here.
         _ = self.xsrf_token
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(PAGE.format(base=escape(self.base_url, quote=True)))
+        self.set_header("Cache-Control", "no-store")
+        self.finish(PAGE.format(base=escape(self.base_url, quote=True), nonce=self._nonce))
 
 
 class Asset(JupyterHandler):
