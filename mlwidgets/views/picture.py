@@ -134,7 +134,7 @@ def _draw_chart(axes: Axes, chart: Chart, *, band: bool) -> None:
             continue
         values = np.where(np.isfinite(series.values), series.values, np.nan)
         look: Any = {"color": line.colour, "linewidth": 1.3, "marker": "o", "markersize": 2.6}
-        axes.plot(series.steps, values, label=line.label, markevery=_dots(values), **look)
+        axes.plot(line.x, values, label=line.label, markevery=_dots(values), **look)
     axes.set_title(chart.title, loc="left", fontsize=8, pad=4)
     last = "  ".join(fmt.number(line.series.last) for line in chart.lines)
     axes.set_title(last, loc="right", fontsize=8, fontweight="bold", pad=4)
@@ -145,9 +145,9 @@ def _draw_chart(axes: Axes, chart: Chart, *, band: bool) -> None:
     axes.tick_params(length=0, colors="#666666", labelsize=7)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
-    x_ticks = [tick for tick in fmt.ticks(*axes.get_xlim(), 5) if tick == int(tick)]
+    x_ticks = [tick for tick in fmt.ticks(*axes.get_xlim(), 5) if chart.timed and tick >= 0 or tick == int(tick)]
     y_ticks = fmt.ticks(*axes.get_ylim(), 4)
-    axes.set_xticks(x_ticks, fmt.tick_labels(x_ticks))
+    axes.set_xticks(x_ticks, [fmt.took(tick) for tick in x_ticks] if chart.timed else fmt.tick_labels(x_ticks))
     axes.set_yticks(y_ticks, fmt.tick_labels(y_ticks))
 
 
@@ -159,7 +159,7 @@ def _draw_band(axes: Axes, line: Line) -> None:
     groups = np.array_split(np.flatnonzero(np.isfinite(series.values)), BAND)
     steps, lows, highs, means = np.array(
         [
-            (series.steps[g].mean(), series.values[g].min(), series.values[g].max(), np.nanmean(series.means[g]))
+            (line.x[g].mean(), series.values[g].min(), series.values[g].max(), np.nanmean(series.means[g]))
             for g in groups
             if len(g)
         ]

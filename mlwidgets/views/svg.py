@@ -12,7 +12,6 @@ from mlwidgets.views import palette
 from mlwidgets.views.reduce import extremes
 
 if TYPE_CHECKING:
-    from mlwidgets.views.data import Series
     from mlwidgets.views.groups import Line
 
 WIDTH, HEIGHT = 340, 150
@@ -27,7 +26,7 @@ GRID = "#80808033"
 
 def chart(lines: Sequence[Line], width: int = WIDTH, buckets: int = BUCKETS) -> str:
     """Return lines that share a chart as an SVG document. It suits light and dark ground."""
-    columns = [_column(line.series, buckets) for line in lines]
+    columns = [_column(line, buckets) for line in lines]
     x_low, x_high = min(xs[0] for xs, _ in columns), max(xs[-1] for xs, _ in columns)
     if x_low == x_high:
         x_low, x_high = x_low - 0.5, x_high + 0.5
@@ -35,7 +34,8 @@ def chart(lines: Sequence[Line], width: int = WIDTH, buckets: int = BUCKETS) -> 
     highs = [line.series.high for line in lines if line.series.high is not None]
     y_low, y_high = _value_range(min(lows, default=None), max(highs, default=None))
     y_ticks = fmt.ticks(y_low, y_high, 4)
-    x_ticks = [tick for tick in fmt.ticks(x_low, x_high, 5) if tick == int(tick)]
+    timed = any(line.begin is not None for line in lines)
+    x_ticks = [tick for tick in fmt.ticks(x_low, x_high, 5) if timed or tick == int(tick)]
     labels = fmt.tick_labels(y_ticks)
     left = max(34.0, max(map(len, labels)) * 6.3 + 8)
 
@@ -54,7 +54,8 @@ def chart(lines: Sequence[Line], width: int = WIDTH, buckets: int = BUCKETS) -> 
         parts.append(f'<path d="M{left:.1f} {y(tick):.1f}H{width - RIGHT}" stroke="{GRID}"/>')
         parts.append(f'<text x="{left - 5:.1f}" y="{y(tick) + 4:.1f}" text-anchor="end">{label}</text>')
     parts.append(f'<path d="M{left:.1f} {HEIGHT - BOTTOM}H{width - RIGHT}" stroke="{palette.MUTED}66"/>')
-    for tick, label in zip(x_ticks, fmt.tick_labels(x_ticks), strict=True):
+    x_labels = [fmt.took(tick) for tick in x_ticks] if timed else fmt.tick_labels(x_ticks)
+    for tick, label in zip(x_ticks, x_labels, strict=True):
         parts.append(f'<text x="{x(tick):.1f}" y="{HEIGHT - 7}" text-anchor="middle">{label}</text>')
     for line, (xs, ys) in zip(lines, columns, strict=True):
         points = [(x(a), y(b)) if math.isfinite(b) else None for a, b in zip(xs, ys, strict=True)]
@@ -63,9 +64,10 @@ def chart(lines: Sequence[Line], width: int = WIDTH, buckets: int = BUCKETS) -> 
     return "".join(parts)
 
 
-def _column(series: Series, buckets: int) -> tuple[list[float], list[float]]:
-    keep = extremes(series.values, buckets)
-    return series.steps[keep].tolist(), series.values[keep].tolist()
+def _column(line: Line, buckets: int) -> tuple[list[float], list[float]]:
+    values = line.series.values
+    keep = extremes(values, buckets)
+    return line.x[keep].tolist(), values[keep].tolist()
 
 
 def data_uri(document: str) -> str:
