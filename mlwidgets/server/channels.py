@@ -15,18 +15,22 @@ from typing import Any, Protocol
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.run import Run
 from mlwidgets.server.listing import Listing
+from mlwidgets.server.outbox import MOST_BYTES
 from mlwidgets.views.conversation import Conversation
 
 LIVELY, CALM = 0.1, 0.25
 """Seconds between two looks at runs that somebody sees, while there is news and else."""
-LARGEST_FILE = 16 << 20
-"""Bytes of a file that is sent through the stream."""
+ENDED = 2.0
+"""The same once all of them have ended: tags and notes may still be given."""
+LARGEST_FILE = MOST_BYTES // 2
+"""Bytes of a file that is sent through the stream: one finds room while another one waits."""
 MOST_RUNS = 50
 """Of one view."""
 MOST_VIEWS = 256
 """Different ones, of all clients together."""
 MOST_QUESTIONS = 16
 """Of one listener that wait for their answers."""
+NO_ROOM = "the connection is too slow for this answer while others wait; ask again"
 
 logger = logging.getLogger("mlwidgets.server")
 
@@ -38,13 +42,15 @@ class Busy(MlwidgetsError):
 class Listener(Protocol):
     """One channel of one client; called in the event loop, never waits."""
 
-    def tell(self, text: str, buffers: Sequence[bytes]) -> None:
-        """Take in a message, its JSON and its buffers."""
+    def tell(self, text: str, buffers: Sequence[bytes], instead: str | None = None) -> None:
+        """Take in a message, its JSON and its buffers, and what to say instead where there is no room for that."""
 
     def fail(self, message: str) -> None:
         """Take in that there will be no more, and why."""
 
 
+Name = tuple[str, ...]
+"""Of a view: its store and its runs."""
 Call = Callable[[Callable[[], Any]], Any]
 """Awaits what a function returns that is called off the event loop."""
 
@@ -57,6 +63,7 @@ class _Said:
     buffers: list[bytes]
     to: Listener | None
     is_state: bool
+    instead: str | None
 
 
 class Channels:
@@ -64,7 +71,7 @@ class Channels:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._views: dict[tuple[str, ...], View] = {}
+        self._views: dict[Name, View] = {}
 
     def __len__(self) -> int:
         return len(self._views)
@@ -82,7 +89,7 @@ class Channels:
         if not 0 < len(run_ids) <= MOST_RUNS:
             raise Busy(f"a view shows 1 to {MOST_RUNS} runs")
         folders = await self._call(partial(listing.folders, list(dict.fromkeys(run_ids))))
-        name = (listing.key, *(folder.id for folder in folders))
+        name: Name = (listing.key, *(folder.id for folder in folders))
         view = self._views.get(name)
         if view is None:
             if len(self._views) >= MOST_VIEWS:
@@ -92,8 +99,10 @@ class Channels:
         view.ask({"type": "hello"}, listener)
         return view
 
-    def _forget(self, name: tuple[str, ...]) -> None:
-        self._views.pop(name, None)
+    def _forget(self, name: Name, view: View) -> None:
+        # Another one may show the same runs by now.
+        if self._views.get(name) is view:
+            del self._views[name]
 
     def close(self) -> None:
         """End all of them."""
@@ -104,7 +113,7 @@ class Channels:
 class View:
     """One conversation and those who listen. A task of its own keeps what is said in order."""
 
-    def __init__(self, runs: list[Run], listing: Listing, call: Call, ended: Callable[[], None]) -> None:
+    def __init__(self, runs: list[Run], listing: Listing, call: Call, ended: Callable[[View], None]) -> None:
         self.listing = listing
         self.run_ids = [run.id for run in runs]
         self._runs = runs
@@ -116,6 +125,7 @@ class View:
         self._listeners: set[Listener] = set()
         self._wake = asyncio.Event()
         self._conversation: Conversation | None = None
+        self._closed = False
         self._task = asyncio.get_running_loop().create_task(self._work())
 
     def ask(self, request: dict[str, Any], listener: Listener) -> None:
@@ -124,8 +134,10 @@ class View:
         Raises
         ------
         Busy
-            If it asks faster than it can be answered.
+            If it asks faster than it can be answered, or the view has ended.
         """
+        if self._closed:
+            raise Busy("this view has ended; open it again")
         if sum(asker is listener for _, asker in self._asked) >= MOST_QUESTIONS:
             raise Busy("too many questions at once")
         self._joined.add(listener)
@@ -141,9 +153,11 @@ class View:
             self.close()
 
     def close(self) -> None:
-        """End it."""
-        self._task.cancel()
-        self._ended()
+        """End it, unless it has ended."""
+        if not self._closed:
+            self._closed = True
+            self._task.cancel()
+            self._ended(self)
 
     async def _work(self) -> None:
         try:
@@ -154,10 +168,10 @@ class View:
                 said, self._said = self._said, []
                 for one in said:
                     self._pass_on(one)
-                pause = self._conversation.pause(LIVELY, CALM) if goes_on and self._conversation else None
+                pause = self._conversation.pause(LIVELY, CALM) if goes_on and self._conversation else ENDED
                 try:
                     await asyncio.wait_for(self._wake.wait(), pause)
-                    if pause:
+                    if goes_on:
                         # Many questions at once are no reason to look at the runs more often.
                         await asyncio.sleep(min(pause, LIVELY / 2))
                 except TimeoutError:
@@ -174,18 +188,20 @@ class View:
         if self._conversation is None:
             self._conversation = Conversation(self._runs, self._say, LARGEST_FILE)
         talk = self._conversation
-        goes_on = not talk.ended and talk.refresh()
+        goes_on = talk.refresh()
         for request, asker in asked:
             talk.answer(request, asker)
         return goes_on
 
     def _say(self, content: dict[str, Any], buffers: list[bytes], to: Any) -> None:
-        self._said.append(_Said(to_json(content), buffers, to, content["type"] == "state"))
+        kind = content["type"]
+        instead = to_json({**content, "answer": {"error": NO_ROOM}}) if kind == "answer" else None
+        self._said.append(_Said(to_json(content), buffers, to, kind == "state", instead))
 
     def _pass_on(self, one: _Said) -> None:
         if one.to is not None:
             if one.to in self._joined:
-                one.to.tell(one.text, one.buffers)
+                one.to.tell(one.text, one.buffers, one.instead)
                 if one.is_state:
                     self._listeners.add(one.to)
             return
@@ -193,7 +209,8 @@ class View:
             listener.tell(one.text, one.buffers)
 
     def _fail(self, message: str) -> None:
-        self._ended()
+        self._closed = True
+        self._ended(self)
         for listener in list(self._joined):
             listener.fail(message)
         self._joined.clear()

@@ -11,6 +11,8 @@ from mlwidgets.server.watcher import Batch
 
 MOST_BYTES = 8 << 20
 MOST_MESSAGES = 64
+MOST_REFUSALS = 256
+"""Short messages that are let in beyond that: whoever asked is not left waiting for what was dropped."""
 
 Send = Callable[[str | bytes], Awaitable[None]]
 
@@ -18,8 +20,8 @@ Send = Callable[[str | bytes], Awaitable[None]]
 class Outbox:
     """Sends one message after the other, as fast as the client takes them; used in the event loop alone.
 
-    What waits is bounded: lists of runs are merged, of the machine's queue the last state is kept, and frames that
-    find no room are dropped: the client sees the gap in their numbers and asks for everything.
+    What waits is bounded: lists of runs are merged, of the machine's queue the last state is kept, and what else finds
+    no room is dropped: a frame that is missing the client sees by their numbers, of an answer it is told.
 
     Parameters
     ----------
@@ -55,6 +57,13 @@ class Outbox:
         self._bytes += len(body)
         self._start()
         return True
+
+    def put_refusal(self, body: str) -> None:
+        """Send a short message in place of one that found no room."""
+        if len(self._letters) < MOST_MESSAGES + MOST_REFUSALS:
+            self._letters.append(body)
+            self._bytes += len(body)
+            self._start()
 
     def put_runs(self, batch: Batch, text: str) -> None:
         """Send what changed in a store; merged with what waits to be sent of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 import mlwidgets
+from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.annotations import annotate
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.trash import delete, restore
@@ -48,7 +50,7 @@ class StoreList(Handler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """List the root's own, and those that notebooks in the folders ``path`` use."""
+        """List the root's own, and those that notebooks in the folders ``path`` use, where there are such folders."""
         paths = self.get_query_arguments("path", strip=False)
         if len(paths) > MOST_FOLDERS:
             raise web.HTTPError(400, f"at most {MOST_FOLDERS} folders at once")
@@ -56,8 +58,13 @@ class StoreList(Handler):
 
     def _stores(self, paths: list[str]) -> dict[str, Any]:
         stores = self.service.stores
-        keys = dict.fromkeys(["", *map(stores.key_of, paths)])
-        return {"stores": [{"store": key, "name": stores.name_of(key)} for key in keys]}
+        found = {"": stores.name_of("")}
+        for path in paths:
+            # A folder may be gone, or none of this server's: that hides none of the others.
+            with contextlib.suppress(MlwidgetsError, OSError):
+                key = stores.key_of(path)
+                found[key] = stores.name_of(key)
+        return {"stores": [{"store": key, "name": name} for key, name in found.items()]}
 
 
 class RunList(Handler):

@@ -98,7 +98,7 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
             content = json.loads(message)
         except (ValueError, RecursionError):
             content = None
-        kind = content.get("type") if isinstance(content, dict) else None
+        kind = str(content.get("type")) if isinstance(content, dict) else None
         try:
             if kind == "watch":
                 await self._watch(content)
@@ -225,10 +225,14 @@ class _Channel:
         if self._view is not None:
             self._view.leave(self)
 
-    def tell(self, text: str, buffers: Sequence[bytes]) -> None:
-        """Send a message of the view."""
-        text = f'{{"type": "channel", "channel": {self.number}, "message": {text}}}'
-        self._outbox.put(pack(text, buffers) if buffers else text)
+    def tell(self, text: str, buffers: Sequence[bytes], instead: str | None = None) -> None:
+        """Send a message of the view, or where there is no room for it what is said instead."""
+        text = self._enveloped(text)
+        if not self._outbox.put(pack(text, buffers) if buffers else text) and instead is not None:
+            self._outbox.put_refusal(self._enveloped(instead))
+
+    def _enveloped(self, text: str) -> str:
+        return f'{{"type": "channel", "channel": {self.number}, "message": {text}}}'
 
     def fail(self, message: str) -> None:
         """Say why there will be nothing more."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.run import Run
 from mlwidgets.views.data import read_range
 from mlwidgets.views.tracks import about, pack
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 LARGEST_FILE = 64 << 20
 """Bytes: what is larger is better fetched from the disk than through the kernel."""
 MOST_RUNS = 200
+LONGEST_ERROR = 500
+"""Characters: what is wrong may be the question itself."""
 
 
 class Answers:
@@ -59,8 +60,8 @@ class Answers:
         try:
             kind = kinds.get(str(request.get("type")))
             return kind(request) if kind else None
-        except (OSError, ValueError, TypeError, KeyError, StopIteration, MlwidgetsError) as error:
-            return {"error": str(error) or type(error).__name__}
+        except Exception as error:  # a question may hold anything, and whoever asks must not end the view for others
+            return {"error": str(error)[:LONGEST_ERROR] or type(error).__name__}
 
     def _run(self, request: dict[str, Any]) -> Run:
         return next(run for run in self._runs() if run.id == request["run"])
@@ -74,7 +75,9 @@ class Answers:
         return {"lines": self._lines(request["run"]).read(int(request["first"]), int(request["count"]))}
 
     def _find(self, request: dict[str, Any]) -> dict[str, Any]:
-        lines, more = self._lines(request["run"]).find(str(request["text"]))
+        if not (text := str(request["text"])):
+            return {"lines": [], "more": False}
+        lines, more = self._lines(request["run"]).find(text)
         return {"lines": lines, "more": more}
 
     def _file(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -76,17 +76,21 @@ class Conversation:
             return {"frame": self._frame, "clock": time.time(), "runs": runs}
 
     def refresh(self) -> bool:
-        """Send what is new in the run folders, in one message; return whether a run goes on."""
+        """Send what is new in the run folders, in one message; return whether a run goes on.
+
+        Of runs that have ended that is what a user said of them since.
+        """
         with self._lock:
             begin = time.monotonic()
+            going_on = not self.ended
             runs: list[Changes] = []
             for follower in self._followers:
-                changes = {} if follower.ended else follower.changes()
+                changes = follower.annotated() if follower.ended else follower.changes()
                 if changes:
                     runs.append({"id": follower.run.id, **changes})
             now = time.time()
             self.sent = 0
-            if runs or now - self._spoken >= HEARTBEAT:
+            if runs or (going_on and now - self._spoken >= HEARTBEAT):
                 self._spoken = now
                 self._frame += 1
                 self.tell({"type": "frame", "frame": self._frame, "clock": now, "runs": runs})
@@ -103,13 +107,18 @@ class Conversation:
     def answer(self, request: dict[str, Any], asker: Any = None) -> None:
         """Answer one of those who look, or with None all of them."""
         with self._lock:
-            if request.get("type") in {"hello", "shown"}:
+            if str(request.get("type")) in {"hello", "shown"}:
+                if self.ended:
+                    # Nobody looks any more, and tags and the note may have been given since.
+                    self.refresh()
                 if request.get("frame") != self._frame:
                     self.tell({"type": "state", "state": self.state()}, asker)
                 return
             answer = self._answers.answer(request)
             if answer is not None:
-                self.tell({"type": "answer", "to": request.get("to"), "answer": answer}, asker)
+                to = request.get("to")
+                to = to if isinstance(to, int | str) else None
+                self.tell({"type": "answer", "to": to, "answer": answer}, asker)
 
     def stop(self, run_id: Any) -> None:
         """Ask one of the runs to stop; the first if there is none with this id."""
@@ -121,14 +130,15 @@ class Conversation:
         with self._lock:
             first = self._followers[0]
             known = {follower.run.id: follower for follower in self._followers[1:]}
-            self._followers = [first]
+            shown = [first]
             for run in others:
                 if run.id == first.run.id:
                     continue
                 follower = known.get(run.id) or Follower(run)
                 if run.id not in known:
                     follower.changes()
-                self._followers.append(follower)
+                shown.append(follower)
+            self._followers = shown
             self.tell({"type": "state", "state": self.state()})
 
     def tell(self, content: dict[str, Any], to: Any = None) -> None:

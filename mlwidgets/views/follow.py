@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.displays import Replay
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import parse_line
@@ -46,6 +47,7 @@ class Follower:
         self._details: dict[str, Any] = {}
         self._header_due = self._details_due = 0.0
         self._known = (0, 0)
+        self._said: tuple[int, int] | None = None
 
     @property
     def ended(self) -> bool:
@@ -67,6 +69,7 @@ class Follower:
         known = (size_of(self._folder.outcome), size_of(self._folder.stop_request))
         if now >= self._header_due or known != self._known:
             self._header_due, self._known = now + HEADER_INTERVAL, known
+            self._said = _sign(self._folder.annotations)
             header = read_header(self.run)
             if header != self._header:
                 found["header"] = self._header = header
@@ -87,6 +90,22 @@ class Follower:
             if details != self._details:
                 found["details"] = self._details = details
         return found
+
+    def annotated(self) -> Changes:
+        """Return the header if the user said something of the run since: of what has ended nothing else can change."""
+        said = _sign(self._folder.annotations)
+        # One that was deleted meanwhile is shown as it was.
+        if said == self._said or not self._folder.outcome.exists():
+            return {}
+        try:
+            header = read_header(self.run)
+        except (MlwidgetsError, OSError):
+            return {}
+        self._said = said
+        if header == self._header:
+            return {}
+        self._header = header
+        return {"header": header}
 
     def full(self) -> Changes:
         """Return everything as it was when one last looked: what `changes` says next adds to it."""
@@ -198,6 +217,15 @@ class _Screen:
             "lines": self.index.lines,
             "cut": start > self.index.start,
         }
+
+
+def _sign(path: Path) -> tuple[int, int] | None:
+    """Return what differs once a file was replaced, None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _read(path: Path, start: int, end: int) -> bytes:

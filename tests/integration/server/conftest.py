@@ -14,7 +14,7 @@ from pytest_jupyter.jupyter_server import *  # noqa: F403 - its fixtures and hoo
 from tornado.httpclient import HTTPClientError
 
 OPTIONS = {"headers", "request_timeout", "body_producer"}
-"""What of `ask`'s arguments is none of the query."""
+"""What of `ask`'s arguments is none of the query, which `query` gives as pairs where a name comes twice."""
 API = ("mlwidgets", "api")
 
 
@@ -58,7 +58,9 @@ def ask(jp_fetch: Any) -> Callable[..., Any]:
     """Send a request to the extension; return status and JSON."""
 
     async def send(*path: str, method: str = "GET", body: Any = None, **options: Any) -> tuple[int, Any]:
-        params = {key: options.pop(key) for key in list(options) if key not in OPTIONS}
+        params = options.pop(
+            "query", {key: options.pop(key) for key in list(options) if key not in {*OPTIONS, "query"}}
+        )
         data = body if isinstance(body, str | bytes | None) else json.dumps(body)
         try:
             found = await jp_fetch(

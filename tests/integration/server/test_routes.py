@@ -34,6 +34,8 @@ async def test_info_and_stores(ask: Any, jp_root_dir: Path) -> None:
     (jp_root_dir / "d").mkdir()
     _, found = await ask("stores", path="a/b/c")
     assert found == {"stores": [{"store": "", "name": "root_dir"}, {"store": "a/b", "name": "b"}]}
+    _, found = await ask("stores", query=[("path", "gone"), ("path", "a/b/c"), ("path", "../x")])
+    assert [one["store"] for one in found["stores"]] == ["", "a/b"]
     _, found = await ask("stores", path="d")
     assert [one["store"] for one in found["stores"]] == [""]
 

@@ -17,8 +17,11 @@ import pytest
 from mlwidgets.runs.alive import holder
 from mlwidgets.runs.annotations import annotate
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.server.outbox import MOST_BYTES, MOST_MESSAGES, Outbox
+from mlwidgets.server.channels import LARGEST_FILE, Busy
+from mlwidgets.server.outbox import MOST_BYTES, MOST_MESSAGES, MOST_REFUSALS, Outbox
+from mlwidgets.server.stream import _Channel
 from mlwidgets.server.watcher import Batch
+from tests.integration.server.conftest import unpack
 from tests.unit.views_support import add_values, end, make_run
 
 
@@ -184,6 +187,67 @@ async def test_views_are_shared_and_end_with_their_last_listener(connect: Any, r
     assert len(channels) == 0
 
 
+@pytest.mark.parametrize("kind", ["range", "lines", "find", "file", "media", "runs", "compare", "hello", [], {}])
+async def test_odd_questions_end_no_view(connect: Any, runs: Path, kind: Any) -> None:
+    run = make_run(runs, state="running", metrics={"loss": [1.0]}, output="a\nb\n")
+    asks, looks = await connect(), await connect()
+    for socket in (asks, looks):
+        await socket.send(type="open", channel=1, store="", runs=[run.id])
+        assert await socket.until(said("state"))
+    for value in ("1e999", "NaN", "-1", '"x"', "[[[1]]]", "9" * 4000, "null", "[" * 400 + "]" * 400):
+        names = ("first", "count", "from", "until", "axis", "text", "name", "file", "runs", "frame", "to", "id")
+        odd = ", ".join(f'"{name}": {value}' for name in names)
+        question = f'{{"type": {json.dumps(kind)}, "run": "{run.id}", {odd}}}'
+        await asks.raw.write_message(f'{{"type": "message", "channel": 1, "message": {question}}}')
+    add_values(run.path, "loss", [0.5])
+    assert await looks.until(lambda m: said("frame")(m) and m["message"]["runs"])
+    # Whoever asks no more often than it is answered hears the last one, too.
+    wanted = {"type": "lines", "run": run.id, "first": 0, "count": 1, "to": "last"}
+    while True:
+        await asks.send(type="message", channel=1, message=wanted)
+        found = await asks.until(lambda m: m["type"] == "error" or (said("answer")(m) and m["message"]["to"] == "last"))
+        if found["type"] == "channel":
+            break
+        assert "ended" not in found["message"]
+    assert found["message"]["answer"] == {"lines": ["a"]}
+
+
+async def test_tags_that_are_given_after_the_end_reach_an_open_view(connect: Any, runs: Path) -> None:
+    run, other = make_run(runs), make_run(runs, "other")
+    socket = await connect()
+    await socket.send(type="open", channel=1, store="", runs=[run.id, other.id])
+    assert await socket.until(said("state"))
+    annotate(RunFolder(other.path), tags={"k": "v"}, note="n")
+    (told,) = (await socket.until(said("frame")))["message"]["runs"]
+    assert (told["id"], told["header"]["tags"], told["header"]["note"]) == (other.id, [["k", "v"]], "n")
+    assert told.keys() == {"id", "header"}
+
+
+async def test_a_view_that_has_ended_takes_no_other_along(runs: Path, jp_serverapp: Any) -> None:
+    service = jp_serverapp.web_app.settings["mlwidgets_service"]
+
+    class Ear:
+        def tell(self, text: str, buffers: Any, instead: str | None = None) -> None: ...
+
+        def fail(self, message: str) -> None: ...
+
+    run = make_run(runs)
+    listing = service.stores.listing("")
+    first, second = Ear(), Ear()
+    failed = await service.channels.open(first, listing, [run.id])
+    failed._fail("a disk is gone")
+    works = await service.channels.open(second, listing, [run.id])
+    assert works is not failed
+    failed.leave(first)
+    failed.close()
+    assert await service.channels.open(Ear(), listing, [run.id]) is works
+    with pytest.raises(Busy, match="ended"):
+        failed.ask({"type": "hello"}, first)
+    works.close()
+    works.close()
+    assert len(service.channels) == 0
+
+
 async def test_a_view_of_a_run_that_is_deleted(connect: Any, runs: Path, ask: Any) -> None:
     run = make_run(runs)
     socket = await connect()
@@ -240,6 +304,31 @@ async def test_a_client_that_does_not_read() -> None:
     assert (told[0]["changed"][0], len(told[0]["changed"]), told[0]["gone"]) == ({"id": "a", "value": 999}, 4, ["c"])
     assert told[1]["slots"] == 999
     assert outbox.put("again")
+
+
+async def test_an_answer_that_finds_no_room_says_so() -> None:
+    sent: list[Any] = []
+    may_go = asyncio.Event()
+
+    async def send(body: str | bytes) -> None:
+        await may_go.wait()
+        sent.append(body)
+
+    outbox = Outbox(send)
+    channel = _Channel(3, outbox, None)  # type: ignore[arg-type]
+    for to in range(MOST_MESSAGES):
+        channel.tell(f'{{"type": "answer", "to": {to}}}', [bytes(LARGEST_FILE)], f'{{"type": "error", "to": {to}}}')
+    assert outbox.dropped
+    may_go.set()
+    while outbox.busy:
+        await asyncio.sleep(0)
+    told = [unpack(body) if isinstance(body, bytes) else json.loads(body) for body in sent]
+    assert sorted(one["message"]["to"] for one in told) == list(range(MOST_MESSAGES))
+    assert {one["message"]["type"] for one in told} == {"answer", "error"}
+    for _ in range(1000):
+        outbox.put_refusal("x")
+    assert outbox.waiting <= MOST_MESSAGES + MOST_REFUSALS
+    outbox.close()
 
 
 def test_batches_that_are_merged() -> None:
