@@ -145,7 +145,7 @@ def _draw_chart(axes: Axes, chart: Chart, *, band: bool) -> None:
     axes.tick_params(length=0, colors="#666666", labelsize=7)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
-    x_ticks = [tick for tick in fmt.ticks(*axes.get_xlim(), 5) if chart.timed and tick >= 0 or tick == int(tick)]
+    x_ticks = [tick for tick in fmt.ticks(*axes.get_xlim(), 5) if (tick >= 0 if chart.timed else tick == int(tick))]
     y_ticks = fmt.ticks(*axes.get_ylim(), 4)
     axes.set_xticks(x_ticks, [fmt.took(tick) for tick in x_ticks] if chart.timed else fmt.tick_labels(x_ticks))
     axes.set_yticks(y_ticks, fmt.tick_labels(y_ticks))
