@@ -350,7 +350,12 @@ export class RunPanel {
         return;
       }
       const names = removed.length === 1 ? (removed[0]?.run.name ?? '') : words._n('%1 run', '%1 runs', removed.length);
-      this.toast.show(words.__('%1 deleted.', names), {
+      const others = runs.length - ended.length;
+      const kept = [
+        others ? words._n('%1 still goes on', '%1 still go on', others) : '',
+        failed ? words._n('%1 could not be deleted', '%1 could not be deleted', ended.length - removed.length) : '',
+      ];
+      this.toast.show(`${[words.__('%1 deleted', names), ...kept].filter(Boolean).join(', ')}.`, {
         label: words.__('Undo'),
         run: () => {
           for (const one of removed) this.attempt(project.restore(one));

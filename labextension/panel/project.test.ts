@@ -11,6 +11,8 @@ class Server {
   runs: Summary[] = [];
   stores = [{ store: '', name: 'here' }];
   refuse: { status: number; body: string } | 'gone' | null = null;
+  /** What begins so is refused as a mistake. */
+  refused: string | null = null;
   readonly asked: string[] = [];
   readonly sockets: Socket[] = [];
   /** Called between the moment at which a page was read and its arrival. */
@@ -19,6 +21,7 @@ class Server {
   readonly api = new Api(async (path, init) => {
     this.asked.push(`${init.method ?? 'GET'} ${path}`);
     if (this.refuse === 'gone') throw new TypeError('NetworkError');
+    if (this.refused && path.startsWith(this.refused)) return new Response('{"message": "no such folder"}', { status: 400 });
     if (this.refuse) return new Response(this.refuse.body, { status: this.refuse.status });
     const [name = '', search = ''] = path.split('?');
     const answer = JSON.stringify(this.answer(name, new URLSearchParams(search), init.method ?? 'GET'));
@@ -57,6 +60,8 @@ class Server {
       return { total: all.length, runs, cursor: begin + runs.length < all.length ? runs.at(-1)?.id : null };
     }
     const run = this.runs.find(({ id }) => id === name.split('/')[1]);
+    if (name.endsWith('/stop')) return { ...run, state: 'running', stopping: true };
+    if (method === 'PATCH') return { ...run, state: 'running', note: 'kept' };
     if (method === 'DELETE') return { undo_until: 1 };
     return run;
   }
@@ -93,6 +98,70 @@ describe('a project', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(server.project.list.get('\n0')?.state).toBe('failed');
     expect(server.project.list.size).toBe(2);
+  });
+
+  test('what was deleted while a page was on its way stays away', async () => {
+    const server = new Server();
+    server.runs = many(3);
+    server.project.start();
+    await vi.waitFor(() => { expect(server.sockets.length).toBe(1); });
+    server.open();
+    await vi.waitFor(() => { expect([server.project.status, server.project.list.size]).toEqual(['live', 3]); });
+    const [first] = server.project.list.visible();
+    let told = false;
+    server.onTheWay = () => {
+      if (told || !server.asked.at(-1)?.startsWith('GET runs')) return;
+      told = true;
+      server.say({ type: 'runs', store: '', changed: [], gone: ['1'] });
+      void server.project.delete(first ?? summary());
+    };
+    server.project.retry();
+    await vi.waitFor(() => { expect(told).toBe(true); });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(server.names()).toEqual(['run 2']);
+  });
+
+  test('an answer that is late says nothing against the end of a run, or against its loss', async () => {
+    const server = new Server();
+    server.runs = [summary({ id: 'a', name: 'a', state: 'running' }), summary({ id: 'b', name: 'b', state: 'running' })];
+    server.project.start();
+    await vi.waitFor(() => { expect(server.project.list.size).toBe(2); });
+    const [a, b] = ['\na', '\nb'].map((key) => server.project.list.get(key) ?? summary());
+    server.open();
+    server.onTheWay = () => { server.say({ type: 'runs', store: '', changed: [{ ...a, state: 'stopped' }], gone: ['b'] }); };
+    await server.project.stop(a ?? summary());
+    expect(server.project.list.get('\na')?.state).toBe('stopped');
+    await server.project.annotate(a ?? summary(), { note: 'kept' });
+    expect(server.project.list.get('\na')).toMatchObject({ state: 'stopped', note: 'kept' });
+    await server.project.annotate(b ?? summary(), { note: 'kept' });
+    expect(server.names()).toEqual(['a']);
+  });
+
+  test('asks what the server allows again when the connection was lost', async () => {
+    const server = new Server();
+    server.runs = many(1);
+    server.project.start();
+    await vi.waitFor(() => { expect(server.sockets.length).toBe(1); });
+    const asked = (): number => server.asked.filter((path) => path === 'GET info').length;
+    server.open();
+    await vi.waitFor(() => { expect(server.project.status).toBe('live'); });
+    const before = asked();
+    server.sockets.at(-1)?.onclose?.({} as CloseEvent);
+    server.project.retry();
+    server.open();
+    await vi.waitFor(() => { expect([server.project.status, asked() > before]).toEqual(['live', true]); });
+  });
+
+  test('a folder that the server refuses, or too many of them, leave the rest', async () => {
+    const server = new Server();
+    server.runs = many(1);
+    server.refused = 'stores?';
+    server.project.start(Array.from({ length: 60 }, (_, i) => `folder ${i}`));
+    await vi.waitFor(() => { expect(server.names()).toEqual(['run 0']); });
+    expect(server.project.status).not.toBe('error');
+    const [first = ''] = server.asked.filter((path) => path.startsWith('GET stores?'));
+    expect(first.split('path=').length - 1).toBe(50);
+    expect(first).not.toContain('folder+59');
   });
 
   test('after an interruption it asks again, forgets what is gone and says what has ended', async () => {

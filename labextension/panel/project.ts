@@ -10,6 +10,8 @@ const FIRST = 100;
 const PAGE = 5000;
 /** Milliseconds after which requests are tried again while the stream is there. */
 const AGAIN = 5000;
+/** Folders that the server looks at for one page. */
+const MOST_FOLDERS = 50;
 
 /**
  * loading: nothing is known yet. live: all is told. offline: the server is gone, what is known stays. missing: the
@@ -29,6 +31,8 @@ export class Project {
   status: Status = 'loading';
   message = '';
   info: Info | null = null;
+  /** Whether this server has said it: the next one may be another. */
+  private informed = false;
   slots: Slots | null = null;
   stores: readonly StoreName[] = [];
   /** Runs of all stores, whether or not they have been told of. */
@@ -54,14 +58,16 @@ export class Project {
   ) {
     this.stream = new Stream(connect, {
       connected: (connected) => {
+        if (!connected) this.informed = false;
         if (connected) void this.load();
         else if (this.status === 'live') this.say('offline', '');
         else this.tell();
       },
       runs: (store, changed, gone) => {
-        for (const run of changed) this.newer.add(keyOf(run));
+        const left = gone.map((id) => keyOf({ store, id }));
+        for (const key of [...changed.map(keyOf), ...left]) this.newer.add(key);
         this.put(changed);
-        this.remove(gone.map((id) => keyOf({ store, id })));
+        this.remove(left);
       },
       slots: (slots) => {
         this.slots = slots;
@@ -84,7 +90,7 @@ export class Project {
 
   /** Begin, or go on with the stores that notebooks in these folders use. */
   start(paths: readonly string[] = []): void {
-    const asked = [...new Set(paths)].sort();
+    const asked = [...new Set(paths)].slice(0, MOST_FOLDERS).sort();
     if (this.started && asked.join('\n') === this.paths.join('\n')) return;
     this.started = true;
     this.paths = asked;
@@ -155,17 +161,35 @@ export class Project {
 
   async delete(run: Summary): Promise<Removed> {
     const { undo_until: undoUntil } = await this.api.delete(run);
+    this.newer.add(keyOf(run));
     this.remove([keyOf(run)]);
     return { run, undoUntil };
   }
 
   async restore({ run }: Removed): Promise<void> {
-    this.putAnswer(await this.api.restore(run));
+    const restored = await this.api.restore(run);
+    this.newer.add(keyOf(restored));
+    this.put([restored]);
   }
 
+  /** Take what a change was answered with; the stream may have told of the run's end, or of its loss, by then. */
   private putAnswer(run: Summary): void {
+    const before = this.list.get(keyOf(run));
+    if (!before) return;
+    const { pinned, tags, note } = run;
+    const late = hasEnded(before.state) && !hasEnded(run.state);
     this.newer.add(keyOf(run));
-    this.put([run]);
+    this.put([late ? { ...before, pinned, tags, note } : run]);
+  }
+
+  private async loadStores(): Promise<readonly StoreName[]> {
+    try {
+      return await this.api.stores(this.paths);
+    } catch (error) {
+      // The root's own runs do not depend on a folder that this server refuses.
+      if (!(error instanceof Refused) || error.status >= 500 || !this.paths.length) throw error;
+      return await this.api.stores([]);
+    }
   }
 
   private async load(): Promise<void> {
@@ -173,9 +197,10 @@ export class Project {
     const current = (): boolean => load === this.loads && !this.disposed;
     this.complete = false;
     try {
-      const [info, stores] = await Promise.all([this.info ?? this.api.info(), this.api.stores(this.paths)]);
+      const [info, stores] = await Promise.all([this.informed && this.info ? this.info : this.api.info(), this.loadStores()]);
       if (!current()) return;
       this.info = info;
+      this.informed = true;
       const keys = stores.map(({ store }) => store);
       const same = JSON.stringify(keys) === JSON.stringify(this.stores.map(({ store }) => store));
       this.stores = stores;

@@ -45,6 +45,7 @@ export class Row {
   run: Summary | null = null;
   private state = '';
   private lead: string | null = null;
+  private metric: string | null = null;
   private shownPoints: Sparkline['points'] | null = null;
 
   constructor(id: string) {
@@ -87,8 +88,9 @@ export class Row {
     this.updateMetric(run, context);
     setText(this.time, hasEnded(run.state) ? formatWhen(run.submitted, context.now) : since(run, context.now));
     if (!same || context.lead !== this.lead || !hasEnded(run.state)) setText(this.about, about(run, context));
-    if (!same || !hasEnded(run.state)) this.node.setAttribute('aria-label', describe(run, context));
+    if (!same || context.metric !== this.metric || context.lead !== this.lead || !hasEnded(run.state)) this.node.setAttribute('aria-label', describe(run, context));
     this.lead = context.lead;
+    this.metric = context.metric;
   }
 
   private updateRun(run: Summary, words: Words, readOnly: boolean): void {

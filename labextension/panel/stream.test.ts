@@ -159,6 +159,17 @@ describe('the stream', () => {
     last().opens();
     last().says(JSON.stringify({ type: 'error', channel: 1, message: 'there is no run gone' }));
     expect([channel.error, told]).toEqual(['there is no run gone', 1]);
+    // The server may have got over it; until it says so the words stay.
+    vi.advanceTimersByTime(6000);
+    expect(last().sent.filter((one) => (one as { type: string }).type === 'open').length).toBe(2);
+    expect(channel.error).not.toBeNull();
+    last().says(JSON.stringify({ type: 'channel', channel: 1, message: { type: 'state', state: state(0, 'back') } }));
+    expect([channel.error, channel.runs[0]?.header.name]).toEqual([null, 'back']);
+    last().says(JSON.stringify({ type: 'error', channel: 1, message: 'again' }));
+    channel.dispose();
+    const sent = last().sent.length;
+    vi.advanceTimersByTime(60_000);
+    expect(last().sent.length).toBe(sent);
     last().says(JSON.stringify({ type: 'runs', store: 's', changed: [{}], gone: ['x'] }));
     last().says(JSON.stringify({ type: 'slots', slots: {} }));
     last().says(JSON.stringify({ type: 'channel', channel: 9, message: { type: 'state', state: state(0, 'late') } }));

@@ -30,6 +30,8 @@ type News =
 /** Milliseconds before the first and the longest wait for a new attempt. */
 const SOON = 500;
 const LATE = 15_000;
+/** Milliseconds after which a channel that the server gave up is asked for again. */
+const REOPEN = 5000;
 
 export class Stream {
   private socket: Socket | null = null;
@@ -157,6 +159,7 @@ export class Channel implements RunSource {
   readonly teller = 'server';
   private readonly store: RunStore;
   private readonly listeners = new Set<() => void>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly number: number,
@@ -200,10 +203,12 @@ export class Channel implements RunSource {
   }
 
   begin(): void {
+    clearTimeout(this.timer);
     this.send({ type: 'open', channel: this.number, ...this.asked });
   }
 
   lost(): void {
+    clearTimeout(this.timer);
     this.changed();
   }
 
@@ -213,10 +218,15 @@ export class Channel implements RunSource {
 
   fail(message: string): void {
     this.error = message;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.begin();
+    }, REOPEN);
     this.changed();
   }
 
   dispose(): void {
+    clearTimeout(this.timer);
     this.listeners.clear();
     this.done();
   }

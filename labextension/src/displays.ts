@@ -32,5 +32,6 @@ export function drawDisplay(frame: HTMLElement, offer: Offer, rendermime: IRende
 function preferred({ data }: Display, trusted: boolean, rendermime: IRenderMimeRegistry): string | undefined {
   const known = Object.fromEntries(Object.entries(data).filter(([mime]) => !mime.startsWith('application/vnd.jupyter.widget-')));
   const mimeType = rendermime.preferredMimeType(known, trusted ? 'any' : 'ensure');
-  return mimeType === 'text/plain' ? undefined : mimeType;
+  // HTML without trust is for the view itself, which keeps it apart and whole.
+  return mimeType === 'text/plain' || (mimeType === 'text/html' && !trusted) ? undefined : mimeType;
 }

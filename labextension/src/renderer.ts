@@ -1,7 +1,7 @@
 import type { IMimeModel, IRenderer, IRendererOptions } from '@jupyterlab/rendermime';
 import { Panel, Widget } from '@lumino/widgets';
 
-import { DISPLAY_EVENT, mountRun, type Offer, type RunSource } from '../views/index.ts';
+import { mountRun, type RunSource } from '../views/index.ts';
 import { Attachment, type Told } from './attachment.ts';
 import type { FindHost, Host } from './host.ts';
 import { Latest } from './latest.ts';
@@ -58,9 +58,6 @@ export class RunRenderer extends Panel implements IRenderer {
     this.node.addEventListener('focusin', () => {
       this.ask();
     });
-    this.node.addEventListener(DISPLAY_EVENT, ({ detail }: CustomEventInit<Offer>) => {
-      if (detail) detail.trusted = this.model?.trusted === true;
-    });
   }
 
   renderModel(model: IMimeModel): Promise<void> {
@@ -92,12 +89,12 @@ export class RunRenderer extends Panel implements IRenderer {
     this.clearStill();
     if (source) {
       this.mounted = source;
-      this.unmount = mountRun(this.still.node, source);
+      this.unmount = mountRun(this.still.node, source, model?.trusted);
       return;
     }
     if (!model) return;
     const saved = this.read(model);
-    if (saved) this.unmount = mountRun(this.still.node, { runs: saved.runs, clock: saved.time });
+    if (saved) this.unmount = mountRun(this.still.node, { runs: saved.runs, clock: saved.time }, model.trusted);
     else {
       const html = model.data['text/html'];
       this.still.node.innerHTML = typeof html === 'string' ? this.options.sanitizer.sanitize(html) : '';

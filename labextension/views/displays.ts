@@ -2,7 +2,9 @@ import { element } from './dom.ts';
 import { terminalText } from './ansidom.ts';
 import { HostedDisplays } from './hosted.ts';
 import type { Display } from './model.ts';
+import { Sandbox } from './sandbox.ts';
 import { Steady } from './steady.ts';
+import { onThemeChange } from './theme.ts';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 
@@ -12,10 +14,20 @@ export class DisplayList {
   private readonly steady = new Steady(this.node, () => {
     this.node.hidden = this.shown.length === 0;
   });
-  private readonly hosted = new HostedDisplays();
+  private readonly hosted: HostedDisplays;
+  private readonly sandboxes = new Map<Element, Sandbox>();
   private shown: string[] = [];
   /** The picture that each frame shows next, should several be decoded at once. */
   private readonly latest = new WeakMap<Element, HTMLImageElement>();
+  private readonly endThemes: () => void;
+
+  /** Where it is not trusted, HTML is kept apart from the page and no other script runs. */
+  constructor(private readonly trusted: boolean) {
+    this.hosted = new HostedDisplays(trusted);
+    this.endThemes = onThemeChange(() => {
+      for (const sandbox of this.sandboxes.values()) sandbox.draw();
+    });
+  }
 
   update(displays: readonly Display[]): void {
     this.steady.hold();
@@ -24,7 +36,7 @@ export class DisplayList {
       if (keys[index] !== this.shown[index]) this.place(display, index);
     });
     while (this.node.children.length > displays.length) {
-      this.hosted.remove(this.node.lastElementChild);
+      this.forget(this.node.lastElementChild);
       this.node.lastElementChild?.remove();
     }
     this.shown = keys;
@@ -34,6 +46,15 @@ export class DisplayList {
   destroy(): void {
     this.steady.destroy();
     this.hosted.destroy();
+    this.endThemes();
+    for (const frame of [...this.sandboxes.keys()]) this.forget(frame);
+  }
+
+  private forget(frame: Element | null | undefined): void {
+    if (!frame) return;
+    this.hosted.remove(frame);
+    this.sandboxes.get(frame)?.destroy();
+    this.sandboxes.delete(frame);
   }
 
   private place(display: Display, index: number): void {
@@ -50,11 +71,20 @@ export class DisplayList {
       next.decode().then(swap, swap);
       return;
     }
-    const frame = element('div', 'mlw-display', {}, image ? renderImage(display, image) : renderOther(display));
-    this.hosted.remove(before);
+    const html = display.data['text/html'];
+    const apart = html !== undefined && !this.trusted;
+    const known = before && this.sandboxes.get(before);
+    if (apart && known && !this.hosted.has(before, display)) {
+      known.update(text(html));
+      return;
+    }
+    const sandbox = apart ? new Sandbox(text(html)) : null;
+    const frame = element('div', 'mlw-display', {}, sandbox?.node ?? (image ? renderImage(display, image) : renderOther(display)));
+    this.forget(before);
     if (before) before.replaceWith(frame);
     else this.node.append(frame);
-    runScripts(frame);
+    if (sandbox) this.sandboxes.set(frame, sandbox);
+    else if (this.trusted) runScripts(frame);
     this.hosted.add(frame, display);
   }
 }

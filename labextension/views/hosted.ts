@@ -6,8 +6,8 @@ export const DISPLAY_EVENT = 'mlwidgets:display';
 
 export interface Offer {
   readonly display: Display;
-  /** Whether it may run scripts. Whoever knows better sets this on the event's way up. */
-  trusted: boolean;
+  /** Whether it may run scripts. */
+  readonly trusted: boolean;
   /** Set by whoever draws it, into the event's target. */
   drawn: Drawn | null;
 }
@@ -32,6 +32,8 @@ export class HostedDisplays {
     }
   });
 
+  constructor(private readonly trusted: boolean) {}
+
   /** Whether somebody else may draw in this frame, or is to draw this display. */
   has(frame: Element, display: Display): boolean {
     return this.offers.has(frame) || isForeign(display);
@@ -40,7 +42,7 @@ export class HostedDisplays {
   /** Offer what this new frame shows. */
   add(frame: Element, display: Display): void {
     if (!isForeign(display)) return;
-    this.offers.set(frame, { display, trusted: true, drawn: null });
+    this.offers.set(frame, { display, trusted: this.trusted, drawn: null });
     // A size comes with a place on the page, which some renderers need.
     this.sight.observe(frame);
   }

@@ -11,9 +11,14 @@ export { readBundle, RUN_MIME, type SavedRun } from './bundle.ts';
 export { DISPLAY_EVENT, type Drawn, type Offer } from './hosted.ts';
 export type { Display, RunData, RunSource } from './model.ts';
 
-/** Draw `source` into `element` and keep it up to date; returns what takes it away again. */
-export function mountRun(element: HTMLElement, source: RunSource): () => void {
-  const view = new RunView(source);
+/**
+ * Draw `source` into `element` and keep it up to date; returns what takes it away again.
+ *
+ * @param trusted - Whether what the runs displayed may run scripts in this page: where its user executed them, or trusts
+ * the notebook that shows them.
+ */
+export function mountRun(element: HTMLElement, source: RunSource, trusted = false): () => void {
+  const view = new RunView(source, trusted);
   element.append(view.node);
   return () => {
     view.destroy();

@@ -25,7 +25,7 @@ export class RunView {
   private readonly table: RunTable;
   private readonly charts: ChartGrid;
   private readonly error = element('section', 'mlw-section mlw-error', { 'aria-label': 'Error', hidden: '' });
-  private readonly displays = new DisplayList();
+  private readonly displays: DisplayList;
   private readonly output: OutputPane;
   private readonly details: Readonly<Record<string, { readonly node: HTMLElement; update(run: RunData): void }>>;
   private readonly tabs: Tabs;
@@ -40,7 +40,8 @@ export class RunView {
   private frame = 0;
   private seen: readonly RunData[] = [];
 
-  constructor(private readonly source: RunSource) {
+  constructor(private readonly source: RunSource, trusted: boolean) {
+    this.displays = new DisplayList(trusted);
     const sync = `mlw-${(made += 1)}`;
     const compare = new CompareMenu(source);
     this.header = new HeaderBar(source, this.clock, compare.node);
@@ -70,6 +71,10 @@ export class RunView {
     );
     this.move(compare.node);
     this.node.append(this.error, this.charts.node, this.mediaNode, this.displays.node, this.tabs.node, this.system.node);
+    // JupyterLab's shortcuts for whatever has the focus in a notebook look no further than that element.
+    this.node.addEventListener('focusin', ({ target }) => {
+      (target as Element).setAttribute('data-lm-suppress-shortcuts', 'true');
+    });
     this.update();
     this.cleanups.push(
       source.subscribe?.(() => {

@@ -30,7 +30,7 @@ export default () => {
       };
     },
     render({ el }: { el: HTMLElement }): (() => void) | undefined {
-      return store ? mountRun(el, store) : undefined;
+      return store ? mountRun(el, store, true) : undefined;
     },
   };
 };

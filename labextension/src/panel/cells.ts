@@ -50,6 +50,8 @@ export async function goToCell(app: JupyterFrontEnd, notebooks: Notebooks, run: 
 /** Marks each cell that started a run with the state of the last one. */
 export class CellMarks {
   private readonly marks = new Map<string, HTMLButtonElement>();
+  /** What each mark is of. */
+  private readonly runs = new Map<string, Summary>();
   private frame = 0;
 
   constructor(
@@ -87,6 +89,7 @@ export class CellMarks {
       const run = this.project.ofCell(id).find(({ notebook }) => notebook === null || notebook === path);
       if (!run) continue;
       marked.add(id);
+      this.runs.set(id, run);
       let mark = this.marks.get(id);
       if (!mark) {
         mark = document.createElement('button');
@@ -94,8 +97,8 @@ export class CellMarks {
         this.marks.set(id, mark);
         mark.addEventListener('click', (event) => {
           event.stopPropagation();
-          const [last] = this.project.ofCell(id);
-          if (last) this.open(last);
+          const shown = this.runs.get(id);
+          if (shown) this.open(shown);
         });
       }
       if (mark.dataset.state !== run.state) {
@@ -114,6 +117,7 @@ export class CellMarks {
       if (marked.has(id)) continue;
       mark.remove();
       this.marks.delete(id);
+      this.runs.delete(id);
     }
   }
 }

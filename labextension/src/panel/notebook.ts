@@ -46,7 +46,7 @@ export const notebook = {
         void app.commands.execute('mlwidgets:open-run', { store: run.store, runs: [run.id], name: run.name });
       });
     };
-    void settingsOf(registry).then((settings) => {
+    void settingsOf(app, registry).then((settings) => {
       if (settings?.composite.cellMarks === false) return;
       notebooks.forEach(mark);
       notebooks.widgetAdded.connect((_sender, panel) => {

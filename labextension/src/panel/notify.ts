@@ -18,7 +18,7 @@ export const notify = {
     const words = wordsOf(translator);
     const project = sharedProject(app);
     let settings: ISettings | null = null;
-    void settingsOf(registry).then((loaded) => {
+    void settingsOf(app, registry).then((loaded) => {
       settings = loaded;
     });
     const wants = (name: string): boolean => settings?.composite[name] !== false;

@@ -1,5 +1,6 @@
 // Runs of a notebook's output as the server tells of them: live with no kernel, and with no cell executed.
 import { keyOf } from '../../panel/model.ts';
+import { Refused } from '../../panel/api.ts';
 import type { Project } from '../../panel/project.ts';
 import type { Channel } from '../../panel/stream.ts';
 import type { RunSource } from '../../views/model.ts';
@@ -11,6 +12,9 @@ export interface ServedListener {
   ended(bundle: Record<string, unknown>): void;
 }
 
+/** Milliseconds after which a server that did not say whether it has a run is asked again. */
+const AGAIN = 5000;
+
 /** Looks for runs in the stores that the server knows, and follows them where it finds them. */
 export class ServedRuns {
   private channel: Channel | null = null;
@@ -18,6 +22,7 @@ export class ServedRuns {
   private looked: string | null = null;
   private told = false;
   private disposed = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private shown: RunSource | null = null;
 
   constructor(
@@ -38,6 +43,7 @@ export class ServedRuns {
 
   dispose(): void {
     this.disposed = true;
+    clearTimeout(this.timer);
     this.end();
     this.channel?.dispose();
     this.channel = null;
@@ -61,6 +67,15 @@ export class ServedRuns {
     }
   }
 
+  /** Whether the run is there is not known: the server may know in a moment. */
+  private lookAgain(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.looked = null;
+      if (!this.disposed) void this.look();
+    }, AGAIN);
+  }
+
   private over(): boolean {
     return this.disposed || this.channel !== null;
   }
@@ -71,7 +86,8 @@ export class ServedRuns {
     try {
       await this.project.api.run(store, id);
       return true;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 404) this.lookAgain();
       return false;
     }
   }

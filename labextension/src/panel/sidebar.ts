@@ -117,6 +117,7 @@ export const sidebar = {
     widget.title.caption = words.__('Runs');
     widget.node.setAttribute('role', 'region');
     widget.node.setAttribute('aria-label', words.__('Runs'));
+    let touched = false;
     const panel = new RunPanel(project, {
       words,
       open: (runs) => {
@@ -132,6 +133,7 @@ export const sidebar = {
         },
       }),
       remember: (query, metric) => {
+        touched = true;
         void state?.save(STATE, { query, metric });
       },
     });
@@ -139,7 +141,9 @@ export const sidebar = {
     shell.add(widget, 'left', { rank: 350, type: 'Runs' });
     restorer?.add(widget, SIDEBAR);
 
-    void Promise.all([state?.fetch(STATE), settingsOf(registry)]).then(([kept, settings]) => {
+    void Promise.all([state?.fetch(STATE), settingsOf(app, registry)]).then(([kept, settings]) => {
+      // Who was faster is asked for nothing older.
+      if (touched) return;
       const { query, metric } = (kept ?? {}) as Kept;
       const { metric: usual, filter } = (settings?.composite ?? {}) as { metric?: string; filter?: string };
       panel.restore({ text: filter ?? '', ...query }, [metric, usual].find(Boolean) ?? '');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { readTrainLine, writeTrainLine, wrongGpus, wrongName, wrongParams } from './trainline.ts';
+import { readTrainLine, splitWords, writeTrainLine, wrongGpus, wrongName, wrongParams } from './trainline.ts';
 
 describe('the %%train line', () => {
   test('is read word by word and written again', () => {
@@ -29,6 +29,26 @@ describe('the %%train line', () => {
         expect(written.endsWith(code)).toBe(true);
       }),
     );
+  });
+
+  test('is split as the magic splits it, quotes and all', () => {
+    // The cases of tests/unit/test_words.py.
+    for (const words of [
+      ['x=[[1, 2], [3, 4]]', 'y=2'],
+      ["x={'a': [1, (2, 3)]}", 'lr=1e-3'],
+      ["x='a b'", 'y="c  d"'],
+      ["x=')'", 'y=2'],
+      ["x=[')', 1]", 'y=2'],
+      ["--note", "'it\\'s'", 'a=b=c'],
+      ['--note', "'a ( b'", 'c'],
+      ["''", "x=''"],
+    ]) {
+      expect(splitWords(words.join('  '))).toEqual(words);
+    }
+    expect(splitWords('x=[1, 2 y')).toEqual(['x=[1, 2 y']);
+    const source = '%%train a x=[[1, 2], [3, 4]]\n1';
+    expect(readTrainLine(source)?.params).toBe('x=[[1, 2], [3, 4]]');
+    expect(wrongParams('x=[[1, 2], [3, 4]]')).toBeNull();
   });
 
   test('says what is wrong before it is run', () => {

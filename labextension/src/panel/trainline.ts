@@ -13,6 +13,7 @@ export interface TrainLine {
 const WITH_VALUE = new Set([
   '--seed', '-i', '--inputs', '-o', '--outputs', '--timeout', '--gpus', '--cpus', '--priority', '--after', '--retries', '--tag', '--note',
 ]);
+const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 const MAGIC = /^\s*%%train\b[^\n]*\n?/;
 
 export function readTrainLine(source: string): TrainLine | null {
@@ -41,9 +42,26 @@ export function writeTrainLine(source: string, { name, gpus, params, rest }: Tra
   return `${words.filter(Boolean).join(' ')}\n${source.replace(MAGIC, '')}`;
 }
 
-/** Words as a shell has them: quotes hold them together, and brackets of Python values too. */
-function splitWords(line: string): string[] {
-  return line.match(/(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|[^\s])+/g) ?? [];
+/** Words as the magic splits them: at spaces that are neither quoted nor inside brackets. Quotes stay. */
+export function splitWords(line: string): string[] {
+  const words: string[] = [];
+  let [word, quote, closing, escaped] = ['', '', '', false];
+  for (const char of line) {
+    if (quote) {
+      word += char;
+      if (char === quote && !escaped) quote = '';
+      escaped = char === '\\' && !escaped;
+    } else if (/\s/.test(char) && !closing) {
+      if (word) words.push(word);
+      word = '';
+    } else {
+      word += char;
+      if (char === '"' || char === "'") quote = char;
+      else if (CLOSING[char]) closing = CLOSING[char] + closing;
+      else if (char === closing.at(0)) closing = closing.slice(1);
+    }
+  }
+  return word ? [...words, word] : words;
 }
 
 export function wrongName(name: string): string | null {
