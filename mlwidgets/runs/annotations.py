@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ LONGEST_TAG = 100
 LONGEST_VALUE = 500
 LONGEST_NOTE = 10_000
 """Characters."""
+LARGEST_LOG = 64 << 10
+"""Bytes of the file that tells which runs were annotated; beyond that it begins anew."""
 _UNCHANGED: Any = object()
 
 
@@ -29,6 +31,14 @@ class Annotations:
     pinned: bool = False
     tags: dict[str, str] | None = None
     note: str | None = None
+
+
+def annotation_log(store: Path) -> Path:
+    """Return the file in which each annotation leaves the run's id, one a line, for whoever watches the store.
+
+    It may be deleted at any time.
+    """
+    return store / "annotated.log"
 
 
 def read_annotations(folder: RunFolder) -> Annotations:
@@ -45,7 +55,7 @@ def annotate(
     folder: RunFolder,
     *,
     pinned: bool = _UNCHANGED,
-    tags: Mapping[str, str] | None = _UNCHANGED,
+    tags: Mapping[str, str] | Callable[[dict[str, str]], Mapping[str, str]] | None = _UNCHANGED,
     note: str | None = _UNCHANGED,
 ) -> Annotations:
     """Change what a run was given, and return all of it.
@@ -57,7 +67,8 @@ def annotate(
     pinned
         Whether lists keep it on top.
     tags
-        All tags that it has from now on; None brings back those of the submit.
+        All tags that it has from now on, or a function that makes them of those it has; None brings back those of the
+        submit.
     note
         The note; None brings back that of the submit.
 
@@ -66,14 +77,17 @@ def annotate(
     ParameterError
         If a tag or the note is too long, or of another type.
     StoreError
-        If it cannot be written.
+        If it cannot be read or written.
     """
-    all_tags, note = _checked_tags(tags), _checked_note(note)
+    all_tags, note = tags if callable(tags) else _checked_tags(tags), _checked_note(note)
     if pinned is not _UNCHANGED and not isinstance(pinned, bool):
         raise ParameterError("'pinned' is true or false")
     try:
         with _alone(folder.path):
             now = read_annotations(folder)
+            if callable(all_tags):
+                # In here, so that nobody gives it others between the reading and the writing.
+                all_tags = _checked_tags(all_tags(dict(folder.read_spec().tags if now.tags is None else now.tags)))
             given = Annotations(
                 now.pinned if pinned is _UNCHANGED else pinned,
                 now.tags if all_tags is _UNCHANGED else all_tags,
@@ -83,10 +97,23 @@ def annotate(
             write_whole(folder.annotations, json.dumps({k: v for k, v in entries.items() if v is not None}).encode())
     except OSError as error:
         raise StoreError(f"run {folder.id!r} could not be annotated: {error.strerror or error}") from error
-    # Whoever watches the list of runs looks at the time of this directory, not at thousands of files.
     with contextlib.suppress(OSError):
-        os.utime(folder.path.parent)
+        _leave_word(folder)
     return given
+
+
+def _leave_word(folder: RunFolder) -> None:
+    """Say so where whoever watches the store looks: at one file, not at thousands."""
+    log, line = annotation_log(folder.store), os.fsencode(folder.id) + b"\n"
+    fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        full = os.fstat(fd).st_size + len(line) > LARGEST_LOG
+        if not full:
+            os.write(fd, line)
+    finally:
+        os.close(fd)
+    if full:
+        write_whole(log, line)
 
 
 def _checked_tags(tags: Any) -> Any:

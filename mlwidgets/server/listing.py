@@ -63,24 +63,32 @@ class Listing:
         """Return the same as a set."""
         return self._read_names()[1]
 
-    def _read_names(self) -> tuple[list[str], frozenset[str]]:
+    def look(self) -> tuple[frozenset[str], bool]:
+        """Return the same, and whether it holds until the directory's time changes."""
+        _, known, holds = self._read_names()
+        return known, holds
+
+    def _read_names(self) -> tuple[list[str], frozenset[str], bool]:
         """Read the directory, unless it is as it was: its time says so once it is old enough to be trusted."""
+        with self._lock:
+            read, names, known = self._names
         try:
             changed = os.stat(self.store.runs).st_mtime_ns
-            with self._lock:
-                read, names, known = self._names
             if changed == read:
-                return names, known
+                return names, known, True
             trusted = time.time_ns() - changed > SETTLED
             with os.scandir(self.store.runs) as entries:
                 names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            trusted, changed, names = True, -1, []
         except OSError:
-            return [], frozenset()
+            # A disk that does not answer for a moment has lost no run.
+            return names, known, False
         names.sort(key=age, reverse=True)
         known = frozenset(names)
         with self._lock:
             self._names = (changed if trusted else -1, names, known)
-        return names, known
+        return names, known, trusted
 
     def folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run.

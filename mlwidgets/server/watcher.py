@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import MlwidgetsError, UnknownRun
+from mlwidgets.server.annotated import Annotated
 from mlwidgets.server.going import Going
 from mlwidgets.server.listing import Listing, Row
 from mlwidgets.server.stores import Stores
@@ -27,7 +28,9 @@ RECENT = 120.0
 SHARE, LONGEST = 4, 0.5
 """The thread waits this many times as long as its last look took, at most these seconds: no core is kept busy."""
 RETRY = 2.0
-"""Seconds after which a store that could not be opened is tried again."""
+"""Seconds after which a store or a run that could not be read is tried again."""
+_UNREAD = -1
+"""In place of a directory's time: it is read at the next look."""
 
 logger = logging.getLogger("mlwidgets.server")
 
@@ -165,9 +168,11 @@ class _Watched:
         self._stores = stores
         self._listing: Listing | None = None
         self._runs: Path | None = None
-        self._time: int | None = -1
-        self._names: frozenset[str] = frozenset()
-        self._annotated: dict[str, int] = {}
+        self._time: int | None = _UNREAD
+        self._names: frozenset[str] | None = None
+        self._annotated: Annotated | None = None
+        self._unread: set[str] = set()
+        self._reread = 0.0
         self._going: dict[str, _Seen] = {}
         self._ended: dict[str, float] = {}
         self._retry = self._told = 0.0
@@ -182,10 +187,10 @@ class _Watched:
             return None
         if failed:
             # Whoever was told of the problem is told that it is over, even if there is nothing else to tell.
-            self._look_at_list(Batch(self._key))
+            self._look_at_list(Batch(self._key), now)
             return self.recent()
         batch = Batch(self._key)
-        self._look_at_list(batch)
+        self._look_at_list(batch, now)
         turned = bool(batch.changed or batch.gone)
         turned |= self._look_at_runs(batch, now)
         self._held.add(batch)
@@ -213,66 +218,84 @@ class _Watched:
             return False
         self.problem = None
         self._runs = self._listing.store.runs
+        self._annotated = Annotated(self._listing.store)
         return True
 
-    def _look_at_list(self, batch: Batch) -> None:
+    def _look_at_list(self, batch: Batch, now: float) -> None:
+        assert self._listing is not None
+        assert self._annotated is not None
+        first = self._names is None
+        back = self._look_at_names(batch)
+        self._read_again(now)
+        annotated = self._annotated.news(self._names or ())
+        if not first and (back or annotated):
+            again = [name for name in annotated if name not in self._going]
+            batch.changed.update({row["id"]: row for row in self._listing.rows([*back, *again])})
+
+    def _look_at_names(self, batch: Batch) -> list[str]:
+        """Take in which runs there are; return those that have ended and were not there before."""
         assert self._listing is not None
         assert self._runs is not None
         try:
-            changed = os.stat(self._runs).st_mtime_ns
-        except OSError:
+            changed: int | None = os.stat(self._runs).st_mtime_ns
+        except FileNotFoundError:
             changed = None
+        except OSError:
+            # It is there, and cannot be read at this moment.
+            return []
         if changed == self._time:
-            return
-        first = self._time == -1
-        self._time = changed
-        names = self._listing.known()
+            return []
+        names, holds = self._listing.look()
+        before = self._names or frozenset()
         back: list[str] = []
-        for name in names - self._names:
+        for name in names - before:
             ended = _time_of(self._runs / name / "outcome.json")
             if ended is None:
-                going = self._listing.going(name)
-                if going is not None:
-                    self._going[name] = _Seen(going)
+                self._unread.add(name)
+                self._reread = 0.0
             else:
                 back.append(name)
                 self._ended[name] = ended / 1e9
-        for name in self._names - names:
+        for name in before - names:
             batch.gone.add(name)
+            self._unread.discard(name)
             self._going.pop(name, None)
             self._ended.pop(name, None)
             self._listing.let_go(name)
         self._names = names
-        annotated = self._look_at_annotations()
-        if not first:
-            again = [name for name in annotated if name not in self._going]
-            batch.changed.update({row["id"]: row for row in self._listing.rows([*back, *again])})
+        # Within the same tick of a coarse clock more may still come.
+        self._time = changed if holds else _UNREAD
+        return back
 
-    def _look_at_annotations(self) -> set[str]:
-        """Return the runs whose annotations have changed."""
-        times: dict[str, int] = {}
-        for name in self._names:
-            found = _time_of(f"{self._runs}/{name}/annotations.json")
-            if found is not None:
-                times[name] = found
-        changed = {
-            name for name in times.keys() | self._annotated.keys() if times.get(name) != self._annotated.get(name)
-        }
-        self._annotated = times
-        return changed & self._names
+    def _read_again(self, now: float) -> None:
+        """Follow the runs that go on, those too that could not be read before."""
+        assert self._listing is not None
+        if not self._unread or now < self._reread:
+            return
+        self._reread = now + RETRY
+        for name in sorted(self._unread):
+            going = None
+            with contextlib.suppress(Exception):  # whatever is wrong with one run must not hide the others
+                going = self._listing.going(name)
+            if going is not None:
+                self._unread.discard(name)
+                self._going[name] = _Seen(going)
 
     def _look_at_runs(self, batch: Batch, now: float) -> bool:
         """Add the runs that have news; return whether that is more than numbers."""
         assert self._listing is not None
         turned = False
         for name, seen in list(self._going.items()):
+            if now < seen.retry:
+                continue
             try:
                 seen.going.look(now)
             except UnknownRun:
                 continue
             except Exception:  # whatever is wrong with one run must not hide the others
-                logger.warning("run %r is followed no more", name, exc_info=True)
-                del self._going[name]
+                if not seen.failed:
+                    logger.warning("run %r could not be looked at; it is tried again", name, exc_info=True)
+                seen.failed, seen.retry = True, now + RETRY
                 continue
             waiting = self._stores.machine.waiting(name) if seen.going.summary.state == "submitted" else None
             if seen.going.version == seen.version and waiting == seen.waiting:
@@ -294,6 +317,8 @@ class _Seen:
     version: int = -1
     turns: int = -1
     waiting: str | None = None
+    failed: bool = False
+    retry: float = 0.0
 
 
 def _time_of(path: str | Path) -> int | None:
