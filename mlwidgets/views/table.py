@@ -17,6 +17,8 @@ from mlwidgets.views.palette import STATES
 MOST_PARAMS = MOST_METRICS = 6
 """Columns that are shown unless all are asked for."""
 HIDDEN_NAMED = 8
+MOST_IN_ONE_LINE = 32
+"""Characters of a cell that is not broken."""
 """Columns left out that the line below a table names."""
 
 
@@ -78,11 +80,14 @@ class RunTable(Sequence[RunSummary]):
     every
         Whether all parameters and metrics have a column. Otherwise parameters that differ among the runs come first,
         and metrics of the newest runs, as many as can be read.
+    command
+        What to call to see every column.
     """
 
-    def __init__(self, summaries: list[RunSummary], *, every: bool = False) -> None:
+    def __init__(self, summaries: list[RunSummary], *, every: bool = False, command: str = "%runs --all") -> None:
         self._summaries = summaries
         self._every = every
+        self._command = command
 
     def __len__(self) -> int:
         return len(self._summaries)
@@ -138,35 +143,39 @@ class RunTable(Sequence[RunSummary]):
         head, rows, hidden = self._table(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
         widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
         lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]]
-        return "\n".join([*lines, *_left_out(hidden)])
+        return "\n".join([*lines, *self._left_out(hidden)])
 
     def _repr_html_(self) -> str:
         if not self._summaries:
             return "<p>No runs yet: put <code>%%train</code> on top of a cell.</p>"
         head, rows, hidden = self._table()
-        cells = "".join(f"<th style='text-align:left'>{html.escape(h)}</th>" for h in head)
+        cells = "".join(f"<th style='{_style(h)}'>{html.escape(h)}</th>" for h in head)
         body = "".join(
             f"<tr title='{html.escape(_printable(s.id), quote=True)}'>"
             + "".join(
-                f"<td style='text-align:left;color:{STATES.get(c, 'inherit')}'>{html.escape(c)}</td>"
+                f"<td style='{_style(c)};color:{STATES.get(c, 'inherit')}'>{html.escape(c)}</td>"
                 if i == 1
-                else f"<td style='text-align:left'>{html.escape(c)}</td>"
+                else f"<td style='{_style(c)}'>{html.escape(c)}</td>"
                 for i, c in enumerate(row)
             )
             + "</tr>"
             for s, row in zip(self._summaries, rows, strict=True)
         )
-        rest = "".join(f"<div>{html.escape(line)}</div>" for line in _left_out(hidden))
+        rest = "".join(f"<div>{html.escape(line)}</div>" for line in self._left_out(hidden))
         return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>{rest}"
+
+    def _left_out(self, heads: Sequence[str]) -> list[str]:
+        """Return the line on columns that are left out, if there are any."""
+        if not heads:
+            return []
+        named = ", ".join(heads[:HIDDEN_NAMED]) + (" …" if len(heads) > HIDDEN_NAMED else "")
+        return [f"not shown: {named}; `{self._command}` shows every column"]
+
+
+def _style(cell: str) -> str:
+    """Return the style of a cell: dates and names stay in one line, a cause need not."""
+    return "text-align:left" + (";white-space:nowrap" if len(cell) <= MOST_IN_ONE_LINE else "")
 
 
 def _width(columns: Iterable[Sequence[str]]) -> int:
     return sum(max(map(len, column)) + 2 for column in columns) - 2
-
-
-def _left_out(heads: Sequence[str]) -> list[str]:
-    """Return the line on columns that are left out, if there are any."""
-    if not heads:
-        return []
-    named = ", ".join(heads[:HIDDEN_NAMED]) + (" …" if len(heads) > HIDDEN_NAMED else "")
-    return [f"not shown: {named}; `%runs --all` shows every column"]
