@@ -12,7 +12,8 @@ export class MachineSection {
   private readonly sum = element('span', 'mlw-count');
   private readonly body = element('div', 'mlw-machine-body');
   private shown: Slots | null = null;
-  private drawnAt = 0;
+  /** What each time that is shown says at a moment. */
+  private times: (readonly [node: HTMLElement, said: (now: number) => string])[] = [];
 
   constructor(
     private readonly words: Words,
@@ -34,9 +35,13 @@ export class MachineSection {
 
   update(slots: Slots | null, now: number): void {
     this.node.hidden = !slots;
-    if (!slots || (slots === this.shown && now - this.drawnAt < 10)) return;
+    if (!slots) return;
+    if (slots === this.shown) {
+      for (const [node, said] of this.times) setText(node, said(now));
+      return;
+    }
     this.shown = slots;
-    this.drawnAt = now;
+    this.times = [];
     const { words } = this;
     const { gpus, running, waiting } = slots;
     setText(this.title, gpus.length ? words.__('GPUs') : words.__('This machine'));
@@ -83,8 +88,11 @@ export class MachineSection {
   private holder(run: SlotHolder, slots: Slots, now: number, uuid?: string): HTMLElement {
     const share = uuid === undefined ? 1 : (run.gpus[uuid] ?? 0);
     const cpus = uuid === undefined && run.cpus ? this.words._n('%1 CPU', '%1 CPUs', run.cpus) : '';
-    const about = [share < 1 ? `${share * 100} %` : '', cpus, run.user, formatElapsed(now - run.since)];
-    return element('div', 'mlw-holder', {}, this.link(run.run, run.name, slots), element('span', 'mlw-why', {}, about.filter(Boolean).join(' · ')));
+    const about = [share < 1 ? `${share * 100} %` : '', cpus, run.user].filter(Boolean).join(' · ');
+    const said = (at: number): string => `${about} · ${formatElapsed(at - run.since)}`;
+    const node = element('span', 'mlw-why', {}, said(now));
+    this.times.push([node, said]);
+    return element('div', 'mlw-holder', {}, this.link(run.run, run.name, slots), node);
   }
 
   private link(id: string, name: string, slots: Slots): HTMLElement {
