@@ -17,9 +17,9 @@ from mlwidgets.views.palette import STATES
 MOST_PARAMS = MOST_METRICS = 6
 """Columns that are shown unless all are asked for."""
 HIDDEN_NAMED = 8
+"""Columns left out that the line below a table names."""
 MOST_IN_ONE_LINE = 32
 """Characters of a cell that is not broken."""
-"""Columns left out that the line below a table names."""
 
 
 def format_duration(seconds: float) -> str:
