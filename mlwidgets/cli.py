@@ -18,7 +18,7 @@ from mlwidgets.errors import MlwidgetsError, ParameterError, StoreError
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import parse_literal
-from mlwidgets.runs.store import STORE_VARIABLE, RunStore
+from mlwidgets.runs.store import STORE_VARIABLE, RunStore, find_store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,10 +115,15 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _given_store(options: argparse.Namespace) -> Path | None:
+    given: Path | None = options.store
+    if given is not None and not (given / "store.json").exists():
+        raise StoreError(f"{given} is no store: give the path of a project's .mlwidgets directory")
+    return given
+
+
 def _store(options: argparse.Namespace) -> RunStore:
-    if options.store is not None and not (options.store / "store.json").exists():
-        raise StoreError(f"{options.store} is no store: give the path of a project's .mlwidgets directory")
-    return api.open_store(options.store)
+    return api.open_store(_given_store(options))
 
 
 def _find(options: argparse.Namespace, name: str | None = None) -> Run:
@@ -155,7 +160,7 @@ def _runs(options: argparse.Namespace) -> int:
             params = {n: _json_value(text) for n, text in summary.params.items()}
             print(json.dumps({**asdict(summary), "params": params, "metrics": metrics}))
     elif summaries:
-        print(str(RunTable(summaries, every=options.all)).replace("`%runs --all`", "`mlwidgets runs --all`"))
+        print(RunTable(summaries, every=options.all, command="mlwidgets runs --all"))
     else:
         print(f"no runs yet in {store.path}: put %%train on top of a cell")
     return 0
@@ -243,15 +248,14 @@ def _unpin(options: argparse.Namespace) -> int:
 
 
 def _tag(options: argparse.Namespace) -> int:
-    tags = _find(options).tags
+    given: dict[str, str] = {}
     for one in options.tags:
         key, equals, value = one.partition("=")
         if not equals:
             raise ParameterError(f"{one!r} is no tag: give it as key=value, and key= to take it away")
-        tags[key] = value
-        if not value:
-            del tags[key]
-    return _annotate(options, tags=tags)
+        given[key] = value
+    taken = {key for key, value in given.items() if not value}
+    return _annotate(options, tags=lambda now: {k: v for k, v in {**now, **given}.items() if k not in taken})
 
 
 def _note(options: argparse.Namespace) -> int:
@@ -267,13 +271,14 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from mlwidgets import doctor
 
+    store = _given_store(options) or find_store(Path.cwd())
     found: list[doctor.Finding] = []
 
     def each() -> Iterator[doctor.Finding]:
-        for one in doctor.examine(Path.cwd()):
+        for one in doctor.examine(store):
             found.append(one)
             yield one
 

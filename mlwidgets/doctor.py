@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.runs.store import STORE_VARIABLE, RunStore, find_store
+from mlwidgets.runs.store import STORE_VARIABLE, RunStore
 
 LITTLE_SPACE = 1 << 30
 """Bytes on the store's disk below which a training may well fill it."""
@@ -42,11 +42,11 @@ class Finding:
 Check = Callable[[Path], Iterator[Finding]]
 
 
-def examine(folder: Path) -> Iterator[Finding]:
-    """Look at everything, for a project in `folder`; a check that breaks is a finding, too."""
+def examine(path: Path) -> Iterator[Finding]:
+    """Look at everything, for a project whose store is or would be at `path`; a check that breaks is a finding, too."""
     for topic, check in CHECKS.items():
         try:
-            yield from check(folder)
+            yield from check(path)
         except Exception as error:  # what is to be found here is exactly what nobody has thought of
             yield Finding("warn", topic, f"could not be looked at: {type(error).__name__}: {error}")
 
@@ -165,9 +165,13 @@ def _running_servers() -> Iterator[Finding]:
             request = urllib.request.Request(f"{url}mlwidgets/api/info", headers=headers)  # noqa: S310
             with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
                 found = json.load(answer)["version"]
-        except urllib.error.HTTPError:
-            advice = f"install mlwidgets {own} beside that server (process {one.get('pid')}), then start it again"
-            yield Finding("warn", "running server", f"{url} does not have the extension loaded", advice)
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                advice = f"install mlwidgets {own} beside that server (process {one.get('pid')}), then start it again"
+                yield Finding("warn", "running server", f"{url} does not have the extension loaded", advice)
+            else:
+                why = "it wants a login" if error.code in {401, 403} else f"it answers {error.code} {error.reason}"
+                yield Finding("warn", "running server", f"{url} cannot be asked: {why}")
         except (OSError, ValueError, KeyError) as error:
             yield Finding("warn", "running server", f"{url} does not answer: {error}")
         else:
@@ -229,9 +233,9 @@ def gpus(_: Path) -> Iterator[Finding]:
         yield Finding("ok", "GPU", f"none; runs share {has.cpus} CPU places")
 
 
-def store(folder: Path) -> Iterator[Finding]:
+def store(path: Path) -> Iterator[Finding]:
     """Say whether runs can be written in this project."""
-    path = find_store(folder)
+    path = path.absolute()
     try:
         found = RunStore(path)
     except MlwidgetsError as error:

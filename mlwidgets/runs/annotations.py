@@ -87,7 +87,7 @@ def annotate(
             now = read_annotations(folder)
             if callable(all_tags):
                 # In here, so that nobody gives it others between the reading and the writing.
-                all_tags = _checked_tags(all_tags(dict(folder.read_spec().tags if now.tags is None else now.tags)))
+                all_tags = _checked_tags(all_tags(_tags_of_submit(folder) if now.tags is None else dict(now.tags)))
             given = Annotations(
                 now.pinned if pinned is _UNCHANGED else pinned,
                 now.tags if all_tags is _UNCHANGED else all_tags,
@@ -114,6 +114,13 @@ def _leave_word(folder: RunFolder) -> None:
         os.close(fd)
     if full:
         write_whole(log, line)
+
+
+def _tags_of_submit(folder: RunFolder) -> dict[str, str]:
+    try:
+        return dict(folder.read_spec().tags)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError(f"run {folder.id!r} could not be annotated: its folder is damaged") from error
 
 
 def _checked_tags(tags: Any) -> Any:

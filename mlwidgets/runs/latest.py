@@ -10,6 +10,8 @@ from mlwidgets.runs.journal import RECORD_FORMAT, RECORD_SIZE, metric_key, read_
 
 _FIRST = 1024
 """Records looked at first; then four times as many, until every metric was met."""
+_MOST = (8 << 20) // RECORD_SIZE
+"""Records that are read at once."""
 
 
 def read_last(metrics: Path, events: Path) -> dict[str, float]:
@@ -26,15 +28,24 @@ def read_last(metrics: Path, events: Path) -> dict[str, float]:
         step = _FIRST
         while end > 0 and len(found) < len(names):
             begin = max(0, end - step)
-            data = os.pread(fd, (end - begin) * RECORD_SIZE, begin * RECORD_SIZE)
+            data = _read(fd, begin * RECORD_SIZE, (end - begin) * RECORD_SIZE)
             read = _last_of_few if step == _FIRST else _last_of
             found = {**read(data, names), **found}
-            end, step = begin, 4 * step
+            end, step = begin, min(4 * step, _MOST)
     except OSError:
         return {}
     finally:
         os.close(fd)
     return {name: found[key] for key, name in names.items() if key in found}
+
+
+def _read(fd: int, start: int, length: int) -> bytes:
+    """Return exactly these bytes, fewer only where the file was cut off meanwhile."""
+    parts = []
+    while length > 0 and (data := os.pread(fd, length, start)):
+        parts.append(data)
+        start, length = start + len(data), length - len(data)
+    return b"".join(parts)
 
 
 def _last_of_few(data: bytes, names: dict[int, str]) -> dict[int, float]:

@@ -45,8 +45,9 @@ class Sparklines:
             size = os.fstat(fd).st_size // RECORD_SIZE * RECORD_SIZE
             with self._lock:
                 known = self._known.get((path, metric))
-            if known is not None and known[0] == size:
-                return known[1]
+                if known is not None and known[0] == size:
+                    self._known.move_to_end((path, metric))
+                    return known[1]
             found = _line(fd, size, metric_key(metric))
         except OSError:
             return None

@@ -94,6 +94,30 @@ def test_nobody_takes_anothers_words_back(new_run: Make) -> None:
     assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
 
 
+def test_tags_that_are_made_of_those_it_has(new_run: Make) -> None:
+    folder = new_run(tags={"a": "1", "empty": ""})
+
+    def add(i: int) -> None:
+        for j in range(5):
+            annotate(folder, tags=lambda now: {**now, f"{i} {j}": "x"})
+
+    threads = [threading.Thread(target=add, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tags = read_annotations(folder).tags
+    assert tags is not None
+    assert len(tags) == 22
+    with pytest.raises(ParameterError):
+        annotate(folder, tags=lambda now: {**now, "": "x"})
+    assert read_annotations(folder).tags == tags
+    annotate(folder, tags=None)
+    folder.spec.write_text("{")
+    with pytest.raises(StoreError, match="damaged"):
+        annotate(folder, tags=dict)
+
+
 def test_lists_tell_what_was_said_after_a_run_was_kept(store: RunStore, new_run: Make) -> None:
     folder = new_run(tags={"a": "1"})
     write_outcome(folder, Outcome("finished", None, 1.0, 2.0, 0))
@@ -121,3 +145,6 @@ def test_from_the_command_line(store: RunStore, new_run: Make, capsys: pytest.Ca
     assert main([*where, "tag", "lenet", "c"]) == 1
     assert capsys.readouterr().err == "mlwidgets: 'c' is no tag: give it as key=value, and key= to take it away\n"
     assert main([*where, "tag", "lenet", "zz="]) == 0
+    annotate(folder, tags={"empty": ""})
+    assert main([*where, "tag", "lenet", "d=3"]) == 0
+    assert read_annotations(folder).tags == {"empty": "", "d": "3"}

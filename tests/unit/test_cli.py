@@ -46,6 +46,16 @@ def test_list(command: Command, done: RunFolder) -> None:
     assert out.split("\n")[1].split()[:2] == ["lenet", "finished"]
 
 
+def test_a_long_list_says_how_to_see_all_of_it(command: Command, new_run: Make) -> None:
+    params = {f"p{i}": "1" for i in range(9)} | {"p0": "'`%runs --all`'"}
+    new_run("wide", params=params)
+    _, out, _ = command("runs")
+    assert out.endswith("; `mlwidgets runs --all` shows every column\n")
+    # What a user wrote stays as it is.
+    assert "'`%runs --all`'" in out
+    assert "shows every column" not in command("runs", "--all")[1]
+
+
 def test_empty_list(command: Command) -> None:
     code, out, _ = command("runs")
     assert code == 0

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -46,9 +49,25 @@ def test_a_store_that_others_can_write(
     assert "chmod 700" in line
     (tmp_path / ".mlwidgets").chmod(0o700)
     (tmp_path / ".mlwidgets" / "store.json").write_text('{"format": 99}')
-    assert [one.level for one in doctor.store(tmp_path)] == ["fail"]
+    assert [one.level for one in doctor.store(tmp_path / ".mlwidgets")] == ["fail"]
     (tmp_path / ".mlwidgets" / "store.json").unlink()
-    assert [one.text for one in doctor.store(tmp_path)] == [f"{tmp_path / '.mlwidgets'}: 0 runs"]
+    assert [one.text for one in doctor.store(tmp_path / ".mlwidgets")] == [f"{tmp_path / '.mlwidgets'}: 0 runs"]
+
+
+def test_the_store_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "CHECKS", {"store": doctor.store})
+    monkeypatch.chdir(tmp_path)
+    named = tmp_path / "elsewhere" / ".mlwidgets"
+    assert main(["--store", str(named), "doctor"]) == 1
+    assert "is no store" in capsys.readouterr().err
+    named.mkdir(parents=True, mode=0o700)
+    (named / "store.json").write_text('{"format": 1}')
+    assert main(["--store", "elsewhere/.mlwidgets", "doctor"]) == 0
+    assert f"{named}: 0 runs" in capsys.readouterr().out
+    assert main(["doctor"]) == 0
+    assert f"{tmp_path / '.mlwidgets'}: the first run makes it" in capsys.readouterr().out
 
 
 def kernel(tmp_path: Path, name: str, *argv: str) -> None:
@@ -95,15 +114,41 @@ def test_a_server_that_does_not_load_it(tmp_path: Path) -> None:
     assert (found.level, "jupyter server extension enable mlwidgets" in found.advice) == ("fail", True)
 
 
-def test_a_server_that_runs(tmp_path: Path) -> None:
-    import os
-
+def running(tmp_path: Path, url: str) -> Finding:
+    """What is found of a server that runs there."""
     runtime = tmp_path / "runtime_dir"
-    runtime.mkdir()
-    server = {"url": "http://127.0.0.1:9/", "token": "t", "pid": os.getpid()}
+    runtime.mkdir(exist_ok=True)
+    server = {"url": url, "token": "t", "pid": os.getpid()}
     (runtime / f"jpserver-{os.getpid()}.json").write_text(json.dumps(server))
     (found,) = [one for one in doctor.server(tmp_path) if one.topic == "running server"]
+    return found
+
+
+def test_a_server_that_runs(tmp_path: Path) -> None:
+    found = running(tmp_path, "http://127.0.0.1:9/")
     assert (found.level, "does not answer" in found.text) == ("warn", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(404, "does not have the extension loaded"), (401, "wants a login"), (403, "wants a login"), (500, "answers 500")],
+)
+def test_a_server_that_refuses(tmp_path: Path, status: int, text: str) -> None:
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Refuses) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        found = running(tmp_path, f"http://127.0.0.1:{server.server_port}/")
+        thread.join()
+    assert found.level == "warn"
+    assert text in found.text
+    assert bool(found.advice) == (status == 404)
 
 
 def test_an_extension_of_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

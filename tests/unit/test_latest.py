@@ -34,6 +34,27 @@ def test_the_same_as_reading_all(new_run: Make, monkeypatch: pytest.MonkeyPatch,
         assert list(found) == list(expected)
 
 
+def test_what_lies_far_back_is_read_in_parts(new_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = new_run()
+    log = MetricLog(folder.metrics, folder.events)
+    log({"rare": 7.0})
+    for step in range(3000):
+        log({"loss": float(step)})
+    asked: list[int] = []
+    pread = os.pread
+
+    def short(fd: int, length: int, start: int) -> bytes:
+        # As of more than 2 GiB: fewer bytes come than were asked for.
+        asked.append(length)
+        return pread(fd, min(length, 1000), start)
+
+    monkeypatch.setattr(latest, "_FIRST", 10)
+    monkeypatch.setattr(latest, "_MOST", 100)
+    monkeypatch.setattr(latest.os, "pread", short)
+    assert read_last(folder.metrics, folder.events) == {"rare": 7, "loss": 2999}
+    assert max(asked) <= 100 * latest.RECORD_SIZE
+
+
 def test_what_is_damaged_is_passed_over(new_run: Make) -> None:
     folder = new_run()
     MetricLog(folder.metrics, folder.events)({"a": 1.0, "b": math.nan})

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.server import numbers
+from mlwidgets.server import numbers, sparklines
 from mlwidgets.server.numbers import Numbers
+from mlwidgets.server.sparklines import Sparklines
 from mlwidgets.tracking.log import MetricLog
 from mlwidgets.views.tracks import Tracks
 
@@ -58,3 +59,16 @@ def test_a_torn_record_waits_for_its_rest(new_run: Make) -> None:
     folder.metrics.unlink()
     assert not ours.advance()
     assert ours.last() == {"loss": 1.0}
+
+
+def test_sparklines_that_are_looked_at_stay(new_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparklines, "_KEPT", 2)
+    folders = [new_run() for _ in range(3)]
+    for folder in folders:
+        MetricLog(folder.metrics, folder.events)(loss=1.0)
+    lines = Sparklines()
+    first = lines.read(folders[0].path, "loss")
+    lines.read(folders[1].path, "loss")
+    assert lines.read(folders[0].path, "loss") is first
+    lines.read(folders[2].path, "loss")
+    assert lines.read(folders[0].path, "loss") is first
