@@ -91,6 +91,7 @@ class Terminal:
         arguments = ["--no-banner", "--no-confirm-exit", "--no-term-title", "--no-autoindent"]
         # What is typed comes as it is.
         arguments += ["--TerminalInteractiveShell.autosuggestions_provider=None"]
+        self.folder = folder
         self._child = pexpect.spawn(
             ipython, arguments, cwd=str(folder), env=environment, encoding="utf-8", dimensions=(ROWS, COLUMNS)
         )
@@ -98,7 +99,7 @@ class Terminal:
         self.type_cell("%load_ext mlwidgets")
         self.type_cell("from mlwidgets import log; import time")
 
-    def until(self, condition: Callable[[str], object], seconds: float = 60) -> str:
+    def until(self, condition: Callable[[str], object], seconds: float = 120) -> str:
         """Read until what the terminal shows fulfils the condition; return it."""
         deadline = monotonic() + seconds
         while not condition(self.screen.text):

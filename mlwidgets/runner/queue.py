@@ -271,7 +271,7 @@ class Ticket:
         if self._watching:
             return False
         from mlwidgets.runs.folder import RunFolder
-        from mlwidgets.runs.state import FINISHED, settle
+        from mlwidgets.runs.state import ENDINGS, FINISHED, settle
 
         try:
             outcome = settle(RunFolder(Path(self._request.store) / "runs" / after))
@@ -282,8 +282,7 @@ class Ticket:
             return False
         if outcome.state != FINISHED:
             self.leave()
-            said = {"failed": "failed", "timeout": "ran out of time"}.get(outcome.state, f"was {outcome.state}")
-            raise NotToStart(f"it was to run after {name_of(after)!r}, which {said}")
+            raise NotToStart(f"it was to run after {name_of(after)!r}, which {ENDINGS[outcome.state]}")
         if not self._needs_nothing:
             with self._board.locked() as mutex:
                 self._wake_next(self._board.read())

@@ -19,7 +19,7 @@ from mlwidgets.runs.journal import MetricColumn, read_lines, read_metrics
 from mlwidgets.runs.latest import read_last
 from mlwidgets.runs.media import Logged, read_media
 from mlwidgets.runs.spec import RunSpec, parse_literal
-from mlwidgets.runs.state import FINISHED, Outcome, is_supervised_here, settle
+from mlwidgets.runs.state import ENDINGS, FINISHED, Outcome, is_supervised_here, settle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -278,8 +278,7 @@ class Run:
             raise ResultNotAvailable(f"run {self.name!r} is still {outcome.state}; wait() for it first")
         if not self._folder.manifest.exists():
             raise ResultNotAvailable(
-                f"run {self.name!r} left no result: it was {outcome.state} ({outcome.cause}); "
-                f"its output is in {self._folder.output}"
+                f"run {self.name!r} left no result: it {_ending(outcome)}; its output is in {self._folder.output}"
             )
         return self._result
 
@@ -315,9 +314,7 @@ class Run:
             return self
         if outcome.error is not None and self._opener is not None:
             raise self._opener.load_exception(self._folder, outcome.error)
-        raise RunFailed(
-            f"run {self.name!r} was {outcome.state}: {outcome.cause}; its output is in {self._folder.output}"
-        )
+        raise RunFailed(f"run {self.name!r} {_ending(outcome)}; its output is in {self._folder.output}")
 
     def stop(self, by: str = "user") -> None:
         """Ask the run to stop: the code is interrupted, and killed if it does not end in time.
@@ -381,3 +378,12 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """Provenance gathered in the background: git, packages, GPUs, threads; empty until it is there."""
         return read_json(self._folder.environment) or {}
+
+
+def _ending(outcome: Outcome) -> str:
+    """Return how a run ended and why, in words: ``was killed: out of memory``."""
+    ending, cause = ENDINGS[outcome.state], outcome.cause
+    if not cause:
+        return ending
+    # Many a cause begins with the word itself, as "stopped by Ctrl-C" does.
+    return f"was {cause}" if f"was {cause}".startswith(f"{ending} ") else f"{ending}: {cause}"

@@ -18,6 +18,14 @@ from mlwidgets.runs.machine import boot_id, host
 SUBMITTED, RUNNING = "submitted", "running"
 FINISHED, FAILED, STOPPED, KILLED, TIMEOUT = "finished", "failed", "stopped", "killed", "timeout"
 END_STATES = frozenset({FINISHED, FAILED, STOPPED, KILLED, TIMEOUT})
+ENDINGS = {
+    FINISHED: "finished",
+    FAILED: "failed",
+    STOPPED: "was stopped",
+    KILLED: "was killed",
+    TIMEOUT: "ran out of time",
+}
+"""What a run in each end state did, in words."""
 
 START_GRACE = 60.0
 """Seconds that a submit may take from the run folder to the start of the supervisor."""

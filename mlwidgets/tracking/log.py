@@ -123,6 +123,7 @@ def log(values: Mapping[str, Any] | None = None, /, *misplaced: Any, step: int |
     """
     global _active
     if misplaced or not (values is None or isinstance(values, Mapping)):
+        __tracebackhide__ = True  # IPython shows the user's own frames alone
         given = ", ".join(repr(v)[:40] for v in (values, *misplaced))
         raise TypeError(f"log: write log(loss=0.3) or log({{'loss': 0.3}}, step=1), not log({given})")
     if _active is None:

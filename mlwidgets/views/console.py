@@ -40,6 +40,8 @@ Fragments = list[tuple[str, str]]
 
 _lock = threading.Lock()
 _watched: list[Run] = []
+_announcer: threading.Thread | None = None
+"""Waits for the watched runs, while there are any."""
 
 
 def is_terminal() -> bool:
@@ -231,11 +233,12 @@ def announce(run: Run) -> None:
 
 def watch(run: Run) -> None:
     """Say in a line when the run has ended."""
+    global _announcer
     with _lock:
         _watched.append(run)
-        if len(_watched) > 1:
-            return
-    threading.Thread(target=_wait_for_watched, name="mlwidgets announces", daemon=True).start()
+        if _announcer is None:
+            _announcer = threading.Thread(target=_wait_for_watched, name="mlwidgets announces", daemon=True)
+            _announcer.start()
 
 
 def leave(runs: Iterable[Run]) -> list[Run]:
@@ -278,21 +281,37 @@ def print_line(line: Fragments) -> None:
 def tell_ended() -> None:
     """Print a line for each watched run that has ended; called where no prompt is on show."""
     with _lock:
-        ended = [run for run in _watched if run.ended]
+        ended = [run for run in _watched if _is_over(run)]
         for run in ended:
             _watched.remove(run)
     for run in ended:
-        print_line(end_line(run))
+        with contextlib.suppress(OSError, MlwidgetsError):  # its folder may go away
+            if run.path.exists():
+                print_line(end_line(run))
+
+
+def _is_over(run: Run) -> bool:
+    """Whether nothing more is to come of a run: it has ended, or was deleted."""
+    try:
+        return run.ended or not run.path.exists()
+    except (OSError, MlwidgetsError):
+        return True
 
 
 def _wait_for_watched() -> None:
     """Wait for runs in the background; a line comes where a prompt is on show, else after the cell."""
     from prompt_toolkit.application import get_app_or_none
 
-    while _watched:
+    global _announcer
+    while True:
+        with _lock:
+            watched = tuple(_watched)
+            if not watched:
+                _announcer = None
+                return
         app = get_app_or_none()
         loop = app.loop if app is not None else None
-        if loop is not None and any(run.ended for run in tuple(_watched)):
+        if loop is not None and any(_is_over(run) for run in watched):
             # Not here: what is scheduled on a loop that has ended since stays for the end of the cell.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(tell_ended)

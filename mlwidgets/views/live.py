@@ -55,7 +55,10 @@ def flush_finished() -> None:
 
     In a terminal it says in a line which runs have ended.
     """
-    console.tell_ended()
+    try:
+        console.tell_ended()
+    except Exception:
+        logger.debug("how runs ended could not be said", exc_info=True)
     deadline = time.monotonic() + PATIENCE
     for view in tuple(_open):
         try:

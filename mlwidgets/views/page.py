@@ -66,7 +66,7 @@ def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None, sc
         _cause(header),
         _chips(header, max(FEWEST_CHIPS, round(MOST_CHIPS * scale))),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
-        _charts(snapshot.series, scale, ended=ended),
+        _charts(snapshot.series, scale, header["id"], ended=ended),
         media_page(media or {}),
         _error(header["error"]),
         *(_display(display) for display in snapshot.displays),
@@ -112,7 +112,8 @@ def _chips(header: dict[str, Any], most: int) -> str:
     base = f"display:inline-block;margin:0 4px 4px 0;padding:0 7px;border-radius:2px;{SMALL};line-height:19px"
     chips = [_chip(key, value, f"{base};{GROUND}") for key, value in header["params"]]
     chips += [_chip(key, value, f"{base};border:1px solid rgba(128,128,128,0.3)") for key, value in header["tags"]]
-    rest = f'<span style="{SMALL};{MUTED}">and {len(chips) - most} more</span>' if len(chips) > most else ""
+    more = max(0, len(chips) - most) + header.get("hidden", 0)
+    rest = f'<span style="{SMALL};{MUTED}">and {more} more</span>' if more else ""
     return f'<div style="margin-top:6px">{"".join(chips[:most])}{rest}</div>' if chips else ""
 
 
@@ -120,7 +121,7 @@ def _chip(key: str, value: str, style: str) -> str:
     return f'<span style="{style}"><span style="{MUTED}">{escape(key)}</span> {escape(value)}</span>'
 
 
-def _charts(all_series: Sequence[Series], scale: float, *, ended: bool) -> str:
+def _charts(all_series: Sequence[Series], scale: float, run_id: str, *, ended: bool) -> str:
     if not all_series:
         return "" if ended else f'<div style="margin-top:10px;font-size:12px;{MUTED}">No metrics yet.</div>'
     every = charts(all_series)
@@ -130,7 +131,15 @@ def _charts(all_series: Sequence[Series], scale: float, *, ended: bool) -> str:
     buckets = max(FEWEST_BUCKETS, min(svg.BUCKETS, round(MOST_BUCKETS * scale) // lines))
     drawn = "".join(_chart(one, len(shown), buckets) for one in shown)
     table = _table([line.series for one in rest for line in one.lines], round(MOST_ROWS * scale))
-    return f'<div style="margin:10px -16px 0 0">{drawn}</div>{table}'
+    return f'<div style="margin:10px -16px 0 0">{drawn}</div>{table}{_undrawn(rest, run_id)}'
+
+
+def _undrawn(rest: Sequence[Chart], run_id: str) -> str:
+    """Say how many metrics have no chart, and where they have one."""
+    count = sum(len(one.lines) for one in rest)
+    are = "1 metric is" if count == 1 else f"{count} metrics are"
+    said = f"{are} left out of the charts; <code>%runs show {escape(run_id)}</code> draws all of them"
+    return f'<div style="{SMALL};{MUTED}">{said}</div>' if count else ""
 
 
 def _chart(chart: Chart, charts_shown: int, buckets: int) -> str:

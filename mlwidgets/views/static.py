@@ -29,6 +29,15 @@ BUDGET = 95_000
 """Bytes of a bundle as JSON, beside what the user's own displays take."""
 FURTHER = 6000
 """Bytes more for each further run beside the first."""
+MOST_PARAMS = 100
+FEWEST_PARAMS = 12
+"""Parameters of a run, and as many tags: where there is room for so many, and in any case."""
+PARAM_CHARACTERS = 6000
+FEWEST_PARAM_CHARACTERS = 1000
+LONGEST_NAME = 100
+LONGEST_TEXT = 1500
+"""Characters of a note, a cause, a fact."""
+MOST_UNNOTIFIED = 5
 MOST_POINTS = 1000
 """Of all metrics of all runs together, where there is room for so many."""
 FEWEST_POINTS = 4
@@ -41,13 +50,20 @@ OUTPUT_LINES = 150
 FEWEST_LINES = 20
 """Of each run, where there are several."""
 OUTPUT_CHARACTERS = 8000
+FEWEST_CHARACTERS = 500
+"""Of the output, in any case."""
 ERROR_CHARACTERS = 8000
+FEWEST_ERROR_CHARACTERS = 1500
+COARSE = 0.3
+GAIN = 0.02
+"""Where leaving out detail saves less than this part, a step of `COARSE` is tried, and then no more."""
 LEAST = 0.01
 """Below this scale nothing more is left out."""
 TEXT_SERIES = 40
 """Metrics that the plain text names."""
 MOST_CODE = 4000
 MOST_FILES = 50
+FEWEST_FILES = 5
 MEDIA_BYTES = 12_000
 """Of histograms, images, confusion matrices and tables, about, where there is room; the page holds them once more."""
 TEXTS = ("text/plain", "text/markdown", "text/latex")
@@ -70,20 +86,22 @@ def bundle(*runs: Run, patience: float = PATIENCE) -> dict[str, Any]:
     now = time.time()
     png = picture(runs[0], patience) if len(runs) == 1 and runs[0].ended else None
     image = {"image/png": base64.b64encode(png).decode()} if png else {}
-    shots = [_shortened(snapshot(run), len(runs)) for run in runs]
+    shots = [snapshot(run) for run in runs]
     room = (
         BUDGET
         + FURTHER * (len(runs) - 1)
         + sum(_size(_display(one)) + _size(one.data) for shot in shots for one in shot.displays)
     )
-    scale = 1.0
+    scale, step, before = 1.0, 1.0, math.inf
     while True:
         shown = [media(run, round(min(1, 2 * scale) * MEDIA_BYTES) // len(runs)) for run in runs]
         data = {**_bundle(shots, shown, now, scale), **image}
         size = _size(data)
-        if size <= room or scale < LEAST:
+        saved_little = size > (1 - GAIN) * before
+        if size <= room or scale < LEAST or (saved_little and step == COARSE):
             return data
-        scale *= max(0.3, 0.9 * room / size)
+        step = COARSE if saved_little else max(COARSE, 0.9 * room / size)
+        scale, before = scale * step, size
 
 
 def first_bundle(*runs: Run) -> dict[str, Any]:
@@ -96,25 +114,57 @@ def _size(value: Any) -> int:
     return len(json.dumps(value))
 
 
-def _shortened(shot: Snapshot, runs: int) -> Snapshot:
+def _shortened(shot: Snapshot, scale: float) -> Snapshot:
     """Return what a notebook keeps of a run beside numbers, displays and media: the end of the output and so on."""
-    lines = shot.output.lines[-max(FEWEST_LINES, OUTPUT_LINES // runs) :]
-    most = OUTPUT_CHARACTERS // runs
+    lines = shot.output.lines[-max(FEWEST_LINES, round(OUTPUT_LINES * scale)) :]
+    most = max(FEWEST_CHARACTERS, round(OUTPUT_CHARACTERS * scale))
     while len(lines) > 1 and sum(len(text) for line in lines for text, _ in line) > most:
         lines = lines[len(lines) // 4 or 1 :]
     whole = len(lines) == len(shot.output.lines)
     lines = [_cut(line, most) for line in lines]
-    header = shot.header
-    if header["error"]:
-        header = {**header, "error": _ends(header["error"], ERROR_CHARACTERS)}
-    return replace(shot, header=header, output=Output(lines, cut=shot.output.cut or not whole))
+    return replace(shot, header=_header(shot.header, scale), output=Output(lines, cut=shot.output.cut or not whole))
+
+
+def _header(header: dict[str, Any], scale: float) -> dict[str, Any]:
+    """Return a header whose ``hidden`` counts the parameters and tags that are left out."""
+    most = max(FEWEST_PARAMS, round(MOST_PARAMS * scale))
+    characters = max(FEWEST_PARAM_CHARACTERS, round(PARAM_CHARACTERS * scale))
+    params, tags = (_first(header[key], most, characters) for key in ("params", "tags"))
+    text = round(LONGEST_TEXT * max(0.2, scale))
+    return {
+        **header,
+        "params": params,
+        "tags": tags,
+        "hidden": len(header["params"]) + len(header["tags"]) - len(params) - len(tags),
+        "note": _begin(header["note"], text),
+        "cause": header["cause"] and _begin(header["cause"], text),
+        "error": header["error"]
+        and _ends(header["error"], max(FEWEST_ERROR_CHARACTERS, round(ERROR_CHARACTERS * scale))),
+        "unnotified": [_begin(problem, text) for problem in header["unnotified"][:MOST_UNNOTIFIED]],
+    }
+
+
+def _first(pairs: Sequence[Sequence[str]], most: int, characters: int) -> list[list[str]]:
+    """Return at most so many names with their values, and no more of them than have so many characters together."""
+    kept: list[list[str]] = []
+    for name, value in pairs[:most]:
+        characters -= len(name) + len(value)
+        if kept and characters < 0:
+            break
+        kept.append([_begin(name, LONGEST_NAME), value])
+    return kept
+
+
+def _begin(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _ends(text: str, most: int) -> str:
     """Return a long text's first lines and, three times as many, its last ones."""
     if len(text) <= most:
         return text
-    first, last = text[: most // 4].rpartition("\n")[0], text[-most * 3 // 4 :].partition("\n")[2]
+    begin, end = text[: most // 4], text[-most * 3 // 4 :]
+    first, last = begin.rpartition("\n")[0] or begin, end.partition("\n")[2] or end
     return f"{first}\n[…]\n{last}"
 
 
@@ -130,10 +180,12 @@ def _cut(line: list[Span], most: int) -> list[Span]:
 
 def _bundle(shots: Sequence[Snapshot], shown: Sequence[dict[str, Any]], now: float, scale: float) -> dict[str, Any]:
     """Return the bundle, with less detail the smaller `scale` is; 1 is all that a bundle ever has."""
-    numbers = [{**_numbers(shot, scale / len(shots)), "media": one} for shot, one in zip(shots, shown, strict=True)]
+    share = scale / len(shots)
+    shots = [_shortened(shot, share) for shot in shots]
+    numbers = [{**_numbers(shot, share), "media": one} for shot, one in zip(shots, shown, strict=True)]
     return {
         MIME: {"format": FORMAT, "time": round(now, 3), "runs": numbers},
-        "text/html": "".join(page(shot, now, one, scale / len(shots)) for shot, one in zip(shots, shown, strict=True)),
+        "text/html": "".join(page(shot, now, one, share) for shot, one in zip(shots, shown, strict=True)),
         "text/plain": "\n".join(summary(shot, now, round(TEXT_SERIES * scale)) for shot in shots),
     }
 
@@ -147,7 +199,7 @@ def _numbers(shot: Snapshot, scale: float) -> dict[str, Any]:
         "system": list(_series(shot.system, round(SYSTEM_POINTS * scale))),
         "output": {"text": terminal.ansi(shot.output.lines), "cut": shot.output.cut},
         "displays": [_display(one) for one in shot.displays],
-        "details": _details(shot.details or {}),
+        "details": _details(shot.details or {}, scale),
     }
 
 
@@ -188,15 +240,16 @@ def _display(display: Display) -> dict[str, Any]:
     return {"data": data, "metadata": display.metadata, "page": None if mime in data else mime}
 
 
-def _details(details: dict[str, Any]) -> dict[str, Any] | None:
+def _details(details: dict[str, Any], scale: float) -> dict[str, Any] | None:
     """Return what somebody may know to whom the notebook is passed on, as far as it is short."""
     if not details:
         return None
+    text = round(LONGEST_TEXT * max(0.2, scale))
     return {
-        "code": details["code"] if len(details["code"]) <= MOST_CODE else "",
+        "code": details["code"] if len(details["code"]) <= MOST_CODE * scale else "",
         "heading": details["heading"],
-        "facts": [fact for fact in details["facts"] if fact[0] not in OWN_FACTS],
+        "facts": [[key, _begin(value, text)] for key, value in details["facts"] if key not in OWN_FACTS],
         "packages": [],
-        "files": details["files"][:MOST_FILES],
+        "files": details["files"][: max(FEWEST_FILES, round(MOST_FILES * scale))],
         "folder": "",
     }

@@ -25,7 +25,7 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
     now
         Unix seconds at which the snapshot was taken.
     most
-        How many metrics are named; all if None.
+        How many metrics are named; all if None. The others are counted.
     """
     header = snapshot.header
     state = header["state"]
@@ -37,6 +37,7 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
         text.append(f"  {header['waiting']}")
     pairs = [f"{key}={value}" for key, value in header["params"]]
     pairs += [f"[{key}: {value}]" for key, value in header["tags"]]
+    pairs += [f"and {header['hidden']} more"] if header.get("hidden") else []
     if pairs:
         text.append("  " + "  ".join(pairs))
     if header["note"]:
@@ -46,7 +47,7 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
         line = f"  {one.name:<{width}}  {fmt.number(one.last):>9}"
         text.append(f"{line}   lowest {fmt.number(one.low)}, highest {fmt.number(one.high)}, step {one.last_step}")
     if most is not None and len(snapshot.series) > most:
-        text.append(f"  {len(snapshot.series) - most} more metrics")
+        text.append(f"  {len(snapshot.series) - most} more metrics: %runs show {header['id']}")
     if snapshot.system:
         text.append("  last sample: " + ", ".join(_used(one.name, one.last) for one in snapshot.system))
     text += [f"  not notified: {problem}" for problem in header["unnotified"]]

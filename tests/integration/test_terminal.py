@@ -12,11 +12,14 @@ import pytest
 from tests.terminal import Terminal
 
 STEPS = """\
+import os
 for i in range({steps}):
     log(loss=1 / (i + 1), progress=(i + 1) / {steps})
     print("\\x1b[31mstep\\x1b[0m", i)
+    while i == {pause} and not os.path.exists("{go}"): time.sleep(0.01)
     time.sleep(0.1)
 """
+"""Step `pause` is on show until there is a file `go`: whoever looks may be slow."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 
 def test_waiting_follows_in_place_and_leaves_the_output(terminal: Terminal) -> None:
-    terminal.type_cell(f"%%train here --wait\n{STEPS.format(steps=25)}")
+    terminal.type_cell(f"%%train here --wait\n{STEPS.format(steps=25, pause=9, go='here.go')}")
     shown = terminal.until(lambda text: "\n  step 9\n" in text)
     block = shown[shown.index("● here") :].split("\n")
     assert block[0].startswith("● here  running  0:0")
@@ -38,6 +41,7 @@ def test_waiting_follows_in_place_and_leaves_the_output(terminal: Terminal) -> N
     assert block[-1] == "  Ctrl-C stops the run"
     assert len(block) == 8
     terminal.type("40 + 2\r")
+    (terminal.folder / "here.go").touch()
     after = terminal.until(lambda text: "]: 42" in text)
     after = after[after.index("%%train here") :]
     assert "● here" not in after
@@ -48,7 +52,7 @@ def test_waiting_follows_in_place_and_leaves_the_output(terminal: Terminal) -> N
 
 
 def test_a_run_in_the_background_says_when_it_has_ended(terminal: Terminal) -> None:
-    terminal.type_cell(f"%%train there\n{STEPS.format(steps=40)}")
+    terminal.type_cell(f"%%train there\n{STEPS.format(steps=10, pause=3, go='there.go')}")
     assert "`%runs show there` follows it" in terminal.wait_for_prompt()
     terminal.type_cell("%runs show there")
     shown = terminal.until(lambda text: "\n  step 3\n" in text)
@@ -58,6 +62,7 @@ def test_a_run_in_the_background_says_when_it_has_ended(terminal: Terminal) -> N
     assert "Ctrl-C leaves" not in left
     assert "● there  running" in left
     terminal.type("half = 21")
+    (terminal.folder / "there.go").touch()
     line = terminal.until(lambda text: "✓ there  finished" in text and text.endswith("]: half = 21"))
     assert line.split("\n")[-2].startswith("✓ there  finished  ")
     terminal.type("\r2 * half\r")
@@ -75,12 +80,36 @@ def test_a_run_that_ends_while_a_cell_executes_is_told_of_after_it(terminal: Ter
 
 
 def test_following_to_the_end_says_it_once(terminal: Terminal) -> None:
-    terminal.type_cell(f"%%train seen\n{STEPS.format(steps=10)}")
+    terminal.type_cell(f"%%train seen\n{STEPS.format(steps=10, pause=5, go='seen.go')}")
     terminal.type_cell("%runs show seen")
+    terminal.until(lambda text: text.endswith("\n  Ctrl-C leaves; the run goes on"))
+    (terminal.folder / "seen.go").touch()
     terminal.type_cell("await __import__('asyncio').sleep(0.1)")  # IPython's event loop is as it was
     shown = terminal.wait_for_prompt()
     assert shown.count("✓ seen") == 1
     assert "\n  step 9\n" in shown
+
+
+def test_runs_that_are_deleted_while_a_cell_executes_are_forgotten(terminal: Terminal) -> None:
+    for name in ("gone", "kept"):
+        terminal.type_cell(f"%%train {name}\nwhile not __import__('os').path.exists('{name}.go'): time.sleep(0.01)\n")
+    terminal.type_cell("from mlwidgets.cli import main")
+    terminal.type_cell("open('gone.go', 'w').close(); gone.wait(); main(['delete', 'gone']); 30 + 3")
+    assert "Traceback" not in terminal.until(lambda text: text.endswith("]: 33\n\n" + text.split("\n")[-1]))
+    terminal.wait_for_prompt()
+    terminal.type("half = 4")
+    (terminal.folder / "kept.go").touch()
+    shown = terminal.until(lambda text: "✓ kept  finished" in text and text.endswith("]: half = 4"))
+    terminal.type("1\r")
+    assert "✓ gone" not in shown
+    assert "UnknownRun" not in shown
+
+
+def test_a_mistake_shows_the_frames_of_the_cell_alone(terminal: Terminal) -> None:
+    terminal.type_cell("log(3.5)")
+    shown = terminal.until(lambda text: "TypeError: log: write log(loss=0.3)" in text)
+    terminal.wait_for_prompt()
+    assert "if misplaced" not in shown
 
 
 def test_an_interrupt_stops_what_is_waited_for(terminal: Terminal) -> None:
@@ -90,7 +119,7 @@ def test_an_interrupt_stops_what_is_waited_for(terminal: Terminal) -> None:
     terminal.until(lambda text: "RunFailed: " in text)
     shown = terminal.wait_for_prompt()
     assert "■ long  stopped  " in shown
-    assert "RunFailed: run 'long' was stopped: stopped by Ctrl-C" in shown.replace("\n", " ")
+    assert "RunFailed: run 'long' was stopped by Ctrl-C" in shown.replace("\n", " ")
 
 
 def test_where_nobody_looks_there_are_lines_alone(tmp_path: Path) -> None:

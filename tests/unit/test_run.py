@@ -99,7 +99,7 @@ def test_results_before_the_end_and_without_one(new_run: Make) -> None:
     with pytest.raises(ResultNotAvailable, match=r"is still submitted; wait\(\) for it first"):
         Run(folder.path).result
     write_outcome(folder, Outcome("killed", "out of memory"))
-    with pytest.raises(ResultNotAvailable, match=r"left no result: it was killed \(out of memory\); its output is in "):
+    with pytest.raises(ResultNotAvailable, match=r"left no result: it was killed: out of memory; its output is in "):
         Run(folder.path).result
 
 
@@ -110,7 +110,7 @@ def test_waiting(new_run: Make) -> None:
         run.wait(0)
     write_outcome(folder, Outcome("timeout", "too long"))
     assert run.wait() is run
-    with pytest.raises(RunFailed, match="run 'lenet' was timeout: too long; its output is in "):
+    with pytest.raises(RunFailed, match="run 'lenet' ran out of time: too long; its output is in "):
         run.raise_for_state()
 
 

@@ -15,9 +15,11 @@ import pytest
 
 from mlwidgets.runs.run import Run
 from mlwidgets.views import format as fmt
-from mlwidgets.views.data import read_series
+from mlwidgets.views import static
+from mlwidgets.views.data import read_series, snapshot
 from mlwidgets.views.groups import Line, charts
 from mlwidgets.views.static import MIME, bundle
+from mlwidgets.views.summary import summary
 from mlwidgets.views.svg import chart
 from tests.unit.views_support import make_run
 
@@ -230,6 +232,74 @@ def test_several_runs_beside_each_other_share_the_room(tmp_path: Path) -> None:
     assert "and 288 more</span>" in data["text/html"]
 
 
+@pytest.mark.parametrize("character", ["漢", "\x1b[31mx\x1b[32m"])
+def test_it_is_light_whatever_the_run_was_given_and_said(tmp_path: Path, character: str) -> None:
+    run = make_run(
+        tmp_path,
+        state="failed",
+        params={f"p{i}": character * 300 for i in range(1500)},
+        tags={f"{i}" * 90: character * 500 for i in range(50)},
+        note=character * 10_000,
+        cause=character * 20_000,
+        traceback=[character * 100_000],
+        metrics={f"m{i}": [i, -i] for i in range(60)},
+        output=f"{character * 60}\n" * 1000,
+    )
+    data = bundle(run)
+    assert len(json.dumps(data)) < 100_000
+    header = data[MIME]["runs"][0]["header"]
+    kept = [*header["params"], *header["tags"]]
+    assert header["params"][0][0] == "p0"
+    assert header["tags"]
+    assert header["hidden"] == 1550 - len(kept) > 0
+    assert f"  and {header['hidden']} more\n" in data["text/plain"]
+    assert re.search(r"and \d+ more</span>", data["text/html"])
+    assert header["note"].endswith("…")
+    assert header["cause"].endswith("…")
+    assert "[…]" in header["error"]
+    assert header["error"].endswith(character[-1])
+
+
+def test_a_hundred_parameters_are_kept(tmp_path: Path) -> None:
+    run = make_run(tmp_path, params={f"p{i}": i for i in range(150)})
+    data = bundle(run)
+    header = data[MIME]["runs"][0]["header"]
+    assert header["params"] == [[f"p{i}", str(i)] for i in range(100)]
+    assert "p99=99  and 50 more" in data["text/plain"]
+    assert "and 90 more</span>" in data["text/html"]
+    assert summary(snapshot(run), 0.0).count("=") == 150
+
+
+def test_ten_heavy_runs_beside_each_other_obey(tmp_path: Path) -> None:
+    noise = random.Random(0)
+    runs = [
+        make_run(
+            tmp_path,
+            params={f"p{i}": i for i in range(300)},
+            note="n" * 900,
+            metrics={f"m{i}": [noise.random() for _ in range(60)] for i in range(200)},
+            output="".join(f"\x1b[32mline {i}\x1b[0m {'x' * 60}\n" for i in range(500)),
+        )
+        for _ in range(10)
+    ]
+    data = bundle(*runs)
+    assert len(json.dumps(data)) < 160_000
+    assert all(len(one["series"]) >= 12 for one in data[MIME]["runs"])
+
+
+def test_no_step_that_saves_nothing_is_tried_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(static, "BUDGET", 900)
+
+    def same(*args: object) -> dict[str, object]:
+        made.append(args)
+        return {"text/plain": "x" * 1000}
+
+    monkeypatch.setattr(static, "_bundle", same)
+    bundle(make_run(tmp_path, output="done\n"))
+    assert len(made) == 3
+
+
 def test_a_page_of_a_run_that_goes_on_says_when_it_was_so(tmp_path: Path, still: dict[str, str]) -> None:
     running = _Markup(bundle(make_run(tmp_path, state="running"))["text/html"]).text
     assert re.search(r"running\d:\d\d · as it was on \d{4}-\d\d-\d\d at \d\d:\d\d \S+", running)
@@ -237,11 +307,15 @@ def test_a_page_of_a_run_that_goes_on_says_when_it_was_so(tmp_path: Path, still:
 
 
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
-    data = bundle(make_run(tmp_path, metrics={f"m{i}": [i, -i] for i in range(500)}))
+    run = make_run(tmp_path, metrics={f"m{i}": [i, -i] for i in range(500)})
+    data = bundle(run)
     (kept,) = data[MIME]["runs"]
     assert kept["hidden"] == 500 - len(kept["series"]) > 0
-    assert re.search(r"\n  \d+ more metrics$", data["text/plain"])
-    assert re.search(r"<summary>\d+ more metrics</summary>", data["text/html"])
+    assert re.search(rf"\n  \d+ more metrics: %runs show {run.id}$", data["text/plain"])
+    (rest,) = re.findall(r"<summary>(\d+) more metrics</summary>", data["text/html"])
+    said = _Markup(data["text/html"]).text
+    assert f"{rest} metrics are left out of the charts; %runs show {run.id} draws all of them" in said
+    assert int(rest) >= kept["hidden"]
 
 
 def test_a_run_without_metrics_has_no_picture(tmp_path: Path) -> None:
