@@ -209,6 +209,7 @@ async def test_odd_questions_end_no_view(connect: Any, runs: Path, kind: Any) ->
         if found["type"] == "channel":
             break
         assert "ended" not in found["message"]
+        await asyncio.sleep(0.1)
     assert found["message"]["answer"] == {"lines": ["a"]}
 
 
