@@ -30,7 +30,13 @@ from mlwidgets import log
 for i in range(100_000):
     log(loss=1 / (i + 1), epoch=i)
     time.sleep(0.02)"""
-LOGS_ONCE = "from mlwidgets import log\nlog(loss=level)"
+LOGS_ONCE = "from mlwidgets import log\nlog(loss=level, twice=2 * level)"
+HOSTILE = """\
+from IPython.display import HTML, SVG, Javascript, display
+display(HTML('<p>seen</p><img src=x onerror="parent.hacked=1"><img src=x onerror="window.hacked=1">'
+             '<script>parent.hacked=1</script><script>document.body.append("drawn")</script>'))
+display(Javascript("window.hacked=1"))
+display(SVG("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9' onload='window.hacked=1'/>"))"""
 
 
 @pytest.fixture
@@ -92,6 +98,7 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     for i, level in enumerate([0.5, 0.25, 4]):
         submit(f"listed-{i}", LOGS_ONCE, params={"level": level}, tags={"set": "listed"}).wait()
     submit("listed-bad", "raise ValueError('no')", tags={"set": "listed"}, note=hostile).wait()
+    submit("shows-html", HOSTILE).wait()
     open_panel(lab, page)
     live = submit("listed-live", params={"level": 3}, tags={"set": "listed", "odd": hostile})
 
@@ -118,6 +125,10 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     page.get_by_label("Ascending: change to descending").click()
     page.locator('[aria-rowindex="1"]', has_text="listed-2").wait_for()
     assert names(page) == ["listed-2", "listed-live", "listed-0", "listed-1", "listed-bad"]
+    metric = page.get_by_label("Metric on show")
+    metric.select_option("twice")
+    page.locator('.mlw-row[aria-label*="twice 1"]', has_text="listed-0").wait_for()
+    metric.select_option("")
     page.get_by_label("More filters").click()
     page.get_by_label("State", exact=True).select_option("failed")
     row(page, "listed-0").wait_for(state="detached")
@@ -157,6 +168,27 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     assert page.locator(".mlw-search input").input_value() == "listed-"
     use_theme(lab, page, "JupyterLab Dark")
     look(page, "panel-dark")
+    page.locator(".mlw-grid").focus()
+    page.keyboard.press("Home")
+    for _ in range(4):
+        page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Delete")
+    toast = page.locator(".mlw-toast", has_text="4 runs deleted, 1 still goes on.")
+    toast.get_by_role("button", name="Undo").click()
+    page.locator(".mlw-row").nth(4).wait_for()
+
+    # Whose HTML it is nobody knows here: it is drawn, its scripts run, and nothing of it reaches the page.
+    find(page, "shows-html", 1)
+    row(page, "shows-html").dblclick()
+    view = page.locator(".mlw-opened:visible")
+    shown = view.frame_locator(".mlw-sandbox")
+    shown.get_by_text("seen").wait_for()
+    shown.get_by_text("drawn").wait_for()
+    page.wait_for_function("() => parseInt(document.querySelector('.mlw-sandbox').style.height) < 200")
+    look(page, "panel-untrusted-html")
+    assert page.evaluate("() => window.hacked") is None
+    assert view.locator(".mlw-display > img[src^='data:image/svg']").count() == 1
+    find(page, "listed-", 5)
     use_theme(lab, page, "JupyterLab Light")
     live.stop()
     # It is said where the user is.
