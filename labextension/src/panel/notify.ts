@@ -9,6 +9,11 @@ import { settingsOf } from './settings.ts';
 import { sharedProject } from './shared.ts';
 import { wordsOf } from './translation.ts';
 
+/** Milliseconds that a message stays; it can be read behind JupyterLab's bell afterwards. */
+const STAYS = 8000;
+const STAYS_BAD = 20_000;
+const MOST_OF_CAUSE = 200;
+
 export const notify = {
   id: 'mlwidgets:notify',
   description: 'Says when a run has ended: in JupyterLab, and by the browser while nobody looks at the page.',
@@ -26,20 +31,26 @@ export const notify = {
       void app.commands.execute('mlwidgets:open-run', { store: run.store, runs: [run.id], name: run.name });
     };
     const inBrowser = 'Notification' in window;
+    let offered = false;
     project.onEnd((run) => {
-      const message = words.__('%1 %2 after %3', run.name, run.state, formatTook((run.ended ?? project.now) - (run.started ?? run.submitted)));
+      const good = run.state === 'finished';
+      const unstarted = run.state === 'stopped' && run.started === null;
+      const took = formatTook((run.ended ?? project.now) - (run.started ?? run.submitted));
+      const end = unstarted ? words.__('%1 did not start', run.name) : words.__('%1 %2 after %3', run.name, run.state, took);
+      const message = good || !run.cause ? end : `${end}: ${run.cause.length > MOST_OF_CAUSE ? `${run.cause.slice(0, MOST_OF_CAUSE)}…` : run.cause}`;
       if (wants('notifications')) {
-        const good = run.state === 'finished' || run.state === 'stopped';
         const actions = [{ label: words.__('Open'), callback: () => { open(run); } }];
-        if (inBrowser && wants('browserNotifications') && Notification.permission === 'default') {
+        if (inBrowser && wants('browserNotifications') && !offered && Notification.permission === 'default') {
           // Browsers ask their user only in answer to a click.
+          offered = true;
           actions.push({ label: words.__('Tell me outside JupyterLab too'), callback: () => { void Notification.requestPermission(); } });
         }
-        Toast.emit(message, good ? 'success' : 'warning', { autoClose: good ? 8000 : false, actions });
+        const asWished = run.state === 'stopped' && !unstarted;
+        Toast.emit(message, good ? 'success' : asWished ? 'info' : 'warning', { autoClose: good || asWished ? STAYS : STAYS_BAD, actions });
       }
       if (inBrowser && wants('browserNotifications') && Notification.permission === 'granted' && !document.hasFocus()) {
         // Several pages of one server say it once: the tag is the same.
-        const shown = new Notification(message, { tag: keyOf(run), body: run.cause ?? run.notebook ?? '' });
+        const shown = new Notification(message, { tag: keyOf(run), body: run.notebook ?? '' });
         shown.onclick = () => {
           window.focus();
           open(run);

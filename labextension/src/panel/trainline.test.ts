@@ -57,6 +57,6 @@ describe('the %%train line', () => {
     for (const right of ['', 'auto', '0', '2', '0.5', '.25']) expect(wrongGpus(right)).toBeNull();
     for (const wrong of ['1.5', '-1', 'all', '0.3']) expect(wrongGpus(wrong)).not.toBeNull();
     for (const right of ['', 'lr=1 b=(1, 2)', "net='a b'"]) expect(wrongParams(right)).toBeNull();
-    for (const wrong of ['lr', 'lr =1', '1=2', 'lr=']) expect(wrongParams(wrong)).not.toBeNull();
+    for (const wrong of ['lr', 'lr =1', '1=2', 'lr=', 'lr=0.5, z=1']) expect(wrongParams(wrong)).not.toBeNull();
   });
 });

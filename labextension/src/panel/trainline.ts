@@ -73,6 +73,8 @@ export function wrongGpus(gpus: string): string | null {
 }
 
 export function wrongParams(params: string): string | null {
+  const comma = splitWords(params).find((word) => word.endsWith(','));
+  if (comma !== undefined) return `${comma} ends with a comma: spaces stand between parameters.`;
   const bad = splitWords(params).find((word) => !/^[\p{L}_][\p{L}\p{N}_]*=./u.test(word));
   return bad === undefined ? null : `${bad} is no name=value: no spaces around the equals sign.`;
 }
