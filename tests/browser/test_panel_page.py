@@ -18,7 +18,7 @@ import pytest
 import mlwidgets
 from tests.browser.conftest import _free_port, _wait_for
 from tests.browser.test_live_view import look, wait_for_change
-from tests.browser.test_panel import GOES_ON, row
+from tests.browser.test_panel import GOES_ON, HOSTILE, row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -58,14 +58,19 @@ def test_the_page_outlives_its_server_and_shows_others_what_they_may_not_change(
     context = browser.new_context(viewport={"width": 1100, "height": 760}, color_scheme="dark")
     context.set_default_timeout(60_000)
     page = context.new_page()
+    mlwidgets.train(HOSTILE, name="shows-html", cpus=0, gpus=0).wait()
     first = mlwidgets.train(GOES_ON, name="walker", params={"lr": 0.1}, cpus=0, gpus=0)
     try:
         with served(tmp_path, port):
             page.goto(f"http://127.0.0.1:{port}/mlwidgets?token={TOKEN}")
+            row(page, "shows-html").dblclick()
+            page.frame_locator(".mlw-sandbox").get_by_text("seen").wait_for()
+            look(page, "page-untrusted-html")
             row(page, "walker").dblclick()
             page.locator(".mlw-opened .mlw-chart canvas").first.wait_for()
             wait_for_change(page, value)
             look(page, "page-dark")
+            assert page.evaluate("() => window.hacked") is None
 
         # Nothing that was seen goes, and it is said what is the matter.
         page.locator(".mlw-banner", has_text="The server does not answer").wait_for()
