@@ -1,19 +1,27 @@
 """Make the README's pictures anew: ``python docs/images/record.py`` runs the README's cell in a real JupyterLab.
 
-Needs chromium and what the tests need. Writes ``train.png`` and the animated ``train.gif`` beside this file.
+Needs chromium and what the tests need. Writes ``train.png``, the animated ``train.gif`` and ``panel.png`` beside this
+file.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
 from tests.browser.conftest import FLAGS, serve  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browser.conftest import Lab
 
 SETUP = "%load_ext mlwidgets\nimport math, random, time\nfrom mlwidgets import log"
 CELL = """\
@@ -29,34 +37,78 @@ SIZE = (980, 900)
 FRAMES, PAUSE = 36, 250
 
 
+SEARCH = """\
+%%train lenet-{number} --seed {number} lr={lr} epochs=10
+for epoch in range(epochs):
+    for batch in range(60):
+        step = 60 * epoch + batch
+        log(loss=2.1 * math.exp(-6 * lr * step) + 0.12 + 0.04 * random.random(), progress=(step + 1) / (60 * epochs))
+        time.sleep({pause})
+print("done")"""
+RUNS = [(1, "1e-3", 0), (2, "3e-4", 0), (3, "3e-3", 0), (4, "2e-3", 0.2), (5, "5e-4", 0.15)]
+WIDE = (1240, 700)
+
+
 def main() -> None:
-    """Record the cell from its first moment to the end of its run."""
-    from PIL import Image
+    """Record the cell from its first moment to the end of its run, and the panel beside runs of all kinds."""
     from playwright.sync_api import sync_playwright
 
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve(Path(folder), sys.executable, "jupyterlab") as lab,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        record_cell(lab, browser)
+        record_panel(lab, browser)
+        browser.close()
+
+
+def record_panel(lab: Lab, browser: Browser) -> None:
+    """Take a picture of the panel while some runs go on, two of them compared."""
+    page = browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]})
+    page.set_default_timeout(60_000)
+    cells = [SEARCH.format(number=number, lr=lr, pause=pause) for number, lr, pause in RUNS]
+    lab.write("search.ipynb", SETUP, *cells)
+    lab.open(page, "search.ipynb")
+    lab.command(page, "notebook:run-all-cells")
+    lab.command(page, "mlwidgets:open-panel")
+    for number, state in ((1, "finished"), (3, "finished"), (4, "running"), (5, "running")):
+        page.get_by_role("row", name=re.compile(f"lenet-{number}.*{state}|{state}.*lenet-{number}")).wait_for()
+    for number in (3, 4):
+        page.locator(".mlw-row", has_text=f"lenet-{number}").click(modifiers=["Control"])
+    page.get_by_role("button", name="Compare 2").click()
+    page.locator(".mlw-runs").last.wait_for()
+    page.wait_for_timeout(8000)
+    page.mouse.move(WIDE[0] - 5, WIDE[1] - 5)
+    page.screenshot(path=HERE / "panel.png")
+    page.close()
+
+
+def record_cell(lab: Lab, browser: Browser) -> None:
+    """Record the cell from its first moment to the end of its run."""
+    from PIL import Image
+
     frames = []
-    with tempfile.TemporaryDirectory() as folder, serve(Path(folder), sys.executable, "jupyterlab") as lab:
-        lab.write("train.ipynb", SETUP, CELL)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-            page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
-            page.set_default_timeout(60_000)
-            lab.open(page, "train.ipynb")
-            lab.command(page, "application:toggle-left-area")
-            # What this machine has to say about itself is no part of the picture.
-            page.add_style_tag(content=".jp-OutputArea-child:has([data-mime-type*=std]) { display: none }")
-            lab.command(page, "notebook:run-cell-and-select-next")
-            page.locator(".jp-InputPrompt", has_text="[1]").wait_for()
-            panel = page.locator(".jp-WindowedPanel-outer").first
-            lab.command(page, "notebook:run-cell")
-            for _ in range(FRAMES):
-                frames.append(Image.open(io.BytesIO(panel.screenshot())).convert("RGB"))
-                page.wait_for_timeout(PAUSE)
-                if len(frames) == FRAMES // 2:
-                    panel.screenshot(path=HERE / "train.png")
-            page.locator(".mlw-badge", has_text="finished").wait_for()
-            frames.append(Image.open(io.BytesIO(panel.screenshot())).convert("RGB"))
-            browser.close()
+    lab.write("train.ipynb", SETUP, CELL)
+    page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
+    page.set_default_timeout(60_000)
+    lab.open(page, "train.ipynb")
+    lab.command(page, "application:toggle-left-area")
+    # What this machine has to say about itself is no part of the picture.
+    page.add_style_tag(content=".jp-OutputArea-child:has([data-mime-type*=std]) { display: none }")
+    lab.command(page, "notebook:run-cell-and-select-next")
+    page.locator(".jp-InputPrompt", has_text="[1]").wait_for()
+    panel = page.locator(".jp-WindowedPanel-outer").first
+    lab.command(page, "notebook:run-cell")
+    for _ in range(FRAMES):
+        frames.append(Image.open(io.BytesIO(panel.screenshot())).convert("RGB"))
+        page.wait_for_timeout(PAUSE)
+        if len(frames) == FRAMES // 2:
+            panel.screenshot(path=HERE / "train.png")
+    page.locator(".mlw-badge", has_text="finished").wait_for()
+    frames.append(Image.open(io.BytesIO(panel.screenshot())).convert("RGB"))
+    page.close()
     small = [frame.resize((frame.width * 4 // 5, frame.height * 4 // 5), Image.Resampling.LANCZOS) for frame in frames]
     duration = [PAUSE] * (len(small) - 1) + [3000]
     target = HERE / "train.gif"

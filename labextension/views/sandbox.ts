@@ -18,6 +18,9 @@ thead { border-bottom: 1px solid; }
 tbody tr:nth-child(odd) { background: color-mix(in srgb, currentColor 6%, transparent); }
 img { max-width: 100%; }`;
 
+/** Without a base of its own it would have this page's address, which may hold a token. */
+const NOWHERE = '<base href="about:srcdoc">';
+
 /** A frame with HTML in an origin of its own. */
 export class Sandbox {
   // Without allow-same-origin it has neither this page's cookies nor its documents, whatever it does.
@@ -41,7 +44,7 @@ export class Sandbox {
     const colour = now.getPropertyValue('--jp-ui-font-color1') || now.color;
     const font = now.getPropertyValue('--jp-ui-font-family') || now.fontFamily;
     const page = `:root { color-scheme: ${now.colorScheme}; color: ${colour}; font: 13px/1.4 ${font}; }`;
-    this.node.srcdoc = `<!doctype html><meta charset="utf-8"><style>${page}\n${LOOK}</style>${TELL}<body>${this.html}`;
+    this.node.srcdoc = `<!doctype html><meta charset="utf-8">${NOWHERE}<style>${page}\n${LOOK}</style>${TELL}<body>${this.html}`;
   }
 
   destroy(): void {

@@ -62,6 +62,16 @@ class LineWriter:
             os.write(self._fd, b"\n")
         self._torn = False
 
+    def close(self) -> None:
+        """Close the file; it happens by itself when nobody holds the writer any more."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            self.close()
+
     def write(self, kind: str, **fields: Any) -> None:
         """Append one line with its kind and the time.
 
@@ -87,7 +97,7 @@ def write_event(path: Path, kind: str, **fields: Any) -> None:
     try:
         writer.write(kind, **fields)
     finally:
-        os.close(writer._fd)
+        writer.close()
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

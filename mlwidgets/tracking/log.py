@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 from collections.abc import Mapping
@@ -30,6 +31,10 @@ class MetricLog:
         self._keys: dict[str, int] = {}
         self._steps: dict[str, count[int]] = {}
         self.lost = 0
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            os.close(self._fd)
 
     def __call__(self, values: Mapping[str, Any] | None = None, /, *, step: int | None = None, **metrics: Any) -> None:
         """Append one record for each metric; see `log`."""

@@ -92,6 +92,14 @@ def test_a_closer_look_at_a_long_run(lab: Lab, page: Page) -> None:
     view.locator(".mlw-toggle", has_text="Reset zoom").wait_for(state="hidden")
     expect(waves).to_have_attribute("aria-label", re.compile("^wave; wave: last "))
 
+    # JupyterLab has the arrow keys for going from cell to cell: not here.
+    slider = view.get_by_label("Smoothing", exact=True)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(slider).not_to_have_value("0")
+    page.keyboard.press("Home")
+    expect(slider).to_have_value("0")
+
     # 150,000 lines: the end is there at once, any other line on demand, and few of them are elements.
     output = view.locator(".mlw-output")
     output.locator(".mlw-line", has_text="line 149999").wait_for()

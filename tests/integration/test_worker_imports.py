@@ -13,7 +13,8 @@ modes = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_alg
 
 def test_torchs_compiler_is_not_imported_to_set_what_is_set_already():
     assert torch.get_num_threads()  # torch is here, so its options travel
-    run = mlwidgets.train(CODE, namespace={}).wait()
+    # A warm process would have what this one has imported, for whatever test.
+    run = mlwidgets.train(CODE, namespace={}, cold=True).wait()
     assert run.raise_for_state().result["compiler"] is False
     assert run.result["modes"] == (False, False)
 
