@@ -32,6 +32,31 @@ _FOLDERS = {
 
 
 @contextmanager
+def chromium() -> Iterator[Any]:
+    """Give a browser.
+
+    Raises
+    ------
+    NotInstalledError
+        If there is no Playwright or no chromium.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise NotInstalledError("playwright is not installed") from error
+    named = [os.environ.get("MLWIDGETS_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
+    found = next((path for path in map(shutil.which, filter(None, named)) if path), None)
+    if found is None:
+        raise NotInstalledError("no chromium is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=_FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
 def notebook_page(folder: Path, store: Path) -> Iterator[Any]:
     """Give a function that opens a notebook of the given cells, runs them all, and returns the browser's page.
 
@@ -40,20 +65,11 @@ def notebook_page(folder: Path, store: Path) -> Iterator[Any]:
     NotInstalledError
         If there is no JupyterLab, no Playwright or no chromium.
     """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        raise NotInstalledError("playwright is not installed") from error
     if importlib.util.find_spec("jupyterlab") is None:
         raise NotInstalledError("jupyterlab is not installed")
-    named = [os.environ.get("MLWIDGETS_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
-    chromium = next((path for path in map(shutil.which, filter(None, named)) if path), None)
-    if chromium is None:
-        raise NotInstalledError("no chromium is installed")
     root = folder / "work"
     root.mkdir(parents=True)
-    with _server(folder, root, store) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+    with chromium() as browser, _server(folder, root, store) as address:
 
         def open_notebook(name: str, *cells: str) -> Any:
             _write(root / name, cells)
@@ -71,10 +87,7 @@ def notebook_page(folder: Path, store: Path) -> Iterator[Any]:
             page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
             return page
 
-        try:
-            yield open_notebook
-        finally:
-            browser.close()
+        yield open_notebook
 
 
 @contextmanager

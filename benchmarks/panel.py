@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.measure import Figure, Row, Spread, Target, at_most, number, ratios
 from benchmarks.ours import store_in
+from benchmarks.panel_page import watch_page
 from benchmarks.peers import NotInstalledError, load
 
 RUNS, QUICK_RUNS = 10_000, 2_000
@@ -66,6 +67,10 @@ def measure(scratch: Path, *, quick: bool) -> Figure:
         asyncio.run(_idle(figure, server, seconds=3 if quick else 10))
         writers = [_Live(store, f"live-{i}") for i in range(LIVE)]
         asyncio.run(_news(figure, server, writers[0], rounds=40 if quick else 200))
+        try:
+            watch_page(figure, server.page, writers[1].log, "live-1", 20 if quick else 100)
+        except NotInstalledError as error:
+            figure.rows.append(Row("in a browser", "ms", None, note=str(error)))
         asyncio.run(_load(figure, server, writers, windows=3, seconds=3 if quick else 10))
     return figure
 
@@ -120,6 +125,11 @@ class _Server:
         request = urllib.request.Request(self.url + path, headers={"Authorization": f"token {self.token}"})
         with urllib.request.urlopen(request, timeout=600) as answer:
             return json.load(answer)
+
+    @property
+    def page(self) -> str:
+        """The address of the panel's page."""
+        return f"{self.url.removesuffix('api/')}?token={self.token}"
 
     def processor_time(self) -> float:
         """Return the seconds of processor time that it has used."""
