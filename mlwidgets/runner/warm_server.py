@@ -219,6 +219,10 @@ def main() -> None:
     wanted: Any = read_json(where / f"{key}.modules") or {}
     modules, threaded = import_all(wanted.get("names", []), without)
     shell = blank_shell()
+    with contextlib.suppress(Exception):
+        # Every kernel has this extension unless somebody has taken it out, and it takes its time.
+        extensions: Any = shell.extension_manager
+        extensions.load_extension("storemagic")
     _settle_threads()
     if not fit_to_fork():
         suspects = threaded - without
