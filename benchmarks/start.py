@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -14,13 +13,12 @@ from benchmarks.submit import (
     BIG_SETUP,
     LOADED,
     LOKY,
-    PAPERMILL,
     SETUP,
     SMALL_ARGUMENTS,
     SMALL_CODE,
     Way,
     in_turns,
-    papermill_notebook,
+    papermill_way,
     peer_ways,
 )
 
@@ -68,8 +66,6 @@ def measure(scratch: Path, *, quick: bool) -> Figure:
 
 
 def _small_ways(scratch: Path) -> list[Way]:
-    notebook = scratch / "notebook" / "papermill.ipynb"
-    notebook.write_text(json.dumps(papermill_notebook()), encoding="utf-8")
     by_hand, loky, submitit = peer_ways("small_job", SMALL_ARGUMENTS)
     return [
         Way("mlwidgets `%%train`, warm", f"%%train small{SMALL_CODE}", "small.wait()", ours=True),
@@ -84,12 +80,7 @@ def _small_ways(scratch: Path) -> list[Way]:
             once=loky.once,
         ),
         submitit,
-        Way(
-            PAPERMILL,
-            "papermill.execute_notebook('papermill.ipynb', 'out.ipynb', {'mark': mark, 'lr': 0.1}, progress_bar=False)",
-            "",
-            once="import papermill",
-        ),
+        papermill_way(scratch / "notebook"),
     ]
 
 

@@ -136,8 +136,6 @@ def measure(scratch: Path, *, quick: bool) -> Figure:
 
 
 def _small_ways(scratch: Path) -> list[Way]:
-    notebook = scratch / "notebook" / "papermill.ipynb"
-    notebook.write_text(json.dumps(papermill_notebook()), encoding="utf-8")
     call = f"mlwidgets.train({SMALL_CODE!r}, name='small', namespace=globals())"
     return [
         Way("an empty cell", "pass", ""),
@@ -150,12 +148,7 @@ def _small_ways(scratch: Path) -> list[Way]:
             ours=True,
         ),
         *peer_ways("small_job", SMALL_ARGUMENTS),
-        Way(
-            PAPERMILL,
-            "papermill.execute_notebook('papermill.ipynb', 'out.ipynb', {'mark': mark, 'lr': 0.1}, progress_bar=False)",
-            "",
-            once="import papermill",
-        ),
+        papermill_way(scratch / "notebook"),
     ]
 
 
@@ -174,6 +167,13 @@ def _fresh_memory_ways() -> list[Way]:
         Way("mlwidgets `%%train`, content never sent before", train, "big_run.wait()", NEW_CONTENT, LOADED, ours=True),
         Way("one bare `write` of the same bytes to a new file", "bare_write(big)", ""),
     ]
+
+
+def papermill_way(folder: Path) -> Way:
+    """Return how papermill does it, its notebook written into the kernel's folder."""
+    (folder / "papermill.ipynb").write_text(json.dumps(papermill_notebook()), encoding="utf-8")
+    call = "papermill.execute_notebook('papermill.ipynb', 'out.ipynb', {'mark': mark, 'lr': 0.1}, progress_bar=False)"
+    return Way(PAPERMILL, call, "", once="import papermill")
 
 
 def peer_ways(job: str, arguments: str) -> list[Way]:
