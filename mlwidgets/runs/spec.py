@@ -119,6 +119,10 @@ class RunSpec:
         Names to bring back; None brings back all that the code bound or changed.
     heading
         The magic's line when the code came from a cell: it is line 1 of the cell.
+    sweep
+        What is searched, where the run is a sweep; `code` is that of its trials then.
+    trial_of, trial
+        Id of the sweep whose trial the run is, and its number there, from 0.
     """
 
     id: str
@@ -139,6 +143,9 @@ class RunSpec:
     note: str = ""
     heading: str | None = None
     execution_count: int | None = None
+    sweep: dict[str, Any] | None = None
+    trial_of: str | None = None
+    trial: int | None = None
     submitted_at: float = 0.0
     format: int = FORMAT
 
@@ -179,12 +186,17 @@ class RunSpec:
     def _check(self) -> None:
         """Raise ValueError where what everybody reads is of another type: lists of runs trust it."""
         texts = {"id": self.id, "name": self.name, "note": self.note, "heading": self.heading or ""}
+        texts["trial_of"] = self.trial_of or ""
         if self.provenance:
             texts["notebook"] = self.provenance.notebook or ""
             texts["cell"] = self.provenance.cell or ""
         for field_name, text in texts.items():
             if not isinstance(text, str):
                 raise ValueError(f"{field_name!r} in the spec is no text: {text!r:.60}")
+        if self.sweep is not None and not isinstance(self.sweep, dict):
+            raise ValueError(f"'sweep' in the spec is no definition: {self.sweep!r:.60}")
+        if self.trial is not None and (not isinstance(self.trial, int) or isinstance(self.trial, bool)):
+            raise ValueError(f"'trial' in the spec is no number: {self.trial!r:.60}")
         for field_name, pairs in (("params", self.params), ("tags", self.tags), ("unsent", self.unsent)):
             if not isinstance(pairs, dict) or not all(isinstance(t, str) for pair in pairs.items() for t in pair):
                 raise ValueError(f"{field_name!r} in the spec is no mapping from text to text: {pairs!r:.60}")
