@@ -17,7 +17,7 @@ from mlwidgets.runs.run import Run
 from mlwidgets.views.live import show
 from mlwidgets.views.slots import QueuedRunTable, SlotsView
 from mlwidgets.views.table import RunTable
-from mlwidgets_magics.train import TrainMagics
+from mlwidgets_magics.sending import Sending
 from mlwidgets_magics.words import HELP, help_of, split_words
 
 _T = TypeVar("_T")
@@ -33,9 +33,9 @@ class RunsMagics(Magics):
 
     shell: Any
 
-    def __init__(self, shell: Any, trained: TrainMagics) -> None:
+    def __init__(self, shell: Any, sending: Sending) -> None:
         super().__init__(shell)
-        self._trained = trained
+        self._sending = sending
 
     @line_magic
     def runs(self, line: str) -> RunTable | SlotsView | None:
@@ -86,7 +86,7 @@ class RunsMagics(Magics):
             print(run.error)
 
     def _load(self, run: Run, names: list[str]) -> None:
-        submitted = self._trained.submitted.get(run.id)
+        submitted = self._sending.submitted.get(run.id)
         loaded = load_into(RunFolder(run.path), run.result, self.shell.user_ns, names, submitted)
         print(describe(run, loaded))
 

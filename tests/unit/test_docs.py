@@ -46,14 +46,16 @@ def _read(name: str) -> str:
 
 
 def test_every_option_of_train_is_described_and_no_other() -> None:
-    from mlwidgets_magics.train import _parser
+    from mlwidgets_magics.sending import parser_of
 
-    known = {option for action in _parser()._actions for option in action.option_strings}
+    known = {option for action in parser_of("%%train")._actions for option in action.option_strings}
     table = re.findall(r"^\| `(-[^ `]+)", _read("train.md"), re.MULTILINE)
 
     assert set(table) <= known
     undescribed = [
-        a.option_strings for a in _parser()._actions if a.option_strings and not set(a.option_strings) & set(table)
+        a.option_strings
+        for a in parser_of("%%train")._actions
+        if a.option_strings and not set(a.option_strings) & set(table)
     ]
     assert undescribed == []
 
