@@ -1,0 +1,356 @@
+"""The trials of a sweep, as the events in its folder tell of them: each line is read once."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import parse_line
+from mlwidgets.runs.spec import parse_literal
+from mlwidgets.runs.state import END_STATES, FINISHED
+
+OPEN, GIVEN_BACK, TERMINATED = "open", "given_back", "terminated"
+TRIAL_ENDS = END_STATES | {TERMINATED}
+SAMPLER, HAND, WARM_START = "sampler", "hand", "warm-start"
+ENDED_SO = ("finished", "terminated", "failed", "stopped")
+"""How lists count trials that have ended; one that was killed or ran out of time has failed."""
+
+
+@dataclass
+class Trial:
+    """One trial, as of the last event about it.
+
+    Attributes
+    ----------
+    number
+        From 0, in the order of the search.
+    run
+        Id of its run; None for one that was taken over and has none in this store.
+    params
+        What was chosen for it. A value that is no Python literal is its text.
+    by
+        Who chose: ``sampler``, ``hand`` or ``warm-start``, which is a result of an earlier run.
+    name
+        Of the run that it was taken over from, None for the sweep's own.
+    state
+        ``open`` from its first event on, ``given_back`` while it waits for slots that it had before, then how it
+        ended: ``terminated`` where the policy ended it.
+    values
+        One for each objective, once it has ended.
+    why
+        Why the policy ended it, or has asked it to end.
+    attempts
+        How often it was begun.
+    submitted, ended
+        Unix seconds.
+    """
+
+    number: int
+    run: str | None
+    params: dict[str, Any]
+    by: str
+    submitted: float
+    name: str | None = None
+    state: str = OPEN
+    values: list[float] | None = None
+    cause: str | None = None
+    why: dict[str, Any] | None = None
+    attempts: int = 1
+    ended: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether this is how it stays."""
+        return self.state in TRIAL_ENDS
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it finished with values that others can be compared with."""
+        return self.state == FINISHED and bool(self.values) and all(map(math.isfinite, self.values or ()))
+
+
+@dataclass
+class TrialLog:
+    """Follows the events of one sweep.
+
+    Attributes
+    ----------
+    trials
+        By number.
+    paused
+        Why the sweep rests, None while it does not.
+    concurrent
+        How many run at once since somebody changed it, None before.
+    importance
+        How much of the result each parameter explains, None as long as nobody knows.
+    version
+        How often `advance` has found anything about trials or the sweep.
+    """
+
+    path: Path
+    trials: dict[int, Trial] = field(default_factory=dict)
+    paused: str | None = None
+    concurrent: int | None = None
+    importance: dict[str, float] | None = None
+    version: int = 0
+    _read: int = 0
+
+    def advance(self) -> set[int]:
+        """Read what is new; return the numbers of the trials that it is about."""
+        changed: set[int] = set()
+        found = False
+        for line in self._lines():
+            # Most lines of a long journal are about something else.
+            event = parse_line(line)
+            tell = _EVENTS.get(event["event"]) if event else None
+            if event is None or tell is None:
+                continue
+            found = True
+            number = tell(self, event)
+            if number is not None:
+                changed.add(number)
+        self.version += found
+        return changed
+
+    def _lines(self) -> list[bytes]:
+        try:
+            with open(self.path, "rb") as file:
+                if os.fstat(file.fileno()).st_size <= self._read:
+                    return []
+                file.seek(self._read)
+                data = file.read()
+        except OSError:
+            return []
+        whole = data.rfind(b"\n") + 1
+        self._read += whole
+        return data[:whole].split(b"\n")
+
+    def _begun(self, event: dict[str, Any]) -> int | None:
+        number = _number(event)
+        if number is None:
+            return None
+        trial = self.trials.get(number)
+        if trial is None:
+            by = HAND if event.get("by") == HAND else SAMPLER
+            trial = Trial(number, None, _params(event.get("params")), by, event["time"])
+            self.trials[number] = trial
+        if trial.is_over:
+            return None
+        trial.run, trial.state, trial.why = _run_id(event.get("run")), OPEN, None
+        trial.attempts = _whole(event.get("attempt")) or trial.attempts
+        return number
+
+    def _taken_over(self, event: dict[str, Any]) -> int | None:
+        number = _number(event)
+        if number is None or number in self.trials:
+            return None
+        at = event["time"]
+        trial = Trial(number, _run_id(event.get("run")), _params(event.get("params")), WARM_START, at, ended=at)
+        trial.name, trial.state, trial.values = _text(event.get("name")), FINISHED, _values(event.get("values"))
+        self.trials[number] = trial
+        return number
+
+    def _terminating(self, event: dict[str, Any]) -> int | None:
+        trial = self._open(event)
+        if trial is None:
+            return None
+        trial.why = _mapping(event.get("why"))
+        return trial.number
+
+    def _ended(self, event: dict[str, Any]) -> int | None:
+        trial = self._open(event)
+        if trial is None or event.get("state") not in TRIAL_ENDS:
+            return None
+        trial.state, trial.values, trial.ended = event["state"], _values(event.get("values")), event["time"]
+        trial.cause, trial.why = _text(event.get("cause")), _mapping(event.get("why"))
+        trial.run = _run_id(event.get("run")) or trial.run
+        return trial.number
+
+    def _gave_back(self, event: dict[str, Any]) -> int | None:
+        trial = self._open(event)
+        if trial is None:
+            return None
+        trial.state = GIVEN_BACK
+        return trial.number
+
+    def _pause(self, event: dict[str, Any]) -> None:
+        self.paused = _text(event.get("why")) or "paused"
+
+    def _resume(self, _event: dict[str, Any]) -> None:
+        self.paused = None
+
+    def _limit(self, event: dict[str, Any]) -> None:
+        self.concurrent = _whole(event.get("n")) or self.concurrent
+
+    def _weigh(self, event: dict[str, Any]) -> None:
+        shares = event.get("values")
+        if isinstance(shares, dict):
+            read = {name: _float(share) for name, share in shares.items()}
+            self.importance = {n: share for n, share in read.items() if share is not None and math.isfinite(share)}
+
+    def _open(self, event: dict[str, Any]) -> Trial | None:
+        number = _number(event)
+        trial = None if number is None else self.trials.get(number)
+        return None if trial is None or trial.is_over else trial
+
+
+_EVENTS: dict[str, Callable[[TrialLog, dict[str, Any]], int | None]] = {
+    "trial": TrialLog._begun,
+    "earlier": TrialLog._taken_over,
+    "terminating": TrialLog._terminating,
+    "trial_ended": TrialLog._ended,
+    "given_back": TrialLog._gave_back,
+    "paused": TrialLog._pause,
+    "resumed": TrialLog._resume,
+    "concurrent": TrialLog._limit,
+    "importance": TrialLog._weigh,
+}
+
+
+def read_log(folder: Path) -> TrialLog:
+    """Return what the events of a sweep's folder tell at this moment."""
+    log = TrialLog(RunFolder(Path(folder)).events)
+    log.advance()
+    return log
+
+
+def read_trials(folder: Path) -> list[Trial]:
+    """Return the trials of a sweep by their numbers."""
+    trials = read_log(folder).trials
+    return [trials[number] for number in sorted(trials)]
+
+
+def signs(sweep: Mapping[str, Any]) -> list[int]:
+    """Return for each objective of a definition 1 where more is better, -1 where less is."""
+    return [-1 if one.get("direction") == "minimize" else 1 for one in sweep["objectives"]]
+
+
+def best(trials: Iterable[Trial], sign: int) -> Trial | None:
+    """Return the finished trial with the best value of the only objective; of equal ones the first."""
+    results = [one for one in trials if one.is_result]
+    return max(results, key=lambda one: (sign * (one.values or [0.0])[0], -one.number), default=None)
+
+
+def front(trials: Iterable[Trial], signs: Sequence[int]) -> list[Trial]:
+    """Return the finished trials that no other one surpasses in all objectives: the Pareto front, the best first.
+
+    One surpasses another if it is at least as good in each objective and better in one.
+    """
+    results = [one for one in trials if one.is_result and len(one.values or ()) == len(signs)]
+    goods = {one.number: tuple(s * v for s, v in zip(signs, one.values or (), strict=True)) for one in results}
+    results.sort(key=lambda one: (goods[one.number], -one.number), reverse=True)
+    kept: list[Trial] = []
+    # Whatever surpasses a trial comes before it in this order.
+    for one in results:
+        mine = goods[one.number]
+        others = (goods[other.number] for other in kept)
+        if not any(g != mine and all(a >= b for a, b in zip(g, mine, strict=True)) for g in others):
+            kept.append(one)
+    return kept
+
+
+def count(trials: Iterable[Trial], started: Callable[[Trial], bool], *, ended: bool) -> dict[str, int]:
+    """Count trials by state; those of a warm start are no trials of this sweep.
+
+    Parameters
+    ----------
+    started
+        Whether the code of a trial that is open has begun.
+    ended
+        Whether the sweep has: what it left open was stopped then.
+    """
+    counts = dict.fromkeys(("running", "waiting", *ENDED_SO, GIVEN_BACK), 0)
+    for one in trials:
+        if one.by == WARM_START:
+            continue
+        if one.is_over:
+            counts[one.state if one.state in ENDED_SO else "failed"] += 1
+        elif ended:
+            counts["stopped"] += 1
+        elif one.state == GIVEN_BACK:
+            counts[GIVEN_BACK] += 1
+        else:
+            counts["running" if started(one) else "waiting"] += 1
+    return counts
+
+
+def number_ended(counts: Mapping[str, int]) -> int:
+    """Return how many trials have ended, of what `count` gave."""
+    return sum(counts[state] for state in ENDED_SO)
+
+
+def outline(
+    log: TrialLog, sweep: Mapping[str, Any], started: Callable[[Trial], bool] = lambda _: True, *, ended: bool
+) -> dict[str, Any]:
+    """Return what a list says of a sweep, fit for JSON: objectives, counts, the best.
+
+    Parameters
+    ----------
+    sweep
+        Its definition, as in the spec.
+
+    Raises
+    ------
+    KeyError, TypeError, AttributeError
+        If that is none.
+    """
+    directions = signs(sweep)
+    found = best(log.trials.values(), directions[0]) if len(directions) == 1 else None
+    objectives = [{"metric": str(one["metric"]), "direction": one.get("direction")} for one in sweep["objectives"]]
+    return {
+        "objectives": objectives,
+        "planned": _whole(sweep.get("limits", {}).get("trials")),
+        "counts": count(log.trials.values(), started, ended=ended),
+        "best": None if found is None else found.values,
+        "best_trial": None if found is None else found.number,
+        "paused": None if ended else log.paused,
+    }
+
+
+def _number(event: dict[str, Any]) -> int | None:
+    number = event.get("number")
+    return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _run_id(value: Any) -> str | None:
+    """Return an id that can be a folder's name, and no path out of the store."""
+    return value if isinstance(value, str) and value and os.sep not in value and not value.startswith(".") else None
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _float(value: Any) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:  # an int that is too big for a float
+        return None
+
+
+def _values(given: Any) -> list[float] | None:
+    values = [_float(one) for one in given] if isinstance(given, list) else []
+    return [one for one in values if one is not None] if values and None not in values else None
+
+
+def _params(given: Any) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for name, text in (given if isinstance(given, dict) else {}).items():
+        try:
+            params[name] = parse_literal(text) if isinstance(text, str) else text
+        except ValueError:
+            params[name] = text
+    return params
