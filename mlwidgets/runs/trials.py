@@ -12,13 +12,12 @@ from typing import Any
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import parse_line
 from mlwidgets.runs.spec import parse_literal
-from mlwidgets.runs.state import END_STATES, FINISHED
+from mlwidgets.runs.state import END_STATES, FAILED, FINISHED, RUNNING, STOPPED
 
-OPEN, GIVEN_BACK, TERMINATED = "open", "given_back", "terminated"
+OPEN, GIVEN_BACK, TERMINATED, WAITING = "open", "given_back", "terminated", "waiting"
 TRIAL_ENDS = END_STATES | {TERMINATED}
 SAMPLER, HAND, WARM_START = "sampler", "hand", "warm-start"
-ENDED_SO = ("finished", "terminated", "failed", "stopped")
-"""How lists count trials that have ended; one that was killed or ran out of time has failed."""
+COUNTED = (RUNNING, WAITING, FINISHED, TERMINATED, FAILED, STOPPED, GIVEN_BACK)
 
 
 @dataclass
@@ -119,9 +118,9 @@ class TrialLog:
 
     def _lines(self) -> list[bytes]:
         try:
+            if os.stat(self.path).st_size <= self._read:
+                return []
             with open(self.path, "rb") as file:
-                if os.fstat(file.fileno()).st_size <= self._read:
-                    return []
                 file.seek(self._read)
                 data = file.read()
         except OSError:
@@ -227,7 +226,7 @@ def read_trials(folder: Path) -> list[Trial]:
 
 def signs(sweep: Mapping[str, Any]) -> list[int]:
     """Return for each objective of a definition 1 where more is better, -1 where less is."""
-    return [-1 if one.get("direction") == "minimize" else 1 for one in sweep["objectives"]]
+    return [-1 if one["direction"] == "minimize" else 1 for one in sweep["objectives"]]
 
 
 def best(trials: Iterable[Trial], sign: int) -> Trial | None:
@@ -254,38 +253,38 @@ def front(trials: Iterable[Trial], signs: Sequence[int]) -> list[Trial]:
     return kept
 
 
-def count(trials: Iterable[Trial], started: Callable[[Trial], bool], *, ended: bool) -> dict[str, int]:
-    """Count trials by state; those of a warm start are no trials of this sweep.
+def state_of(trial: Trial, *, begun: bool, ended: bool) -> str:
+    """Return a trial's state as it is counted.
 
     Parameters
     ----------
-    started
-        Whether the code of a trial that is open has begun.
+    begun
+        Whether its code has, where it is open.
     ended
         Whether the sweep has: what it left open was stopped then.
     """
-    counts = dict.fromkeys(("running", "waiting", *ENDED_SO, GIVEN_BACK), 0)
-    for one in trials:
-        if one.by == WARM_START:
-            continue
-        if one.is_over:
-            counts[one.state if one.state in ENDED_SO else "failed"] += 1
-        elif ended:
-            counts["stopped"] += 1
-        elif one.state == GIVEN_BACK:
-            counts[GIVEN_BACK] += 1
-        else:
-            counts["running" if started(one) else "waiting"] += 1
+    if trial.is_over:
+        return trial.state
+    if ended:
+        return STOPPED
+    return GIVEN_BACK if trial.state == GIVEN_BACK else RUNNING if begun else WAITING
+
+
+def count(states: Iterable[str]) -> dict[str, int]:
+    """Count trials by their states; one that was killed or ran out of time has failed."""
+    counts = dict.fromkeys(COUNTED, 0)
+    for state in states:
+        counts[state if state in counts else FAILED] += 1
     return counts
 
 
 def number_ended(counts: Mapping[str, int]) -> int:
     """Return how many trials have ended, of what `count` gave."""
-    return sum(counts[state] for state in ENDED_SO)
+    return sum(counts[state] for state in (FINISHED, TERMINATED, FAILED, STOPPED))
 
 
 def outline(
-    log: TrialLog, sweep: Mapping[str, Any], started: Callable[[Trial], bool] = lambda _: True, *, ended: bool
+    log: TrialLog, sweep: Mapping[str, Any], begun: Callable[[Trial], bool] = lambda _: True, *, ended: bool
 ) -> dict[str, Any]:
     """Return what a list says of a sweep, fit for JSON: objectives, counts, the best.
 
@@ -293,19 +292,23 @@ def outline(
     ----------
     sweep
         Its definition, as in the spec.
+    begun
+        Whether the code of a trial that is open has.
+    ended
+        Whether the sweep has.
 
     Raises
     ------
     KeyError, TypeError, AttributeError
-        If that is none.
+        If `sweep` is none.
     """
     directions = signs(sweep)
+    own = [trial for trial in log.trials.values() if trial.by != WARM_START]
     found = best(log.trials.values(), directions[0]) if len(directions) == 1 else None
-    objectives = [{"metric": str(one["metric"]), "direction": one.get("direction")} for one in sweep["objectives"]]
     return {
-        "objectives": objectives,
-        "planned": _whole(sweep.get("limits", {}).get("trials")),
-        "counts": count(log.trials.values(), started, ended=ended),
+        "objectives": [{"metric": str(one["metric"]), "direction": one["direction"]} for one in sweep["objectives"]],
+        "planned": _whole(sweep["limits"]["trials"]),
+        "counts": count(state_of(one, begun=one.is_over or begun(one), ended=ended) for one in own),
         "best": None if found is None else found.values,
         "best_trial": None if found is None else found.number,
         "paused": None if ended else log.paused,

@@ -11,6 +11,8 @@ from mlwidgets.views import terminal
 from mlwidgets.views.details import read_details
 from mlwidgets.views.grouping import Place, place_system
 from mlwidgets.views.progress import Progress, progress
+from mlwidgets.views.sweep import definition_of
+from mlwidgets.views.sweepfeed import SweepFeed, SweepShot
 from mlwidgets.views.tracks import BUCKETS, Track, about, size_of, track
 
 if TYPE_CHECKING:
@@ -73,13 +75,15 @@ class Snapshot:
     progress: Progress | None = None
     system: list[Series] = field(default_factory=list)
     details: dict[str, Any] | None = None
+    sweep: SweepShot | None = None
 
 
 def snapshot(run: Run, *, buckets: int = BUCKETS) -> Snapshot:
     """Read all of it."""
     header = read_header(run)
     tracks = track(run.columns(), buckets)
-    done = None if header["ended"] else read_progress(run, tracks, header)
+    searched = read_sweep(run, header)
+    done = None if header["ended"] or searched else read_progress(run, tracks, header)
     return Snapshot(
         header,
         [_series(one) for one in tracks],
@@ -88,7 +92,18 @@ def snapshot(run: Run, *, buckets: int = BUCKETS) -> Snapshot:
         done,
         read_system(run, buckets),
         read_details(run),
+        searched,
     )
+
+
+def read_sweep(run: Run, header: dict[str, Any]) -> SweepShot | None:
+    """Return the trials of a sweep, None of any other run."""
+    asked = definition_of(run)
+    if asked is None:
+        return None
+    feed = SweepFeed(run, asked)
+    feed.changes(ended=header["ended"] is not None)
+    return feed.shot()
 
 
 def read_header(run: Run) -> dict[str, Any]:

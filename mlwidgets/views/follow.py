@@ -15,6 +15,8 @@ from mlwidgets.views.details import list_files, read_details
 from mlwidgets.views.grouping import place_system
 from mlwidgets.views.lines import LineIndex
 from mlwidgets.views.media import MediaFeed
+from mlwidgets.views.sweep import definition_of, progress_of
+from mlwidgets.views.sweepfeed import SweepFeed
 from mlwidgets.views.tracks import Sent, Track, Tracks, about, pack, size_of
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ MOST_NEW_OUTPUT = 4 * OUTPUT_BYTES
 """Bytes: where more than this was printed between two looks, a view is sent the end of it alone."""
 
 Changes = dict[str, Any]
-"""Parts of a view: header, progress, series, system, output, displays, details; bytes where there are many numbers."""
+"""Parts of a view: header, progress, series, system, output, displays, details, and what a sweep has besides; bytes
+where there are many numbers."""
 
 
 class Follower:
@@ -42,6 +45,8 @@ class Follower:
         self._system = _Metrics(Tracks(folder.system, folder.events, "system", place_system))
         self._screen = _Screen(folder)
         self._media = MediaFeed(run)
+        asked = definition_of(run)
+        self._sweep = SweepFeed(run, asked) if asked else None
         self._header: dict[str, Any] = {}
         self._progress: dict[str, Any] | None = None
         self._details: dict[str, Any] = {}
@@ -80,7 +85,9 @@ class Follower:
         found.update(self._screen.changes())
         if media := self._media.changes(last=self.ended):
             found["media"] = media
-        if series or "header" in found:
+        if self._sweep and (news := self._sweep.changes(ended=self.ended)):
+            found["sweep"] = news
+        if series or "header" in found or "sweep" in found:
             done = self._read_progress()
             if done != self._progress:
                 found["progress"] = self._progress = done
@@ -117,11 +124,14 @@ class Follower:
             **self._screen.full(),
             "details": self._details,
             "media": self._media.shown,
+            **({"sweep": self._sweep.full()} if self._sweep else {}),
         }
 
     def _read_progress(self) -> dict[str, Any] | None:
         if self._header["ended"] is not None:
             return None
+        if self._sweep:
+            return progress_of(self._sweep.status)
         done = read_progress(self.run, list(self._metrics.tracks.by_name.values()), self._header)
         return asdict(done) if done else None
 

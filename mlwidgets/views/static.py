@@ -16,10 +16,12 @@ from mlwidgets.views.media import media
 from mlwidgets.views.page import page, page_mime, text_of
 from mlwidgets.views.picture import PATIENCE, picture
 from mlwidgets.views.summary import summary
+from mlwidgets.views.sweepsaved import shortened, to_json
 
 if TYPE_CHECKING:
     from mlwidgets.runs.displays import Display
     from mlwidgets.runs.run import Run
+    from mlwidgets.views.sweepfeed import SweepShot
     from mlwidgets.views.terminal import Span
 
 MIME = "application/vnd.mlwidgets.run+json"
@@ -89,6 +91,8 @@ def bundle(*runs: Run, patience: float = PATIENCE) -> dict[str, Any]:
     shots = [snapshot(run) for run in runs]
     room = (
         BUDGET
+        # The picture of one run says again what its few numbers do; that of a sweep stands for hundreds of runs.
+        + (_size(image) if any(shot.sweep for shot in shots) else 0)
         + FURTHER * (len(runs) - 1)
         + sum(_size(_display(one)) + _size(one.data) for shot in shots for one in shot.displays)
     )
@@ -200,7 +204,12 @@ def _numbers(shot: Snapshot, scale: float) -> dict[str, Any]:
         "output": {"text": terminal.ansi(shot.output.lines), "cut": shot.output.cut},
         "displays": [_display(one) for one in shot.displays],
         "details": _details(shot.details or {}, scale),
+        **({"sweep": _sweep(shot.sweep, scale, shot.header["name"])} if shot.sweep else {}),
     }
+
+
+def _sweep(shot: SweepShot, scale: float, name: str) -> dict[str, Any]:
+    return to_json(shortened(shot, scale, name), shot, name)
 
 
 def _series(every: Sequence[Series], points: int) -> Iterable[dict[str, Any]]:

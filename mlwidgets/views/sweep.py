@@ -1,0 +1,295 @@
+"""What a view says of a sweep: what was asked, each trial, how far it is, what early termination saved."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runs.state import FINISHED, RUNNING
+from mlwidgets.runs.trials import COUNTED, GIVEN_BACK, TERMINATED, WAITING, WARM_START, Trial, best, front, number_ended
+from mlwidgets.sweeps.definition import SweepDefinition
+from mlwidgets.sweeps.space_text import parse_distribution
+from mlwidgets.views.format import json_number
+
+if TYPE_CHECKING:
+    from mlwidgets.runs.run import Run
+
+LONGEST_VALUE = 200
+LONGEST_TEXT = 500
+"""Characters of a parameter and of a cause."""
+MOST_PARAMS = 200
+RECENT = 50
+"""Trials that ended last, by which the time that remains is judged."""
+BELL = 3
+"""Standard deviations that an axis shows to each side."""
+_HIGHEST_EXPONENT = 700.0
+WHY = ("policy", "rule", "metric", "interval", "step", "value", "threshold", "best", "best_trial")
+
+Row = dict[str, Any]
+
+
+def definition_of(run: Run) -> SweepDefinition | None:
+    """Return what was asked of a sweep; None for any other run, and where the definition cannot be read."""
+    if run.spec.sweep is None:
+        return None
+    try:
+        found = SweepDefinition.from_json(run.spec.sweep)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return found if found.objectives else None
+
+
+def about(asked: SweepDefinition) -> dict[str, Any]:
+    """Return what was asked, fit for JSON."""
+    limits = asked.limits
+    return {
+        "objectives": [{"metric": one.metric, "direction": one.direction} for one in asked.objectives],
+        "value": asked.value,
+        "space": [_dimension(name, text) for name, text in asked.space.items()],
+        "sampler": asked.sampler,
+        "policy": asked.policy and short(asked.policy, LONGEST_TEXT),
+        "limits": {
+            "trials": limits.trials,
+            "concurrent": limits.concurrent,
+            "time": limits.time,
+            "gpu_hours": limits.gpu_hours,
+            "target": json_number(limits.target),
+            "patience": limits.patience,
+            "failures": limits.failures,
+        },
+        "resources": {"gpus": asked.resources.get("gpus", 0), "cpus": asked.resources.get("cpus", 1)},
+    }
+
+
+def _dimension(name: str, text: str) -> dict[str, Any]:
+    """Return one searched parameter with the bounds of an axis that shows it.
+
+    Of a normal distribution those are three standard deviations away. A value belongs to the choice that has its text
+    in JavaScript.
+    """
+    said: dict[str, Any] = {
+        "name": name, "kind": text.partition("(")[0].strip(), "text": text, "low": None, "high": None,
+        "log": False, "integer": False, "choices": None, "when": None,
+    }  # fmt: skip
+    try:
+        found = parse_distribution(text)
+    except MlwidgetsError:
+        found = None
+    if found is None:
+        return said
+    kind, args = found.kind, found.args
+    said.update(kind=kind, when=found.condition or None)
+    if kind == "choice":
+        return {**said, "choices": [_script_text(plain(value)) for value in args]}
+    low, high = (0, args[0] - 1) if len(args) == 1 else args[:2]
+    if "normal" in kind:
+        low, high = low - BELL * high, low + BELL * high
+    if "lognormal" in kind:
+        low, high = math.exp(low), math.exp(min(high, _HIGHEST_EXPONENT))
+    integer = kind == "randint" or (kind.startswith("q") and all(isinstance(one, int) for one in args[2:]))
+    return {**said, "low": low, "high": high, "log": "log" in kind, "integer": integer}
+
+
+def _script_text(value: Any) -> str:
+    """Return what JavaScript's ``String`` makes of a value that came as JSON."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if not isinstance(value, float):
+        return str(value)
+    if value == 0:
+        return "0"
+    if 1e-6 <= abs(value) < 1e21:
+        from decimal import Decimal
+
+        text = format(Decimal(repr(value)), "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    mantissa, _, exponent = repr(value).partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent):+d}"
+
+
+def row(trial: Trial, sweep: str, state: str, *, started: float | None, ended: float | None) -> Row:
+    """Return a trial fit for JSON, without what its curve tells.
+
+    Parameters
+    ----------
+    sweep
+        The sweep's name.
+    state
+        As it is counted.
+    started, ended
+        When its run did, as far as that is known; Unix seconds.
+    """
+    return {
+        "number": trial.number,
+        "run": trial.run,
+        "name": trial.name or f"{sweep}-{trial.number}",
+        "state": WAITING if state == GIVEN_BACK else state,
+        "params": {name: plain(value) for name, value in list(trial.params.items())[:MOST_PARAMS]},
+        "values": _numbers(trial.values),
+        "best": None,
+        "reports": 0,
+        "submitted": trial.submitted,
+        "started": started,
+        "ended": ended,
+        "cause": trial.cause and short(trial.cause, LONGEST_TEXT),
+        "why": _why(trial.why),
+        "attempts": trial.attempts,
+        "by": trial.by,
+    }
+
+
+def plain(value: object) -> Any:
+    """Return a parameter's value as JSON can carry it and a person can compare it."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        return json_number(value)
+    if isinstance(value, int) and abs(value) < 2**53:
+        return value
+    return short(value if isinstance(value, str) else repr(value), LONGEST_VALUE)
+
+
+def _numbers(values: Sequence[float] | None) -> list[Any] | None:
+    return None if values is None else [json_number(one) for one in values]
+
+
+def _why(said: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {key: short(v, LONGEST_TEXT) if isinstance(v := said.get(key), str) else _figure(v) for key in WHY}
+
+
+def _figure(value: Any) -> Any:
+    if isinstance(value, float):
+        return json_number(value)
+    return value if isinstance(value, int) else None
+
+
+def short(text: str, most: int) -> str:
+    """Return the beginning of a text, on one line."""
+    text = " ".join(text.split()) if "\n" in text else text
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def status(
+    asked: SweepDefinition,
+    trials: Mapping[int, Trial],
+    rows: Mapping[int, Row],
+    counts: Mapping[str, int],
+    *,
+    paused: str | None,
+    concurrent: int | None,
+    begun: float | None,
+    now: float,
+    ended: bool,
+) -> dict[str, Any]:
+    """Return how far a sweep is, fit for JSON.
+
+    Parameters
+    ----------
+    rows
+        One for each trial, with what its curve tells.
+    counts
+        The sweep's own trials by state.
+    begun
+        When its first trial did, Unix seconds.
+    """
+    signs = [one.sign for one in asked.objectives]
+    found = best(trials.values(), signs[0]) if len(signs) == 1 else None
+    running = counts[RUNNING]
+    concurrent = concurrent or asked.limits.concurrent or max(1, running + counts[WAITING])
+    own = [one for one in rows.values() if one["by"] != WARM_START]
+    left = None
+    if not ended and paused is None:
+        left = _remaining(asked, own, counts, concurrent, begun, now)
+    return {
+        "paused": None if ended else paused,
+        "concurrent": concurrent,
+        "counts": dict(counts),
+        "planned": asked.limits.trials,
+        "best": found and {"number": found.number, "run": found.run, "values": _numbers(found.values)},
+        "front": [one.number for one in front(trials.values(), signs)] if len(signs) > 1 else [],
+        "remaining": left,
+        "at": now,
+        "saved": _saved(own) if asked.policy else None,
+    }
+
+
+def empty_status(asked: SweepDefinition, now: float) -> dict[str, Any]:
+    """Return what `status` says before anything is known."""
+    counts = dict.fromkeys(COUNTED, 0)
+    return status(asked, {}, {}, counts, paused=None, concurrent=None, begun=None, now=now, ended=False)
+
+
+def _remaining(
+    asked: SweepDefinition,
+    rows: Iterable[Row],
+    counts: Mapping[str, int],
+    concurrent: int,
+    begun: float | None,
+    now: float,
+) -> float | None:
+    """Return the seconds until the last trial ends, if those to come take as long as the last ones did."""
+    rows = list(rows)
+    ended = sorted((one for one in rows if _took(one) is not None), key=lambda one: float(one["ended"]))
+    limit = asked.limits.time
+    until = max(0.0, begun + limit - now) if limit is not None and begun is not None else None
+    if not ended:
+        return until
+    lengths = [_took(one) or 0.0 for one in ended[-RECENT:]]
+    each = sum(lengths) / len(lengths)
+    under_way = [max(0.0, each - (now - one["started"])) for one in rows if one["state"] == RUNNING and one["started"]]
+    to_begin = max(0, asked.limits.trials - number_ended(counts) - counts[RUNNING])
+    # Between the end of one trial and the beginning of the next a place is free for a moment, unless others wait.
+    at_once = counts[RUNNING] or 1
+    if not counts[WAITING]:
+        at_once = max(at_once, min(concurrent, counts[RUNNING] + 1))
+    left: float = max([(sum(under_way) + each * to_begin) / at_once, *under_way])
+    return left if until is None else min(left, until)
+
+
+def _took(one: Row) -> float | None:
+    """Return how long a trial ran, None where it has not ended or never began."""
+    began, ended = one["started"], one["ended"]
+    return None if began is None or ended is None else max(0.0, float(ended) - float(began))
+
+
+def _saved(rows: Iterable[Row]) -> dict[str, Any] | None:
+    """Return what early termination has saved: each trial that was ended early is held against a finished one.
+
+    The measure is the median of the finished trials, in intervals and in seconds. The share is that of the seconds
+    which all trials would have taken otherwise. None as long as no trial has finished.
+    """
+    from statistics import median
+
+    rows = [one for one in rows if _took(one) is not None]
+    whole = [one for one in rows if one["state"] == FINISHED]
+    if not whole:
+        return None
+    reports, length = median(one["reports"] for one in whole), median(_took(one) or 0.0 for one in whole)
+    cut = [one for one in rows if one["state"] == TERMINATED]
+    seconds = sum(max(0.0, length - (_took(one) or 0.0)) for one in cut)
+    spent = sum(_took(one) or 0.0 for one in rows)
+    return {
+        "intervals": round(sum(max(0.0, reports - one["reports"]) for one in cut)),
+        "seconds": seconds,
+        "share": seconds / (spent + seconds) if spent + seconds > 0 else 0.0,
+    }
+
+
+def progress_of(said: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a sweep's progress as runs have it, of what `status` gave."""
+    planned, done = said["planned"], number_ended(said["counts"])
+    if not planned:
+        return None
+    label = f"{min(done, planned)} of {planned} trials"
+    return {"fraction": min(1.0, done / planned), "label": label, "remaining": said["remaining"], "at": said["at"]}
+
+
+def better(values: Iterable[float], sign: int) -> float | None:
+    """Return the best of the finite values."""
+    finite = [one for one in values if math.isfinite(one)]
+    return max(finite, key=lambda one: sign * one, default=None)
