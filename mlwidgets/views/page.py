@@ -18,6 +18,7 @@ from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, svg, terminal
 from mlwidgets.views.groups import Chart, charts
 from mlwidgets.views.mediapage import media_page
+from mlwidgets.views.sweeppage import sweep_page
 
 if TYPE_CHECKING:
     from mlwidgets.runs.displays import Display
@@ -66,7 +67,7 @@ def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None, sc
         _cause(header),
         _chips(header, max(FEWEST_CHIPS, round(MOST_CHIPS * scale))),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
-        _charts(snapshot.series, scale, header["id"], ended=ended),
+        *_numbers(snapshot, scale, ended=ended),
         media_page(media or {}),
         _error(header["error"]),
         *(_display(display) for display in snapshot.displays),
@@ -132,6 +133,15 @@ def _charts(all_series: Sequence[Series], scale: float, run_id: str, *, ended: b
     drawn = "".join(_chart(one, len(shown), buckets) for one in shown)
     table = _table([line.series for one in rest for line in one.lines], round(MOST_ROWS * scale))
     return f'<div style="margin:10px -16px 0 0">{drawn}</div>{table}{_undrawn(rest, run_id)}'
+
+
+def _numbers(snapshot: Snapshot, scale: float, *, ended: bool) -> list[str]:
+    """Show a run's metrics, of a sweep its trials; what else it logged itself follows them."""
+    run_id, sweep = snapshot.header["id"], snapshot.sweep
+    if sweep is None:
+        return [_charts(snapshot.series, scale, run_id, ended=ended)]
+    rest = [one for one in snapshot.series if one.name not in sweep.metrics]
+    return [sweep_page(sweep, scale, ended=ended), *([_charts(rest, scale, run_id, ended=ended)] if rest else [])]
 
 
 def _undrawn(rest: Sequence[Chart], run_id: str) -> str:

@@ -13,6 +13,8 @@ STATES = {
     "stopped": "#7d7d7d",
     "killed": "#d5443a",
     "timeout": "#c98500",
+    "terminated": "#c98500",
+    "waiting": "#7d7d7d",
 }
 
 SIGNS = {
@@ -23,8 +25,14 @@ SIGNS = {
     "stopped": "■",
     "killed": "✕",
     "timeout": "◷",
+    "terminated": "◖",
+    "waiting": "○",
 }
 """Each state has a shape besides its colour."""
+
+RAMP = ("#a2a5a2", "#86aca3", "#66b1a6", "#49a9b7", "#3a9bc6", "#2f8bd0", "#2478c8", "#1f68bd")
+"""Trials from the worst to the best, on light and dark ground."""
+BEST = "#e0701a"
 
 MUTED = "#7d7d7d"
 """Readable on white and on JupyterLab's dark ground alike."""

@@ -29,6 +29,8 @@ FORMAT = 2
 """Raised when a reader of an older bundle could misread a newer one."""
 BUDGET = 95_000
 """Bytes of a bundle as JSON, beside what the user's own displays take."""
+SWEEP_BUDGET = 98_000
+"""The same of a sweep, without its picture."""
 FURTHER = 6000
 """Bytes more for each further run beside the first."""
 MOST_PARAMS = 100
@@ -89,10 +91,10 @@ def bundle(*runs: Run, patience: float = PATIENCE) -> dict[str, Any]:
     png = picture(runs[0], patience) if len(runs) == 1 and runs[0].ended else None
     image = {"image/png": base64.b64encode(png).decode()} if png else {}
     shots = [snapshot(run) for run in runs]
+    searched = any(shot.sweep for shot in shots)
     room = (
-        BUDGET
-        # The picture of one run says again what its few numbers do; that of a sweep stands for hundreds of runs.
-        + (_size(image) if any(shot.sweep for shot in shots) else 0)
+        # What a sweep keeps stands for hundreds of runs: its picture comes on top.
+        (SWEEP_BUDGET + _size(image) if searched else BUDGET)
         + FURTHER * (len(runs) - 1)
         + sum(_size(_display(one)) + _size(one.data) for shot in shots for one in shot.displays)
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, terminal
 from mlwidgets.views.data import seconds
+from mlwidgets.views.sweeptext import sweep_lines
 
 if TYPE_CHECKING:
     from mlwidgets.views.data import Snapshot
@@ -42,12 +43,16 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
         text.append("  " + "  ".join(pairs))
     if header["note"]:
         text.append(f"  {header['note']}")
-    width = max((len(one.name) for one in snapshot.series), default=0)
-    for one in snapshot.series[:most]:
+    series = snapshot.series
+    if snapshot.sweep:
+        text += [f"  {line}" for line in sweep_lines(snapshot.sweep)]
+        series = [one for one in series if one.name not in snapshot.sweep.metrics]
+    width = max((len(one.name) for one in series), default=0)
+    for one in series[:most]:
         line = f"  {one.name:<{width}}  {fmt.number(one.last):>9}"
         text.append(f"{line}   lowest {fmt.number(one.low)}, highest {fmt.number(one.high)}, step {one.last_step}")
-    if most is not None and len(snapshot.series) > most:
-        text.append(f"  {len(snapshot.series) - most} more metrics: %runs show {header['id']}")
+    if most is not None and len(series) > most:
+        text.append(f"  {len(series) - most} more metrics: %runs show {header['id']}")
     if snapshot.system:
         text.append("  last sample: " + ", ".join(_used(one.name, one.last) for one in snapshot.system))
     text += [f"  not notified: {problem}" for problem in header["unnotified"]]

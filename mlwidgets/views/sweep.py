@@ -83,7 +83,7 @@ def _dimension(name: str, text: str) -> dict[str, Any]:
     kind, args = found.kind, found.args
     said.update(kind=kind, when=found.condition or None)
     if kind == "choice":
-        return {**said, "choices": [_script_text(plain(value)) for value in args]}
+        return {**said, "choices": [script_text(plain(value)) for value in args]}
     low, high = (0, args[0] - 1) if len(args) == 1 else args[:2]
     if "normal" in kind:
         low, high = low - BELL * high, low + BELL * high
@@ -93,7 +93,7 @@ def _dimension(name: str, text: str) -> dict[str, Any]:
     return {**said, "low": low, "high": high, "log": "log" in kind, "integer": integer}
 
 
-def _script_text(value: Any) -> str:
+def script_text(value: Any) -> str:
     """Return what JavaScript's ``String`` makes of a value that came as JSON."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)

@@ -13,7 +13,7 @@ from mlwidgets.runs.trials import SAMPLER
 from mlwidgets.views.sweep import Row, short
 from mlwidgets.views.sweepfeed import Curve, SweepShot
 
-BYTES = 72_000
+BYTES = 68_000
 """Of a sweep as JSON, about, where there is room for so many."""
 ROWS = 0.8
 """Of these for rows, if the curves need the others."""
@@ -25,12 +25,10 @@ MOST_OF_ONE = 40
 FEWEST_OF_ONE = 5
 """Points of a curve."""
 CURVE_BYTES, POINT_BYTES = 45, 10
-MOST_PARAMS = 40
-FEWEST_PARAMS = 6
+MOST_PARAMS, FEW_PARAMS, FEWEST_PARAMS = 40, 12, 6
 """Parameters of a sweep."""
 MOST_CHOICES = 40
-LONGEST_TEXT = 160
-SHORTEST_TEXT = 40
+LONGEST_TEXT, SHORT_TEXT, SHORTEST_TEXT = 160, 80, 40
 """Characters of a value, a rule, a cause."""
 DIGITS = 4
 
@@ -44,7 +42,7 @@ def shortened(shot: SweepShot, scale: float, sweep: str) -> SweepShot:
         Its name.
     """
     room = BYTES * scale
-    for text, params in ((LONGEST_TEXT, MOST_PARAMS), (SHORTEST_TEXT, FEWEST_PARAMS)):
+    for text, params in ((LONGEST_TEXT, MOST_PARAMS), (SHORT_TEXT, FEW_PARAMS), (SHORTEST_TEXT, FEWEST_PARAMS)):
         brief = _with_less_text(shot, text, params)
         rows = _kept(brief, MOST_TRIALS)
         each = len(json.dumps([_brief_row(one, brief, sweep, 0) for one in rows])) / max(1, len(rows))
@@ -76,7 +74,7 @@ def thinned(curve: Curve, most: int) -> Curve:
 
     if len(curve.values) <= most:
         return curve
-    keep = np.linspace(0, len(curve.values) - 1, most - 2).round().astype(np.intp)
+    keep = np.linspace(0, len(curve.values) - 1, most - 1).round().astype(np.intp)
     finite = np.flatnonzero(np.isfinite(curve.values))
     if len(finite):
         values = curve.values[finite]
