@@ -8,35 +8,67 @@ from typing import TYPE_CHECKING, Any
 import mlwidgets.runs as _room  # noqa: F401
 
 if TYPE_CHECKING:
-    from mlwidgets.api import run, train
+    from mlwidgets.api import run, sweep, train
     from mlwidgets.runs.run import Run
+    from mlwidgets.sweeps.space import (
+        choice,
+        lognormal,
+        loguniform,
+        normal,
+        qlognormal,
+        qloguniform,
+        qnormal,
+        quniform,
+        randint,
+        uniform,
+    )
+    from mlwidgets.sweeps.sweep import Sweep
     from mlwidgets.tracking import log, log_confusion_matrix, log_histogram, log_image, log_table, save
 
 __all__ = [
     "Run",
+    "Sweep",
     "__version__",
+    "choice",
     "load_ipython_extension",
     "log",
     "log_confusion_matrix",
     "log_histogram",
     "log_image",
     "log_table",
+    "lognormal",
+    "loguniform",
+    "normal",
+    "qlognormal",
+    "qloguniform",
+    "qnormal",
+    "quniform",
+    "randint",
     "run",
     "runs",
     "save",
+    "sweep",
     "train",
+    "uniform",
 ]
 
 _WHERE = {
     "train": "mlwidgets.api",
     "run": "mlwidgets.api",
+    "sweep": "mlwidgets.api",
     "Run": "mlwidgets.runs.run",
+    "Sweep": "mlwidgets.sweeps.sweep",
     "log": "mlwidgets.tracking",
     "log_confusion_matrix": "mlwidgets.tracking.confusion",
     "log_histogram": "mlwidgets.tracking.histogram",
     "log_image": "mlwidgets.tracking.image",
     "log_table": "mlwidgets.tracking.table",
     "save": "mlwidgets.tracking",
+    **dict.fromkeys(
+        ("choice", "uniform", "quniform", "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal"),
+        "mlwidgets.sweeps.space",
+    ),
+    "randint": "mlwidgets.sweeps.space",
 }
 
 

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from mlwidgets.capture import ambient, results
-from mlwidgets.capture.freeze import Freezer
-from mlwidgets.capture.modules import local_modules, submodules
-from mlwidgets.capture.names import read_names
-from mlwidgets.capture.provenance import provenance
-from mlwidgets.capture.request import (
-    Origin,
-    call_of,
-    check_binding,
-    check_numbers,
-    check_outputs,
-    check_params,
-    select,
-    unread_params,
-)
-from mlwidgets.errors import MlwidgetsError, StoreError
-from mlwidgets.runner import queue
-from mlwidgets.runner.launch import launch
+from mlwidgets.capture import results
+from mlwidgets.capture.request import Origin
+from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import RunIndex, RunSummary
 from mlwidgets.runs.run import Run
-from mlwidgets.runs.spec import Frozen, Resources, RunSpec, check_name, literal_text, new_run_id, parse_literal
-from mlwidgets.runs.store import RunStore, find_store
+from mlwidgets.submit import Asked, capture, open_store, send_off
+from mlwidgets.sweeps.asked import capture_sweep
+from mlwidgets.sweeps.definition import Limits
+from mlwidgets.sweeps.space import Distribution
+from mlwidgets.sweeps.sweep import Sweep
+
+__all__ = ["open_run", "open_store", "run", "runs", "summaries", "sweep", "train"]
 
 
 def train(
@@ -110,80 +97,116 @@ def train(
     StoreError
         If the store cannot be written.
     """
-    origin = origin or Origin()
-    given = dict(params or {})
-    if callable(code):
-        name = name or getattr(code, "__name__", "run").strip("<>")
-        code, namespace = call_of(code, given, namespace)
-    if namespace is None:
-        namespace = vars(sys.modules["__main__"])
-    name = check_name(name or "run")
-    check_numbers(seed, timeout, priority, retries)
-    resources = Resources(
-        timeout=timeout,
-        gpus=float(queue.default_gpus(sys.modules) if gpus == "auto" else gpus),
-        cpus=cpus,
-        priority=priority,
-        after=None if after is None else _id_of(after),
-        retries=retries,
-        cold=cold,
-    )
-    queue.check(resources.gpus, resources.cpus)
-    names = read_names(code, offset=origin.offset)
-    check_params(given, names, origin)
-    outputs = None if outputs is None else tuple(outputs)
-    check_outputs(outputs, names, namespace)
-    check_binding(origin.binding, names, namespace)
-    must, maybe = select(names, namespace, given, tuple(inputs), origin)
-
-    store = open_store()
-    store.prepare()
-    values = {**namespace, **given}
-    objects = {n: v for n, v in given.items() if not _is_literal(v)}
-    freezer = Freezer(namespace, values=values, skip=given, hidden=names.hidden)
-    frozen = freezer.freeze([*must, *objects], maybe, store.put)
-    spec = RunSpec(
-        id=new_run_id(name),
-        name=name,
-        code=code,
-        params={n: literal_text(v) for n, v in given.items()},
-        seed=seed,
-        inputs=frozen if frozen.names else None,
-        ambient=_freeze_ambient(store, origin, namespace, random_states=seed is None),
-        modules=local_modules(names.imports, store.put),
-        imports=submodules(names.attributes, values),
-        unsent=freezer.unsent,
-        hints=unread_params(given, names, freezer.met),
-        results=outputs,
-        resources=resources,
-        provenance=provenance(origin.notebook, origin.cell),
-        tags={str(key): str(value) for key, value in (tags or {}).items()},
-        note=note,
-        heading=origin.heading,
-        execution_count=origin.shell.get("execution_count"),
-        submitted_at=time.time(),
-    )
-    folder = store.create_run(spec)
-    try:
-        launch(folder, spec)
-    except (OSError, MlwidgetsError) as error:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise StoreError(f"the run could not be started: {error}") from error
-    run = open_run(folder.path)
+    asked = Asked(
+        code, name, params, namespace, seed, inputs, outputs, timeout, gpus, cpus, priority, after, retries, cold, tags,
+        note, origin or Origin(),
+    )  # fmt: skip
+    run = open_run(send_off(*capture(asked)).path)
     return run.wait().raise_for_state() if wait else run
 
 
-def open_store(path: Path | None = None) -> RunStore:
-    """Return the store at `path`, or the one of the project around the working directory."""
-    try:
-        return RunStore(path or find_store(Path.cwd()))
-    except FileNotFoundError as error:
-        raise StoreError("the working directory is gone; change to another one: %cd PATH") from error
+def sweep(
+    code: str | Callable[..., Any],
+    *,
+    space: Mapping[str, str | Distribution],
+    maximize: str | Iterable[str] = (),
+    minimize: str | Iterable[str] = (),
+    trials: int | None = None,
+    concurrent: int | None = None,
+    stop_early: str | None = None,
+    sampler: str = "tpe",
+    value: str = "last",
+    max_time: float | None = None,
+    max_gpu_hours: float | None = None,
+    target: float | None = None,
+    patience: int | None = None,
+    max_failures: int = 3,
+    warm_start: str | Run | Iterable[str | Run] = (),
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    namespace: dict[str, Any] | None = None,
+    seed: int | None = None,
+    wait: bool = False,
+    origin: Origin | None = None,
+    **options: Any,
+) -> Sweep:
+    """Search for the parameters with which code does best: each trial is a tracked run.
+
+    Parameters
+    ----------
+    code
+        As `train` takes it.
+    space
+        What to search: each name with its distribution, ``"loguniform(1e-5, 1e-1)"`` or
+        ``mlwidgets.loguniform(1e-5, 1e-1)``.
+    maximize, minimize
+        Metrics that the code logs. With several of them the sweep looks for the Pareto front.
+    trials
+        How many there are in all: 20, or all combinations of a grid, if None.
+    concurrent
+        How many run at once; as many as this machine has room for if None.
+    stop_early
+        The policy that ends poor trials, such as ``"bandit:slack=0.1,every=1,delay=5"``.
+    sampler
+        Who chooses: ``tpe``, ``random``, ``grid``, ``qmc``, ``cmaes``, ``gp`` or ``nsga2``.
+    value
+        Which of its logged values stands for a trial: ``last`` or ``best``.
+    max_time
+        Seconds from the first trial's start after which the sweep ends.
+    max_gpu_hours
+        The same in hours of GPUs, of all trials together.
+    target
+        A value of the metric at which the sweep ends.
+    patience
+        Trials that may end one after the other without a better value before the sweep ends.
+    max_failures
+        Trials in a row that fail of one cause before the sweep pauses; 0: it never does.
+    warm_start
+        Runs and sweeps whose results the search learns from, themselves, by name or by id.
+    name, params, namespace, seed, wait, origin
+        As with `train`; a seed makes the choices repeatable too.
+    **options
+        All else that `train` takes; it holds for each trial, but for ``after``, ``note`` and ``outputs`` of the sweep.
+
+    Returns
+    -------
+    Sweep
+        The sweep, submitted.
+
+    Raises
+    ------
+    CaptureError
+        If something is wrong with what is asked, or the code cannot be sent as it is. Nothing was started then.
+    UnknownRun, StoreError
+        As with `train`.
+    """
+    name = name or (None if callable(code) else "sweep")
+    asked = Asked(code, name, params, namespace, seed, origin=origin or Origin(), **options)
+    most = 20 if trials is None else trials
+    limits = Limits(most, concurrent, max_time, max_gpu_hours, target, patience, max_failures)
+    store, spec = capture_sweep(
+        asked,
+        space=space,
+        maximize=maximize,
+        minimize=minimize,
+        limits=limits,
+        policy=stop_early,
+        sampler=sampler,
+        value=value,
+        warm_start=warm_start,
+        all_of_grid=trials is None,
+    )
+    found = open_run(send_off(store, spec).path)
+    assert isinstance(found, Sweep)
+    if wait:
+        found.wait().raise_for_state()
+    return found
 
 
 def open_run(path: Path) -> Run:
-    """Return the run in the folder `path`, with its result."""
-    return Run(path, results)
+    """Return the run in the folder `path`, with its result; a sweep's is a `Sweep`."""
+    kind = Sweep if os.path.exists(RunFolder(path).wishes) else Run
+    return kind(path, results)
 
 
 def runs() -> list[Run]:
@@ -205,21 +228,3 @@ def run(name: str) -> Run:
 def summaries() -> list[RunSummary]:
     """Return one line for each run of the project, newest first."""
     return RunIndex(open_store()).summaries()
-
-
-def _id_of(run: str | Run) -> str:
-    return open_store().find(run).id if isinstance(run, str) else run.id
-
-
-def _is_literal(value: Any) -> bool:
-    try:
-        return type(parse_literal(literal_text(value))) is type(value)
-    except ValueError:
-        return False
-
-
-def _freeze_ambient(store: RunStore, origin: Origin, namespace: dict[str, Any], *, random_states: bool) -> Frozen:
-    state = ambient.gather(random_states=random_states)
-    # One entry for each setting: one that cannot be sent must not take the others with it.
-    state |= {f"shell.{name}": value for name, value in origin.shell.items()}
-    return Freezer(namespace, values=state, follow=False).freeze([], list(state), store.put, patches=False)

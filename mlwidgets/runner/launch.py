@@ -21,8 +21,18 @@ _BREATH = 0.2
 """Seconds that a run has to start before the next one is prepared."""
 
 
-def launch(folder: RunFolder, spec: RunSpec) -> None:
+def launch(folder: RunFolder, spec: RunSpec, *, prepare: bool = True) -> bool:
     """Take the run's place in the queue and start its supervisor in a session of its own; return at once.
+
+    Parameters
+    ----------
+    prepare
+        Let a warm process be there for the next run.
+
+    Returns
+    -------
+    bool
+        Whether the start was a warm one.
 
     Raises
     ------
@@ -36,14 +46,14 @@ def launch(folder: RunFolder, spec: RunSpec) -> None:
     ticket = enter(request_of(folder, spec))
     _places.add(ticket)
     try:
-        pid = None if cold else warm.start(folder, environment, ticket.number, ticket.fd)
+        pid = warmed = None if cold else warm.start(folder, environment, ticket.number, ticket.fd)
         if pid is None:
             pid = _start_fresh(folder, environment, ticket.number, ticket.fd)
     finally:
         # The supervisor has inherited it; and if there is none, whoever is behind must not wait for it.
         _places.discard(ticket)
         ticket.close_in_child()
-    if not cold:
+    if prepare and not cold:
         # The run has the processor first.
         later = threading.Timer(_BREATH, warm.prepare)
         later.daemon = True
@@ -51,6 +61,7 @@ def launch(folder: RunFolder, spec: RunSpec) -> None:
     with contextlib.suppress(OSError):
         # On a full disk the supervisor runs all the same, and its lock tells of it.
         write_event(folder.events, "submitted", supervisor=pid, host=host(), boot=boot_id())
+    return warmed is not None
 
 
 _places: set[Ticket] = set()

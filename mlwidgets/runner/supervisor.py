@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mlwidgets.runner.compute.local import LocalCompute
 from mlwidgets.runner.health import device_error, report
 from mlwidgets.runner.queue import Grant, NotToStart, Ticket, enter
 from mlwidgets.runner.request import request_of
+from mlwidgets.runner.sweeping import ItsSweep, Restarts
 from mlwidgets.runner.tree import SUPERVISOR
 from mlwidgets.runs.alive import hold
 from mlwidgets.runs.folder import RunFolder
@@ -40,6 +42,7 @@ from mlwidgets.runs.state import (
     read_events,
     write_outcome,
 )
+from mlwidgets.runs.stopping import cause_of, stop_trials
 
 _RETRY_FOR = 600.0
 _LOOK = 1.0
@@ -74,6 +77,7 @@ class Supervisor:
         self._asked_at = 0.0
         self._killed: float | None = None
         self._terminated = False
+        self._its_sweep = ItsSweep(folder, spec)
         self._environment: subprocess.Popen[bytes] | None = None
         self._wake_read, self._wake_write = os.pipe()  # pipe2 is missing on macOS
         os.set_blocking(self._wake_read, False)
@@ -130,8 +134,10 @@ class Supervisor:
                     self._environment.poll()
                 with contextlib.suppress(OSError):
                     os.utime(self._folder.alive)
-                patience = ticket.patience()
-                self._sleep(_LOOK_WAITING if patience is None else min(patience, _LOOK_WAITING), ticket.watched())
+                patience = min(_LOOK_WAITING, self._its_sweep.patience)
+                if (soon := ticket.patience()) is not None:
+                    patience = min(patience, soon)
+                self._sleep(patience, ticket.watched())
         except NotToStart as reason:
             self._ending = (STOPPED, f"not started: {reason}")
             return None
@@ -139,11 +145,34 @@ class Supervisor:
             ticket.leave()
 
     def _attempt(self, grant: Grant) -> Outcome:
-        """Run the worker once, from its start to the end of everything that it started."""
-        try:
-            worker = self._compute.start(self._folder, self._spec, grant)
-        except OSError as error:
-            return Outcome(FAILED, f"the worker could not be started: {error}", ended_at=time.time())
+        """Run the worker once, from its start to the end of everything that it started.
+
+        The worker of a sweep, which goes on where it was, is started again if it was killed.
+        """
+        restarts = Restarts(self._folder)
+        while True:
+            try:
+                worker = self._compute.start(self._folder, self._spec, grant)
+            except OSError as error:
+                return Outcome(FAILED, f"the worker could not be started: {error}", ended_at=time.time())
+            status, out_of_memory = self._see_through(worker, grant)
+            goes_on = self._spec.sweep is not None and status < 0 and not self._wants_to_end()
+            outcome = self._judge(status, out_of_memory)
+            if not goes_on or outcome.state != KILLED:
+                return outcome
+            pause = restarts.pause()
+            if pause is None:
+                return replace(outcome, cause=f"{outcome.cause}, again and again before it had done anything")
+            _tell(self._folder, "restarted", cause=outcome.cause)
+            self._say(f"the sweep's controller was {outcome.cause}; it is started again\n")
+            deadline = time.monotonic() + pause
+            while (left := deadline - time.monotonic()) > 0 and not self._wants_to_end():
+                self._sleep(left)
+            if self._wants_to_end():
+                return self._judge(status, out_of_memory)
+
+    def _see_through(self, worker: Worker, grant: Grant) -> tuple[int, str | None]:
+        """Watch the worker to its end; return its exit status, and what the system says of memory."""
         # All else comes after it: the code has the processor first.
         self._sleep(_BREATH)
         if self._environment is None:
@@ -169,7 +198,7 @@ class Supervisor:
             self._sleep(self._patience())
         worker.kill()
         sampler.close()
-        return self._judge(status, memory.said())
+        return status, memory.said()
 
     def _blames_device(self, grant: Grant, outcome: Outcome) -> bool:
         """Count how the GPUs did; return whether one of them is to blame for the end."""
@@ -221,7 +250,9 @@ class Supervisor:
             os.read(self._wake_read, 4096)
 
     def _gather_environment(self) -> subprocess.Popen[bytes] | None:
-        """Start gathering what would take too long at submit, out of the worker's way."""
+        """Start gathering what would take too long at submit, out of the worker's way; a trial has its sweep's."""
+        if self._spec.trial_of is not None:
+            return None
         cwd = self._spec.provenance.cwd if self._spec.provenance else "/"
         try:
             process = subprocess.Popen(
@@ -237,10 +268,11 @@ class Supervisor:
     def _wants_to_end(self) -> bool:
         """Whether the run is to end: somebody asked for it, or the system asked this process."""
         if self._ending is None and self._folder.stop_request.exists():
-            by = self._folder.stop_request.read_text(errors="replace") or "user"
-            self._ending = (STOPPED, f"stopped by {by}")
+            self._ending = (STOPPED, cause_of(self._folder))
         elif self._ending is None and self._terminated:
             self._ending = (STOPPED, "stopped by the system: its supervisor was told to end")
+        elif self._ending is None and self._its_sweep.is_over():
+            self._ending = (STOPPED, "stopped by the end of its sweep")
         return self._ending is not None
 
     def _attend(self, worker: Worker) -> None:
@@ -294,6 +326,9 @@ class Supervisor:
 
     def _record(self, outcome: Outcome) -> None:
         """Write the outcome."""
+        if self._spec.sweep is not None:
+            # The controller does so itself unless it was killed.
+            stop_trials(self._folder, f"the end of sweep {self._spec.name}")
         self._insist(lambda: write_outcome(self._folder, outcome))
 
     def _insist(self, write: Callable[[], object]) -> None:
@@ -337,9 +372,14 @@ def supervise(
     # Requests lie in the folder: a signal that comes before anybody listens only has to do no harm.
     for interruption in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(interruption, signal.SIG_IGN)
-    hold(folder.alive, "supervisor")
-    if folder.outcome.exists():
-        # It took so long to get here (a laptop slept) that somebody has given the run up.
+    try:
+        hold(folder.alive, "supervisor")
+    except BlockingIOError:
+        # Whoever submitted the run was killed, did not know how far it had come, and did it again.
+        ready()
+        return 0
+    if folder.outcome.exists() or "supervising" in read_events(folder):
+        # It took so long to get here (a laptop slept) that somebody has given the run up, or it is a second one.
         ready()
         return 0
     write_event(folder.events, "supervising", pid=os.getpid(), host=host(), boot=boot_id())

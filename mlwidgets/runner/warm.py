@@ -137,7 +137,7 @@ def prepare() -> None:
     where = directory()
     if where is None:
         return
-    names = [name for top in _tops().values() for name in top]
+    names = worth_having()
     key = f"{fingerprint(os.environ)}-{_digest(sorted(_tops()))[:8]}"
     if key in _prepared or any(warm.key == key for warm in warm_processes(where)):
         return
@@ -187,9 +187,25 @@ def _heavy() -> bool:
     return any(name in sys.modules for name in HEAVY)
 
 
+def worth_having() -> list[str]:
+    """Return the names of all modules that this process has imported and that are worth having warm."""
+    return [name for top in _tops().values() for name in top]
+
+
+def stand_in(names: Sequence[str]) -> None:
+    """Start runs as a process does that has imported these modules, as `worth_having` gave them there."""
+    global _instead
+    _instead = {}
+    for name in names:
+        _instead.setdefault(name.partition(".")[0], []).append(name)
+
+
+_instead: dict[str, list[str]] | None = None
+
+
 def _tops() -> dict[str, list[str]]:
     """Return the modules that are worth having warm, by their top-level names: all that come with the environment."""
-    return _tops_of(len(sys.modules))
+    return _tops_of(len(sys.modules)) if _instead is None else _instead
 
 
 @lru_cache(maxsize=1)
@@ -283,8 +299,10 @@ def _ask(where: Path, warm: WarmProcess, request: dict[str, Any], descriptors: S
 
 def fingerprint(environment: Mapping[str, str]) -> str:
     """Return what is the same for processes that a fresh Python would start alike."""
+    # Warm processes and supervisors have the safe path (-P) always, whoever starts them.
+    flags = re.sub(r"safe_path=\w+", "", repr(sys.flags))
     facts: list[Any] = [
-        [sys.executable, sys.version, sys.prefix, list(sys.flags), sys.warnoptions, sorted(map(str, sys._xoptions))],
+        [sys.executable, sys.version, sys.prefix, flags, sys.warnoptions, sorted(map(str, sys._xoptions))],
         sorted((k, v) for k, v in environment.items() if not _VOLATILE.fullmatch(k)),
         [(folder, _changed_at(folder)) for folder in (*site.getsitepackages(), site.getusersitepackages())],
         [resource.getrlimit(number) for name, number in sorted(vars(resource).items()) if name.startswith("RLIMIT_")],

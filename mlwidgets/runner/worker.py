@@ -36,6 +36,7 @@ from mlwidgets.runs.leftovers import put_mark, sweep
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.state import FAILED, FINISHED, KILLED, STOPPED, Outcome, write_outcome
+from mlwidgets.runs.stopping import cause_of
 from mlwidgets.tracking.active import tell_once
 from mlwidgets.tracking.log import lost_records
 from mlwidgets.tracking.media import lost_media
@@ -160,7 +161,7 @@ class Worker:
     def _interrupted(self) -> tuple[str, str]:
         """Return state and cause after an interrupt; a supervisor that sent it knows better."""
         if self._folder.stop_request.exists():
-            return STOPPED, f"stopped by {self._folder.stop_request.read_text(errors='replace') or 'user'}"
+            return STOPPED, cause_of(self._folder)
         names = " and ".join(signal.Signals(number).name for number in dict.fromkeys(self._signals))
         return KILLED, f"interrupted from outside by {names or 'a signal'}"
 

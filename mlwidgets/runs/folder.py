@@ -143,6 +143,16 @@ class RunFolder:
         return self.requests / "stop"
 
     @property
+    def wishes(self) -> Path:
+        """What others ask of a sweep while it goes on, one JSON line each; there where the run is a sweep."""
+        return self.requests / "sweep.jsonl"
+
+    @property
+    def study(self) -> Path:
+        """What a sweep's search knows."""
+        return self.path / "study.log"
+
+    @property
     def outputs(self) -> Path:
         """The user's files."""
         return self.path / "outputs"
@@ -206,6 +216,8 @@ class RunFolder:
         files = (building.alive, building.events, building.output, building.metrics, building.system, building.displays)
         for path in files:
             path.touch()
+        if spec.sweep is not None:
+            building.wishes.touch()
         folder = cls(parent / spec.id)
         os.rename(building.path, folder.path)
         return folder

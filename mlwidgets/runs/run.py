@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import time
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import ResultNotAvailable, RunFailed, StoreError, UnknownRun
-from mlwidgets.runs.alive import holder
 from mlwidgets.runs.annotations import Annotations, read_annotations
 from mlwidgets.runs.displays import Display, replay
-from mlwidgets.runs.folder import RunFolder, read_json, write_whole
+from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import MetricColumn, read_lines, read_metrics
 from mlwidgets.runs.latest import read_last
 from mlwidgets.runs.media import Logged, read_media
 from mlwidgets.runs.spec import RunSpec, parse_literal
-from mlwidgets.runs.state import ENDINGS, FINISHED, Outcome, is_supervised_here, settle
+from mlwidgets.runs.state import ENDINGS, FINISHED, Outcome, settle
+from mlwidgets.runs.stopping import ask_to_stop
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -329,24 +327,9 @@ class Run:
         if self.ended:
             return
         try:
-            write_whole(self._folder.stop_request, by.encode())
+            ask_to_stop(self._folder, by)
         except OSError as error:
-            # On a full disk there is room for a name at least: an empty request says no more than that.
-            try:
-                self._folder.stop_request.touch()
-            except OSError:
-                raise StoreError(f"run {self.name!r} could not be asked to stop: {error.strerror or error}") from error
-        if not is_supervised_here(self._folder):
-            # Whoever supervises it there finds the request.
-            return
-        with contextlib.suppress(ProcessLookupError):
-            supervisor = holder(self._folder.alive, "supervisor")
-            if supervisor:
-                os.kill(supervisor, signal.SIGUSR1)
-                return
-            worker = holder(self._folder.alive, "worker")
-            if worker:
-                os.kill(worker, signal.SIGTERM)
+            raise StoreError(f"run {self.name!r} could not be asked to stop: {error.strerror or error}") from error
 
     def __repr__(self) -> str:
         try:

@@ -13,7 +13,8 @@ from mlwidgets.runs.alive import holder
 from mlwidgets.runs.folder import RunFolder, read_json, write_once
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.leftovers import lives, sweep
-from mlwidgets.runs.machine import boot_id, host
+from mlwidgets.runs.machine import host
+from mlwidgets.runs.stopping import ELSEWHERE, REBOOTED, place_of, stop_trials
 
 SUBMITTED, RUNNING = "submitted", "running"
 FINISHED, FAILED, STOPPED, KILLED, TIMEOUT = "finished", "failed", "stopped", "killed", "timeout"
@@ -90,7 +91,7 @@ def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
         # Whoever wrote these events held a lock by then: one that is free now is that of a dead process.
         supervisor, worker = holder(folder.alive, "supervisor"), holder(folder.alive, "worker")
         started = events["started"]["time"] if "started" in events else None
-        place = _place(events.get("supervising", {}))
+        place = place_of(events.get("supervising", {}))
         # Seen from another PID namespace the holder's pid is 0: it lives all the same. Locks that a restart of the
         # machine has outlived are somebody else's.
         if place != REBOOTED and (supervisor is not None or worker is not None):
@@ -109,20 +110,6 @@ def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
 
 
 _LOOKS = 10
-HERE, REBOOTED, ELSEWHERE = "here", "rebooted", "elsewhere"
-
-
-def is_supervised_here(folder: RunFolder) -> bool:
-    """Whether pids that the run's locks tell are those of this machine."""
-    return _place(read_events(folder).get("supervising", {})) == HERE
-
-
-def _place(supervising: dict[str, Any]) -> str:
-    """Say where a supervisor was started, seen from here and now, by the event that tells of it."""
-    boot = supervising.get("boot")
-    if not boot or not boot_id() or boot == boot_id():
-        return HERE
-    return REBOOTED if supervising.get("host") == host() else ELSEWHERE
 
 
 def _far_away(folder: RunFolder, where: str, started: float | None, now: float) -> Outcome:
@@ -162,7 +149,7 @@ def _bereaved(
         born = launched["time"] if launched else _mtime(folder)
         cause = f"its supervisor never started; see {folder.supervisor_log}"
         if launched is not None:
-            place, there = _place(launched), launched.get("host", host())
+            place, there = place_of(launched), launched.get("host", host())
             if place == REBOOTED:
                 patience, cause = 0.0, "the machine was restarted"
             elif place == ELSEWHERE or there != host():
@@ -202,6 +189,8 @@ def settle(folder: RunFolder) -> Outcome:
             if write_outcome(folder, outcome):
                 # Whatever of the run begins from now on sees that it is over; a worker may just have begun.
                 sweep(folder.path)
+                # Where it was a sweep, its trials are runs of their own, which go on without it.
+                stop_trials(folder, "the end of its sweep")
         except OSError:
             return outcome
         return read_outcome(folder)

@@ -76,6 +76,9 @@ class SweepDefinition:
         What each trial may use, as `mlwidgets.runs.spec.Resources` in JSON.
     warm_start
         Ids of earlier runs and sweeps of the same store that the search learns from.
+    modules
+        Digest of the names of the modules that whoever submitted it had imported: warm processes that have them
+        start the trials.
     """
 
     space: dict[str, str]
@@ -87,6 +90,7 @@ class SweepDefinition:
     limits: Limits = field(default_factory=Limits)
     resources: dict[str, Any] = field(default_factory=dict)
     warm_start: tuple[str, ...] = ()
+    modules: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it fit for JSON."""

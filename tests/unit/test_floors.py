@@ -19,6 +19,7 @@ FLOORS = {
     "mlwidgets.tracking": 2,
     "mlwidgets.capture": 3,
     "mlwidgets.runner": 4,
+    "mlwidgets.submit": 5,
     "mlwidgets.sweeps": 5,
     "mlwidgets.api": 6,
     "mlwidgets.views": 7,

@@ -144,7 +144,7 @@ class ForkingCompute(LocalCompute):
 
     def start(self, folder: RunFolder, spec: RunSpec, grant: Grant | None = None) -> LocalWorker:
         """Give the run to the forked process."""
-        if self._used or spec.resources.cold or not fit_to_fork():
+        if self._used or spec.resources.cold or spec.sweep is not None or not fit_to_fork():
             self.dismiss()
             return super().start(folder, spec, grant)
         cwd = working_directory(spec) or os.getcwd()

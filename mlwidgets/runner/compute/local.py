@@ -13,6 +13,7 @@ from typing import Protocol
 from mlwidgets.runner.boot import python_command
 from mlwidgets.runner.compute.base import Compute, Worker
 from mlwidgets.runner.queue import Grant
+from mlwidgets.runner.sweeping import module_of
 from mlwidgets.runner.tree import children, descendants, is_supervisor
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import FOLDER_VARIABLE
@@ -123,12 +124,12 @@ class LocalCompute(Compute):
         spared = frozenset(children(os.getpid()))
         with open(folder.output, "ab") as output:
             process = subprocess.Popen(
-                python_command("mlwidgets.runner.worker", *arguments),
+                python_command(module_of(spec), *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=working_directory(spec),
-                env={**os.environ, **worker_environment(folder, grant)},
+                env={**os.environ, **(worker_environment(folder, grant) if spec.sweep is None else _own_name(folder))},
                 start_new_session=True,
                 pass_fds=() if slots is None else (slots,),
             )
@@ -138,7 +139,12 @@ class LocalCompute(Compute):
 def worker_environment(folder: RunFolder, grant: Grant | None) -> dict[str, str]:
     """Return the variables that a worker has beside those of its supervisor."""
     slots = {} if grant is None else grant.environment()
-    return {FOLDER_VARIABLE: str(folder.path), **figures_environment(), **slots}
+    return {**_own_name(folder), **figures_environment(), **slots}
+
+
+def _own_name(folder: RunFolder) -> dict[str, str]:
+    """Return the variable by which a process knows its run; a sweep's trials inherit all else from its controller."""
+    return {FOLDER_VARIABLE: str(folder.path)}
 
 
 def figures_environment() -> dict[str, str]:
