@@ -18,6 +18,7 @@ from mlwidgets.runs.store import RunStore
 from mlwidgets.submit import Asked, capture, open_store
 from mlwidgets.sweeps.definition import BEST, LAST, Limits, Objective, SweepDefinition
 from mlwidgets.sweeps.earlier import gather
+from mlwidgets.sweeps.policies import parse_policy
 from mlwidgets.sweeps.search_samplers import check_sampler
 from mlwidgets.sweeps.space import Distribution, Space
 
@@ -122,8 +123,6 @@ def _check(
             if given is not None:
                 raise ParameterError(f"{what} cannot be had with several objectives: which one would decide?")
     if policy is not None:
-        from mlwidgets.sweeps.policies import parse_policy
-
         parse_policy(policy, sign=objectives[0].sign)
 
 

@@ -19,10 +19,11 @@ _FEW = 64
 
 @dataclass
 class Points:
-    """The logged values of one metric, and the steps at which they were logged."""
+    """The logged values of one metric, and at which steps and when (Unix seconds) they were logged."""
 
     steps: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -124,11 +125,12 @@ class Following:
             data = data[: len(data) // RECORD_SIZE * RECORD_SIZE]
             self._offsets["metrics"] += len(data)
             news = True
-            for key, step, value in self._records(data):
+            for key, step, time, value in self._records(data):
                 place = self._keys.get(key)
                 if place is not None:
                     self.points[place].steps.append(step)
                     self.points[place].values.append(value)
+                    self.points[place].times.append(time)
                 elif self.curious and key in self._names:
                     other = self.others.setdefault(self._names[key], Others())
                     other.count += 1
@@ -136,12 +138,12 @@ class Following:
                         other.steps.add(step)
         return news
 
-    def _records(self, data: bytes) -> Iterator[tuple[int, int, float]]:
-        """Yield key, step and value of the records that matter."""
+    def _records(self, data: bytes) -> Iterator[tuple[int, int, float, float]]:
+        """Yield key, step, time and value of the records that matter."""
         if len(data) <= _FEW * RECORD_SIZE:
-            for key, step, time, value in struct.iter_unpack(RECORD_FORMAT, data):
-                if time >= self._since:
-                    yield key, step, value
+            for record in struct.iter_unpack(RECORD_FORMAT, data):
+                if record[2] >= self._since:
+                    yield record
             return
         import numpy as np
 
@@ -150,7 +152,8 @@ class Following:
         if not self.curious:
             wanted &= np.isin(records["metric"], np.array(list(self._keys), np.uint64))
         records = records[wanted]
-        yield from zip(records["metric"].tolist(), records["step"].tolist(), records["value"].tolist(), strict=True)
+        columns = (records[name].tolist() for name in ("metric", "step", "time", "value"))
+        yield from zip(*columns, strict=True)
 
 
 @contextlib.contextmanager

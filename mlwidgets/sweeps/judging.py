@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from mlwidgets.sweeps.policies import Curve, Policy
+from mlwidgets.sweeps.policies import Curve, Policy, Why
 
 
 class Judge:
@@ -34,7 +35,7 @@ class Judge:
             curve.values.append(values[place])
             why = self._policy.judge(self._curves, number)
             if why is not None:
-                return why.to_json()
+                return _plain(why)
         return None
 
     def recall(self, number: int, steps: Sequence[int], values: Sequence[float], state: str, upto: int | None) -> None:
@@ -51,3 +52,8 @@ class Judge:
     def forget(self, number: int) -> None:
         """Leave a trial out that will begin anew."""
         self._curves.pop(number, None)
+
+
+def _plain(why: Why) -> dict[str, Any]:
+    """Return it fit for JSON, which knows no NaN."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in why.to_json().items()}

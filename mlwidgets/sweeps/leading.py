@@ -57,9 +57,9 @@ class Leader:
         if definition.modules is not None:
             warm.stand_in(objects.read(definition.modules).decode().split())
         self._space = Space.parse(definition.space)
-        self._judge = Judge(
-            parse_policy(definition.policy, sign=definition.objectives[0].sign) if definition.policy else None
-        )
+        first = definition.objectives[0]
+        policy = definition.policy
+        self._judge = Judge(parse_policy(policy, sign=first.sign, metric=first.metric) if policy else None)
         self._mentions = missing.Mentions(self._spec, objects)
         self._maker = TrialMaker(folder, self._spec, definition)
         self._resources = Resources(**definition.resources)

@@ -238,9 +238,10 @@ class Sweep(Run):
             if trial.run is None or not trial.is_over:
                 continue
             with followed(RunFolder(self.path.parent / trial.run), [first.metric]) as following:
-                points = following.points[0]
-                curves[number] = Curve(points.steps, points.values, True, trial.state)
-        return replay(parse_policy(policy, sign=first.sign), curves)
+                points, began = following.points[0], following.started_at
+                curves[number] = Curve(points.steps, points.values, True, trial.state, points.times, began)
+        rule = parse_policy(policy, sign=first.sign, metric=first.metric)
+        return replay(rule, curves, value=self.definition.value)
 
     @property
     def restarts(self) -> int:
