@@ -21,8 +21,9 @@ export function readOpenedHash(hash: string): { store: string; runs: string[] } 
 }
 
 /** Show runs of one store in `node` and keep them up to date; returns what takes them away again. */
-export function mountOpened(node: HTMLElement, project: Project, store: string, runs: readonly string[], words: Words): () => void {
+export function mountOpened(node: HTMLElement, project: Project, store: string, runs: readonly string[], words: Words, open: (run: string) => void): () => void {
   const channel = project.follow(store, runs);
+  channel.open = open;
   const source: RunSource = project.readOnly ? watchOnly(channel) : channel;
   const message = element('div', 'mlw-opened-message mlw-hint', { role: 'status' });
   let unmount: (() => void) | null = null;
@@ -60,5 +61,8 @@ function watchOnly(source: Required<Pick<RunSource, 'ask' | 'subscribe'>> & RunS
     teller: 'server',
     subscribe: (changed) => source.subscribe(changed),
     ask: (question) => source.ask(question),
+    open: (run) => {
+      source.open?.(run);
+    },
   };
 }

@@ -41,7 +41,9 @@ function show(): void {
     return;
   }
   opened.replaceChildren();
-  unmount = mountOpened(opened, project, asked.store, asked.runs, ENGLISH);
+  unmount = mountOpened(opened, project, asked.store, asked.runs, ENGLISH, (run) => {
+    window.location.hash = openedHash(asked.store, [run]);
+  });
 }
 
 const host: PanelHost = {

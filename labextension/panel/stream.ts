@@ -157,6 +157,8 @@ export class Channel implements RunSource {
   /** What the server refused, in words. */
   error: string | null = null;
   readonly teller = 'server';
+  /** Shows one of its runs, or of their trials, in a place of its own. */
+  declare open?: (run: string) => void;
   private readonly store: RunStore;
   private readonly listeners = new Set<() => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -196,6 +198,10 @@ export class Channel implements RunSource {
 
   stop(run: string): void {
     this.store.stop(run);
+  }
+
+  steer(...asked: Parameters<RunStore['steer']>): void {
+    this.store.steer(...asked);
   }
 
   ask(question: Parameters<RunStore['ask']>[0]): ReturnType<RunStore['ask']> {

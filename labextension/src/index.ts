@@ -31,8 +31,11 @@ const runs = {
     consoles: IConsoleTracker | null,
   ): void => {
     const findHost = hostFinder(notebooks, consoles);
+    const open = (store: string, run: string): void => {
+      void app.commands.execute('mlwidgets:open-run', { store, runs: [run] });
+    };
     const createRenderer = (options: ConstructorParameters<typeof RunRenderer>[0]): RunRenderer =>
-      new RunRenderer(options, findHost, (runs, listener) => new ServedRuns(sharedProject(app), runs, listener));
+      new RunRenderer(options, findHost, (runs, listener) => new ServedRuns(sharedProject(app), runs, listener, open));
     document.addEventListener(DISPLAY_EVENT, ({ target, detail }: CustomEventInit<Offer> & { target: EventTarget | null }) => {
       if (!detail || !(target instanceof HTMLElement)) return;
       detail.drawn = drawDisplay(target, detail, findHost(target)?.rendermime ?? rendermime);

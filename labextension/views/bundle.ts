@@ -1,5 +1,6 @@
 // Runs as a saved notebook keeps them, under the project's own MIME type.
 import type { Details, Display, Header, Num, RunData, Series } from './model.ts';
+import { readSweep, type SavedSweep } from './sweep/merge.ts';
 import { Terminal, type OutputChange } from './terminal.ts';
 
 export const RUN_MIME = 'application/vnd.mlwidgets.run+json';
@@ -24,6 +25,7 @@ export interface SavedRun {
   readonly displays?: readonly Display[];
   readonly details?: Details | null;
   readonly media?: unknown;
+  readonly sweep?: SavedSweep | null;
 }
 
 /** Read what `mlwidgets.views.static` wrote; what an older version left out is empty. */
@@ -37,6 +39,7 @@ export function readBundle(saved: SavedRun): RunData {
     displays: saved.displays ?? [],
     details: saved.details ?? null,
     media: saved.media ?? null,
+    sweep: saved.sweep ? readSweep(saved.sweep, saved.header.name) : null,
   };
 }
 

@@ -67,6 +67,8 @@ export class HeaderBar {
   private readonly note = element('div', 'mlw-note');
   private readonly cause = element('div', 'mlw-cause');
   private readonly hint = element('div', 'mlw-hint', { role: 'status' });
+  /** For what belongs to some runs alone. */
+  readonly tools = element('span', 'mlw-tools');
   private run: RunData | null = null;
   private chipsKey = '';
   private allChips = false;
@@ -80,7 +82,7 @@ export class HeaderBar {
     const copy = button('', 'mlw-tool', () => void this.copyName(copy), COPY);
     copy.title = 'Copy name';
     copy.setAttribute('aria-label', 'Copy name');
-    const buttons = element('span', 'mlw-buttons', {}, compare, this.stop.node);
+    const buttons = element('span', 'mlw-buttons', {}, compare, this.tools, this.stop.node);
     const line = element('div', 'mlw-title', {}, this.name, copy, this.badge.node, this.attempt, this.elapsed, buttons);
     this.node.append(line, this.progress.node, this.cause, this.hint, this.chips, this.note);
   }

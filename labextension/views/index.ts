@@ -3,6 +3,7 @@ import 'uplot/dist/uPlot.min.css';
 import './run.css';
 import './charts.css';
 import './details.css';
+import './sweep/sweep.css';
 
 import type { RunSource } from './model.ts';
 import { RunView } from './runview.ts';

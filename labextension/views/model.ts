@@ -1,4 +1,5 @@
 // What a view shows of a run. The same fields come from the kernel and out of a saved notebook.
+import type { SweepData } from './sweep/model.ts';
 import type { Terminal } from './terminal.ts';
 
 export type RunState = 'submitted' | 'running' | 'finished' | 'failed' | 'stopped' | 'killed' | 'timeout';
@@ -87,6 +88,8 @@ export interface RunData {
   readonly details: Details | null;
   /** Histograms, images, confusion matrices, tables: see media/. */
   readonly media: unknown;
+  /** Of a run that searches over parameters. */
+  readonly sweep: SweepData | null;
 }
 
 /** What a view may ask of the kernel. */
@@ -96,6 +99,7 @@ export type Question =
   | { type: 'find'; run: string; text: string }
   | { type: 'file'; run: string; name: string }
   | { type: 'media'; run: string; file: string }
+  | { type: 'trial'; run: string; trial: string }
   | { type: 'runs' }
   | { type: 'compare'; runs: readonly string[] };
 
@@ -107,6 +111,8 @@ export interface Answer {
   readonly content?: DataView;
   /** Id, name, state, submitted, parameters, whether it is shown. */
   readonly runs?: readonly (readonly [string, string, RunState, number, string, boolean])[];
+  /** A trial, whole. */
+  readonly run?: RunData;
 }
 
 /** Where a view gets its data from and whom it asks. A saved notebook has data alone. */
@@ -121,6 +127,10 @@ export interface RunSource {
   subscribe?(changed: () => void): () => void;
   /** Ask for a run's end. */
   stop?(run: string): void;
+  /** Ask of a sweep that it starts no more trials, goes on, or runs `n` of them at once. */
+  steer?(run: string, ask: 'pause' | 'resume' | 'concurrent', n?: number): void;
+  /** Show a run in a place of its own, where there is one. */
+  open?(run: string): void;
   /** Ask for more; rejects where nobody answers. Nothing may depend on it: a kernel may be busy or gone. */
   ask?(question: Question): Promise<Answer>;
 }

@@ -10,6 +10,8 @@ import { mountMedia, type MountedMedia } from './media/index.ts';
 import { hasEnded, type RunData, type RunSource } from './model.ts';
 import { OutputPane } from './output.ts';
 import { RunTable } from './runtable.ts';
+import { progressOf } from './sweep/facts.ts';
+import { SweepView } from './sweep/view.ts';
 import { SystemSection } from './system.ts';
 import { Tabs } from './tabs.ts';
 import { onThemeChange } from './theme.ts';
@@ -31,6 +33,7 @@ export class RunView {
   private readonly tabs: Tabs;
   private readonly system: SystemSection;
   private readonly mediaNode = element('div');
+  private sweep: SweepView | null = null;
   private media: MountedMedia | null = null;
   private mediaOf: RunData | null = null;
   private readonly cleanups: (() => void)[] = [];
@@ -40,7 +43,10 @@ export class RunView {
   private frame = 0;
   private seen: readonly RunData[] = [];
 
-  constructor(private readonly source: RunSource, trusted: boolean) {
+  constructor(
+    private readonly source: RunSource,
+    private readonly trusted: boolean,
+  ) {
     this.displays = new DisplayList(trusted);
     const sync = `mlw-${(made += 1)}`;
     const compare = new CompareMenu(source);
@@ -83,10 +89,12 @@ export class RunView {
       onThemeChange(() => {
         this.charts.recolour();
         this.system.recolour();
+        this.sweep?.recolour();
       }),
     );
     const timer = window.setInterval(() => {
       this.head.tick();
+      this.sweep?.tick(this.clock.now);
     }, TICK);
     this.cleanups.push(() => {
       window.clearInterval(timer);
@@ -97,6 +105,7 @@ export class RunView {
   destroy(): void {
     for (const cleanup of this.cleanups.splice(0)) cleanup();
     this.charts.destroy();
+    this.sweep?.destroy();
     this.system.destroy();
     this.media?.destroy();
     this.displays.destroy();
@@ -125,11 +134,13 @@ export class RunView {
     const { header } = run;
     this.chosen = header.id;
     if (runs.length > 1) this.table.update(this.chosen);
-    else this.header.update(run);
+    else this.header.update(run.sweep ? { ...run, progress: progressOf(run.sweep) ?? run.progress } : run);
     this.show(this.head.node);
     this.node.setAttribute('aria-label', runs.length > 1 ? `${runs.length} runs` : `Run ${header.name}`);
     this.node.dataset.state = header.state;
-    if (changed(this.seen, runs, (one) => one.series) || changed(this.seen, runs, (one) => one.header)) this.charts.update();
+    this.showSweep(runs.length > 1 ? null : run);
+    if (this.sweep) this.sweep.update(run, this.clock.now);
+    else if (changed(this.seen, runs, (one) => one.series) || changed(this.seen, runs, (one) => one.header)) this.charts.update();
     if (changed(this.seen, runs, (one) => one.system)) this.system.update();
     this.seen = runs;
     if (run.media !== this.mediaOf?.media || header.id !== this.mediaOf?.header.id) this.showMedia(run);
@@ -142,6 +153,34 @@ export class RunView {
     if (this.tabs.isOpen('output')) this.output.update(run, hasEnded(header.state));
     for (const [id, panel] of Object.entries(this.details)) if (this.tabs.isOpen(id)) panel.update(run);
     this.tabs.count('files', run.details?.files.length ?? 0);
+  }
+
+  /** A search is shown by its trials, in place of its own few metrics. */
+  private showSweep(run: RunData | null): void {
+    const wanted = Boolean(run?.sweep);
+    if (wanted === Boolean(this.sweep)) return;
+    this.charts.node.hidden = wanted;
+    if (!wanted) {
+      this.sweep?.destroy();
+      this.sweep?.node.remove();
+      this.sweep = null;
+      this.header.tools.replaceChildren();
+      this.node.classList.remove('mlw-trial-open');
+      this.seen = [];
+      return;
+    }
+    const mount = (node: HTMLElement, source: RunSource): (() => void) => {
+      const view = new RunView(source, this.trusted);
+      node.append(view.node);
+      return () => {
+        view.destroy();
+      };
+    };
+    this.sweep = new SweepView(this.source, mount, (trial) => {
+      this.node.classList.toggle('mlw-trial-open', trial);
+    });
+    this.header.tools.append(this.sweep.controls.node);
+    this.charts.node.before(this.sweep.node);
   }
 
   private showMedia(run: RunData): void {

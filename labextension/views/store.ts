@@ -1,6 +1,7 @@
 // What the kernel has told of its runs: the state first, then numbered frames with what is new.
 import type { Answer, Details, Display, Header, Progress, Question, RunData, RunSource } from './model.ts';
 import { mergeSeries, type PackedSeries } from './series.ts';
+import { mergeSweep, type PackedSweep } from './sweep/merge.ts';
 import { Terminal, type OutputChange } from './terminal.ts';
 
 interface PackedRun {
@@ -13,6 +14,7 @@ interface PackedRun {
   readonly displays?: readonly Display[];
   readonly details?: Details;
   readonly media?: unknown;
+  readonly sweep?: PackedSweep | null;
 }
 
 export interface PackedState {
@@ -24,7 +26,12 @@ export interface PackedState {
 export type Message =
   | ({ readonly type: 'frame' } & PackedState)
   | { readonly type: 'state'; readonly state: PackedState }
-  | { readonly type: 'answer'; readonly to: number; readonly answer: Answer & { series?: readonly PackedSeries[] } };
+  | { readonly type: 'answer'; readonly to: number; readonly answer: PackedAnswer };
+
+interface PackedAnswer extends Omit<Answer, 'series' | 'run'> {
+  readonly series?: readonly PackedSeries[];
+  readonly state?: PackedRun;
+}
 
 /** Stands in a message for the buffer of that number. */
 const BUFFER = 'mlwidgets:buffer';
@@ -51,6 +58,10 @@ export class RunStore implements RunSource {
 
   stop(run: string): void {
     this.send({ type: 'stop', run });
+  }
+
+  steer(run: string, ask: 'pause' | 'resume' | 'concurrent', n?: number): void {
+    this.send({ type: 'sweep', run, ask, ...(n === undefined ? {} : { n }) });
   }
 
   ask(question: Question): Promise<Answer> {
@@ -85,8 +96,12 @@ export class RunStore implements RunSource {
   receive(message: Message, buffers: readonly DataView[]): void {
     const content = withBuffers(message, buffers) as Message;
     if (content.type === 'answer') {
-      const { series, ...rest } = content.answer;
-      this.waiting.get(content.to)?.(series ? { ...rest, series: mergeSeries([], series) } : rest);
+      const { series, state, ...rest } = content.answer;
+      this.waiting.get(content.to)?.({
+        ...rest,
+        ...(series && { series: mergeSeries([], series) }),
+        ...(state && { run: apply(blank(), state) }),
+      });
       this.waiting.delete(content.to);
     } else if (content.type === 'state') this.restore(content.state);
     else if (content.frame === this.frame + 1) {
@@ -107,17 +122,18 @@ export class RunStore implements RunSource {
 
 /** A run of which nothing is known yet but that it is there. */
 function blank(): RunData {
-  const empty = { progress: null, series: [], system: [], displays: [], details: null, media: null };
+  const empty = { progress: null, series: [], system: [], displays: [], details: null, media: null, sweep: null };
   return { ...empty, output: new Terminal({ text: '' }) } as unknown as RunData;
 }
 
-function apply(run: RunData, { series, system, output, ...rest }: PackedRun): RunData {
+function apply(run: RunData, { series, system, output, sweep, ...rest }: PackedRun): RunData {
   if (output) run.output.apply(output);
   return {
     ...run,
     ...rest,
     series: series ? mergeSeries(run.series, series) : run.series,
     system: system ? mergeSeries(run.system, system) : run.system,
+    sweep: sweep ? mergeSweep(run.sweep, sweep) : run.sweep,
   };
 }
 

@@ -29,6 +29,7 @@ export class ServedRuns {
     private readonly project: Project,
     private readonly runs: readonly string[],
     private readonly listener: ServedListener,
+    private readonly open?: (store: string, run: string) => void,
   ) {
     this.end = project.subscribe(() => {
       void this.look();
@@ -58,7 +59,13 @@ export class ServedRuns {
     this.looked = key;
     for (const store of stores) {
       if (!(await this.isIn(store)) || this.over()) continue;
+      const { open } = this;
       this.channel = this.project.follow(store, this.runs);
+      if (open) {
+        this.channel.open = (run) => {
+          open(store, run);
+        };
+      }
       this.channel.subscribe(() => {
         this.show();
         void this.keep(store);

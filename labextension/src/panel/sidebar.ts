@@ -43,6 +43,7 @@ class OpenedRuns extends Widget {
     private readonly project: Project,
     readonly opening: Required<Opening>,
     private readonly words: Bundle,
+    private readonly open: (opening: Opening) => void,
   ) {
     super();
     this.addClass('mlw-opened');
@@ -54,7 +55,10 @@ class OpenedRuns extends Widget {
   }
 
   protected override onAfterAttach(): void {
-    this.unmount ??= mountOpened(this.node, this.project, this.opening.store, this.opening.runs, this.words);
+    const { store, runs } = this.opening;
+    this.unmount ??= mountOpened(this.node, this.project, store, runs, this.words, (run) => {
+      this.open({ store, runs: [run] });
+    });
   }
 
   protected override onActivateRequest(): void {
@@ -101,7 +105,7 @@ export const sidebar = {
       const there = tabs.find((tab) => tab.id === id);
       const [first = ''] = runs;
       const label = name ?? project.list.get(keyOf({ store, id: first }))?.name ?? first;
-      const tab = there ?? new MainAreaWidget({ content: new OpenedRuns(project, { store, runs, name: runs.length > 1 && name === undefined ? words._n('%1 run', '%1 runs', runs.length) : label }, words) });
+      const tab = there ?? new MainAreaWidget({ content: new OpenedRuns(project, { store, runs, name: runs.length > 1 && name === undefined ? words._n('%1 run', '%1 runs', runs.length) : label }, words, open) });
       if (!there) {
         tab.id = id;
         shell.add(tab, 'main', { type: 'Runs' });
