@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from mlwidgets.runs.annotations import read_annotations
 from mlwidgets.runs.folder import RunFolder
@@ -15,8 +16,9 @@ from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.state import END_STATES
 from mlwidgets.runs.store import RunStore
+from mlwidgets.runs.trials import outline, read_log
 
-_TABLE = "summaries_2"
+_TABLE = "summaries_3"
 """Versions of this package that summarize differently share the file, each with a table of its own."""
 _AT_ONCE = 500
 """Ids in one question to sqlite."""
@@ -26,7 +28,8 @@ _AT_ONCE = 500
 class RunSummary:
     """One line of a list of runs.
 
-    Times are in Unix seconds, ``metrics`` the last value of each, ``cell`` the id of the notebook's cell.
+    Times are in Unix seconds, ``metrics`` the last value of each, ``cell`` the id of the notebook's cell, ``trial_of``
+    the sweep whose trial with the number ``trial`` it is, ``sweep`` what `mlwidgets.runs.trials.outline` says of one.
     """
 
     id: str
@@ -44,6 +47,9 @@ class RunSummary:
     attempt: str | None = None
     note: str = ""
     pinned: bool = False
+    trial_of: str | None = None
+    trial: int | None = None
+    sweep: dict[str, Any] | None = None
 
     @property
     def ended(self) -> bool:
@@ -75,12 +81,23 @@ def summarize(run: Run) -> RunSummary:
         cell=spec.provenance.cell if spec.provenance else None,
         attempt=attempt_of(RunFolder(run.path)),
         note=spec.note,
+        trial_of=spec.trial_of,
+        trial=spec.trial,
+        sweep=None if spec.sweep is None else _outline(run, spec.sweep, ended=outcome.ended),
     )
+
+
+def _outline(run: Run, sweep: dict[str, Any], *, ended: bool) -> dict[str, Any] | None:
+    try:
+        return outline(read_log(run.path), sweep, ended=ended)
+    except (KeyError, TypeError, AttributeError):
+        # It is still a run, whatever became of its definition.
+        return None
 
 
 def attempt_of(folder: RunFolder) -> str | None:
     """Return which attempt this is where a run is tried more than once: ``attempt 2 of 3``."""
-    attempts = [e for e in read_lines(folder.events) if e["event"] == "attempt"]
+    attempts = list(read_lines(folder.events, "attempt"))
     if not attempts or attempts[-1].get("number", 1) == 1:
         return None
     return f"attempt {attempts[-1].get('number')} of {attempts[-1].get('of')}"

@@ -100,14 +100,18 @@ def write_event(path: Path, kind: str, **fields: Any) -> None:
         writer.close()
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON lines of a file that say what happened and when; torn and damaged ones are passed over."""
+def read_lines(path: Path, *kinds: str) -> Iterator[dict[str, Any]]:
+    """Yield the JSON lines of a file that say what happened and when; torn and damaged ones are passed over.
+
+    Where `kinds` are given, those of these kinds alone: the thousands of lines about a sweep's trials are not read then.
+    """
     try:
         data = path.read_bytes()
     except OSError:
         return
+    begins = tuple(f'{{"event": "{kind}"'.encode() for kind in kinds)
     for line in data.split(b"\n"):
-        if entry := parse_line(line):
+        if (not begins or line.startswith(begins)) and (entry := parse_line(line)):
             yield entry
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from dataclasses import asdict, replace
 from typing import Any
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import annotated, attempt_of, summarize
 from mlwidgets.runs.run import Run
+from mlwidgets.runs.state import RUNNING
+from mlwidgets.runs.trials import OPEN, WAITING, WARM_START, TrialLog, outline
 from mlwidgets.server.numbers import Numbers
+from mlwidgets.sweeps.definition import SweepDefinition
 from mlwidgets.views.format import json_number
 from mlwidgets.views.progress import progress
+from mlwidgets.views.sweep import RECENT, definition_of, progress_of, remaining
+from mlwidgets.views.sweepfeed import Starts
 
 LIVENESS = 1.0
 """Seconds between two looks at whether its processes live: a kill changes no file."""
@@ -45,6 +51,8 @@ class Going:
         self._folder = folder = RunFolder(run.path)
         self._base = summarize(run)
         self._numbers = Numbers(folder)
+        asked = definition_of(run) if self._base.sweep else None
+        self._sweep = Trials(run, asked) if asked else None
         self._paths = tuple(map(os.fspath, (folder.path, folder.events, folder.requests)))
         self._metrics = os.fspath(folder.metrics)
         self._signs: tuple[int, ...] = ()
@@ -70,6 +78,8 @@ class Going:
             if signs != self._signs or now >= self._due:
                 self._signs, self._due = signs, now + LIVENESS
                 turned = self._look_at_state()
+                if self._sweep and (sweep := self._sweep.look(ended=self.summary.ended)) != self.summary.sweep:
+                    self.summary, turned = replace(self.summary, sweep=sweep), True
             if turned or fresh or now >= self._calm:
                 # After the state: once that is an end, these numbers are the last ones.
                 size = _size(self._metrics)
@@ -93,6 +103,7 @@ class Going:
             ended_at=outcome.ended_at,
             attempt=attempt_of(self._folder),
             metrics=self.summary.metrics,
+            sweep=self.summary.sweep,
         )
         summary = annotated(summary, self._folder)
         stopping = not outcome.ended and self._folder.stop_request.exists()
@@ -103,10 +114,44 @@ class Going:
     def _progress(self) -> dict[str, Any] | None:
         if self.summary.ended:
             return None
+        if self._sweep:
+            return self._sweep.progress(self.summary.started_at)
         found = progress(self._run.params, self._numbers.by_name, self.summary.started_at)
         if found is None:
             return None
         return {name: json_number(v) if isinstance(v, float) else v for name, v in asdict(found).items()}
+
+
+class Trials:
+    """Those of a sweep that goes on, each event read once."""
+
+    def __init__(self, run: Run, asked: SweepDefinition) -> None:
+        assert run.spec.sweep is not None
+        self._json, self._asked = run.spec.sweep, asked
+        self._log = TrialLog(RunFolder(run.path).events)
+        self._starts = Starts(run.path.parent)
+        self._outline: dict[str, Any] = {}
+
+    def look(self, *, ended: bool) -> dict[str, Any]:
+        """Return what a list says of the sweep."""
+        self._log.advance()
+        self._outline = outline(self._log, self._json, lambda one: self._starts.of(one) is not None, ended=ended)
+        return self._outline
+
+    def progress(self, begun: float | None) -> dict[str, Any] | None:
+        """Return how far it is, as it was when one last looked; `begun`: when its first trial was, Unix seconds."""
+        now, counts = time.time(), self._outline["counts"]
+        own = [one for one in self._log.trials.values() if one.by != WARM_START]
+        ended = sorted((one for one in own if one.is_over), key=lambda one: one.ended or 0.0)[-RECENT:]
+        rows = [{"state": one.state, "started": self._starts.of(one), "ended": one.ended} for one in ended]
+        rows += [
+            {"state": RUNNING, "started": at, "ended": None}
+            for one in own
+            if one.state == OPEN and (at := self._starts.of(one)) is not None
+        ]
+        concurrent = self._log.concurrent or self._asked.limits.concurrent or max(1, counts[RUNNING] + counts[WAITING])
+        left = None if self._log.paused else remaining(self._asked, rows, counts, concurrent, begun, now)
+        return progress_of({**self._outline, "remaining": left, "at": now})
 
 
 def _sign(path: str) -> int:

@@ -211,8 +211,17 @@ class Listing:
             "cell": summary.cell,
             "metrics": {name: json_number(value) for name, value in list(summary.metrics.items())[:MOST_METRICS]},
             "progress": None,
+            "trial_of": summary.trial_of,
+            "trial": summary.trial,
+            "sweep": _sweep(summary.sweep),
             "store": self.key,
         }
+
+
+def _sweep(outline: dict[str, Any] | None) -> dict[str, Any] | None:
+    if outline is None or outline["best"] is None:
+        return outline
+    return {**outline, "best": [json_number(value) for value in outline["best"]]}
 
 
 def _shown(text: str) -> str:

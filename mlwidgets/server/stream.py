@@ -14,7 +14,7 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from mlwidgets.errors import MlwidgetsError
+from mlwidgets.errors import MlwidgetsError, UnknownRun
 from mlwidgets.runs.run import Run
 from mlwidgets.server.channels import View, pack
 from mlwidgets.server.handler import RESOURCE
@@ -22,6 +22,7 @@ from mlwidgets.server.outbox import Outbox
 from mlwidgets.server.routes import API
 from mlwidgets.server.service import SETTING, Service
 from mlwidgets.server.watcher import Batch
+from mlwidgets.views.steering import steer
 
 LARGEST_MESSAGE = 64 << 10
 """Bytes from a client."""
@@ -134,6 +135,8 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
             self._outbox.put_error("'message' is an object", number)
         elif message.get("type") == "stop":
             await self._stop(self._channels[number], message.get("run"))
+        elif message.get("type") == "sweep":
+            await self._steer(self._channels[number], message)
         else:
             await self._channels[number].ask(message)
 
@@ -158,6 +161,12 @@ class Stream(WebSocketMixin, WebSocketHandler, JupyterHandler):
             self._outbox.put_error("you may look at runs here, and not stop them", channel.number)
             return
         await channel.stop(run_id)
+
+    async def _steer(self, channel: _Channel, request: dict[str, Any]) -> None:
+        if self.service.read_only or not await self._may("write"):
+            self._outbox.put_error("you may look at sweeps here, and not change them", channel.number)
+            return
+        await channel.steer(request)
 
     def on_close(self) -> None:
         """Forget the client."""
@@ -213,11 +222,19 @@ class _Channel:
 
     async def stop(self, run_id: Any) -> None:
         """Ask one of the runs to stop."""
-        if self._view is None or run_id not in self._view.run_ids:
+        view = self._view
+        if view is None or not isinstance(run_id, str):
             self._outbox.put_error("this view has no such run", self.number)
             return
-        folder = await self._service.call(self._view.listing.folder, run_id)
-        await self._service.call(Run(folder.path).stop, "panel")
+        await self._service.call(_stop, view, run_id)
+
+    async def steer(self, request: dict[str, Any]) -> None:
+        """Ask something of one of the sweeps."""
+        if self._view is None or request.get("run") not in self._view.run_ids:
+            self._outbox.put_error("this view has no such sweep", self.number)
+            return
+        folder = await self._service.call(self._view.listing.folder, request["run"])
+        await self._service.call(steer, Run(folder.path), request, "panel")
 
     def close(self) -> None:
         """Listen no more."""
@@ -237,6 +254,15 @@ class _Channel:
     def fail(self, message: str) -> None:
         """Say why there will be nothing more."""
         self._outbox.put_error(message, self.number)
+
+
+def _stop(view: View, run_id: str) -> None:
+    """Ask a run on show to stop, or a trial of one."""
+    if run_id not in view.run_ids:
+        trial = view.listing.known() & {run_id} and Run(view.listing.folder(run_id).path).spec.trial_of
+        if not trial or trial not in view.run_ids:
+            raise UnknownRun("this view has no such run")
+    Run(view.listing.folder(run_id).path).stop("panel")
 
 
 def _channel(content: Any) -> int | None:

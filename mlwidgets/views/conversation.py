@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.errors import ParameterError
 from mlwidgets.views.answers import LARGEST_FILE, Answers
 from mlwidgets.views.follow import Changes, Follower
+from mlwidgets.views.steering import steer
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
@@ -121,9 +123,21 @@ class Conversation:
                 self.tell({"type": "answer", "to": to, "answer": answer}, asker)
 
     def stop(self, run_id: Any) -> None:
-        """Ask one of the runs to stop; the first if there is none with this id."""
+        """Ask one of the runs to stop, or a trial of one; the first run if there is none with this id."""
         runs = self._runs()
-        next((run for run in runs if run.id == run_id), runs[0]).stop()
+        found = next((run for run in runs if run.id == run_id), None)
+        if found is None:
+            with self._lock:
+                trial = self._answers.trial(run_id)
+            found = trial.run if trial else runs[0]
+        found.stop()
+
+    def steer(self, request: dict[str, Any]) -> None:
+        """Leave a wish for one of the sweeps on show; raises `ParameterError` where it is none."""
+        run = next((run for run in self._runs() if run.id == request.get("run")), None)
+        if run is None:
+            raise ParameterError("this view has no such sweep")
+        steer(run, request)
 
     def compare(self, others: Sequence[Run]) -> None:
         """Show `others` beside the first run, instead of those shown until now."""

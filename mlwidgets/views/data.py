@@ -207,7 +207,7 @@ def _waiting(run: Run) -> str | None:
 
 def _attempt(folder: RunFolder) -> str | None:
     """Return which attempt this is where a run is tried more than once."""
-    attempts = [e for e in read_lines(folder.events) if e["event"] == "attempt"]
+    attempts = list(read_lines(folder.events, "attempt"))
     if not attempts or attempts[-1].get("number", 1) == 1:
         return None
     return f"attempt {attempts[-1].get('number')} of {attempts[-1].get('of')}"
@@ -215,5 +215,5 @@ def _attempt(folder: RunFolder) -> str | None:
 
 def _unnotified(folder: RunFolder) -> list[str]:
     """Return whom the run's end could not be told, each with why."""
-    told = [e for e in read_lines(folder.events) if e["event"] == "notified"]
+    told = read_lines(folder.events, "notified")
     return [f"{e.get('target')}: {e.get('error')}" for e in told if not e.get("ok")]

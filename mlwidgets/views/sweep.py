@@ -199,12 +199,9 @@ def status(
     """
     signs = [one.sign for one in asked.objectives]
     found = best(trials.values(), signs[0]) if len(signs) == 1 else None
-    running = counts[RUNNING]
-    concurrent = concurrent or asked.limits.concurrent or max(1, running + counts[WAITING])
+    concurrent = concurrent or asked.limits.concurrent or max(1, counts[RUNNING] + counts[WAITING])
     own = [one for one in rows.values() if one["by"] != WARM_START]
-    left = None
-    if not ended and paused is None:
-        left = _remaining(asked, own, counts, concurrent, begun, now)
+    left = None if ended or paused is not None else remaining(asked, own, counts, concurrent, begun, now)
     return {
         "paused": None if ended else paused,
         "concurrent": concurrent,
@@ -224,15 +221,32 @@ def empty_status(asked: SweepDefinition, now: float) -> dict[str, Any]:
     return status(asked, {}, {}, counts, paused=None, concurrent=None, begun=None, now=now, ended=False)
 
 
-def _remaining(
+def remaining(
     asked: SweepDefinition,
-    rows: Iterable[Row],
+    rows: Iterable[Mapping[str, Any]],
     counts: Mapping[str, int],
     concurrent: int,
     begun: float | None,
     now: float,
 ) -> float | None:
-    """Return the seconds until the last trial ends, if those to come take as long as the last ones did."""
+    """Return the seconds until the last trial ends, if those to come take as long as the last ones did.
+
+    Parameters
+    ----------
+    rows
+        ``state``, ``started`` and ``ended`` of the sweep's own trials, at least of those that run and the last ones.
+    counts
+        All of them by state.
+    concurrent
+        How many may run at once.
+    begun
+        When the first trial did; times in Unix seconds.
+
+    Returns
+    -------
+    float or None
+        None where it is too early to tell.
+    """
     rows = list(rows)
     ended = sorted((one for one in rows if _took(one) is not None), key=lambda one: float(one["ended"]))
     limit = asked.limits.time
@@ -251,7 +265,7 @@ def _remaining(
     return left if until is None else min(left, until)
 
 
-def _took(one: Row) -> float | None:
+def _took(one: Mapping[str, Any]) -> float | None:
     """Return how long a trial ran, None where it has not ended or never began."""
     began, ended = one["started"], one["ended"]
     return None if began is None or ended is None else max(0.0, float(ended) - float(began))

@@ -78,7 +78,7 @@ class Starts:
             if size == self._sizes.get(run, 0):
                 return None
             self._sizes[run] = size
-            begun = next((e["time"] for e in read_lines(events) if e["event"] == "started"), None)
+            begun = next((e["time"] for e in read_lines(events, "started")), None)
             if begun is None:
                 return None
             self._known[run] = begun

@@ -13,9 +13,9 @@ from mlwidgets.runs.trials import SAMPLER
 from mlwidgets.views.sweep import Row, short
 from mlwidgets.views.sweepfeed import Curve, SweepShot
 
-BYTES = 68_000
+BYTES = 66_000
 """Of a sweep as JSON, about, where there is room for so many."""
-ROWS = 0.8
+ROWS = 0.82
 """Of these for rows, if the curves need the others."""
 MOST_TRIALS = 200
 FEWEST_TRIALS = 20
@@ -28,7 +28,7 @@ CURVE_BYTES, POINT_BYTES = 45, 10
 MOST_PARAMS, FEW_PARAMS, FEWEST_PARAMS = 40, 12, 6
 """Parameters of a sweep."""
 MOST_CHOICES = 40
-LONGEST_TEXT, SHORT_TEXT, SHORTEST_TEXT = 160, 80, 40
+LONGEST_TEXT, SHORT_TEXT, SHORTEST_TEXT = 160, 60, 40
 """Characters of a value, a rule, a cause."""
 DIGITS = 4
 

@@ -119,7 +119,7 @@ class Tracks:
         return set(columns)
 
     def _read_names(self) -> None:
-        named = (e.get("name") for e in read_lines(self._events) if e["event"] == self._kind)
+        named = (e.get("name") for e in read_lines(self._events, self._kind))
         self._names = {metric_key(name): name for name in named if isinstance(name, str)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
+from mlwidgets.errors import MlwidgetsError
 from mlwidgets.views.conversation import Conversation
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
 
+logger = logging.getLogger("mlwidgets.views")
 STATIC = Path(__file__).parent / "static"
 FRAME = 1 / 30
 """Seconds between two updates at least: servers limit how many messages a second may pass, and drop the others."""
@@ -89,12 +92,21 @@ class RunView(anywidget.AnyWidget):
         self._wake.set()
         if content.get("type") == "stop":
             self._conversation.stop(content.get("run"))
+        elif content.get("type") == "sweep":
+            self._steer(content)
         elif self._following:
             # The thread that sends the frames answers, so that what is sent stays in order.
             self._requests.append(content)
         else:
             with self._lock:
                 self._conversation.answer(content)
+
+    def _steer(self, request: dict[str, Any]) -> None:
+        try:
+            self._conversation.steer(request)
+        except MlwidgetsError as error:
+            # The view takes back what it shows as a wish; nobody waits for a word.
+            logger.warning("%s", error)
 
     def _tell(self, content: dict[str, Any], buffers: list[bytes], _to: object) -> None:
         self.send(content, buffers)
