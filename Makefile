@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(shell for p in $(PYTHONS); do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
+# Processes that share the tests; many of them wait for something most of the time.
+JOBS ?= 2
 BENCH_ARGS ?=
 N ?= 200
 
@@ -22,7 +24,7 @@ N ?= 200
 
 help:
 	@echo "make demo    train the example notebook in the background, show its runs, write an HTML page"
-	@echo "make test    lint and all tests (PYTEST_ARGS='-m unit' for a part)"
+	@echo "make test    lint and all tests (PYTEST_ARGS='-m unit' for a part, JOBS=0 for one process)"
 	@echo "make torture kill runs at random moments and check every law (N=1000 for so many rounds)"
 	@echo "make lab     JupyterLab on the example notebooks"
 	@echo "make lint    ruff, mypy, eslint, tsc"
@@ -58,7 +60,7 @@ demo: $(STAMP) $(BUILT)
 
 test: lint
 	npm test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture --rounds $(N)

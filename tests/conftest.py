@@ -15,11 +15,18 @@ ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("unit", "contract", "integration", "browser", "gpu")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's folder is its tier. The quickest come first, before there are servers that the others share."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test's folder is its tier. The quickest come first, before there are servers that the others share.
+
+    Where several processes share the tests, one has all that need a browser, and begins with them: they take longest.
+    """
+    shared = config.getoption("dist", "no") != "no"
+    order = TIERS[::-1] if shared else TIERS
     for item in items:
         item.add_marker(_tier(item))
-    items.sort(key=lambda item: TIERS.index(_tier(item)))
+        group = "browser" if _tier(item) == "browser" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: order.index(_tier(item)))
 
 
 def _tier(item: pytest.Item) -> str:
