@@ -142,8 +142,9 @@ class Truncation(Policy):
             return None
         value, threshold = self.sign * own, self.sign * merits[worst - 1]
         side = "lowest" if self.sign > 0 else "highest"
+        limit = number_text(threshold, value)
         rule = (
-            f"{self.said(curves[number], k, value, threshold)} is at or {self.worse()} {number_text(threshold, value)}, "
+            f"{self.said(curves[number], k, value, threshold)} is at or {self.worse()} {limit}, "
             f"where the {side} {self.percent:g}% of {len(merits)} trials end"
         )
         return self.why(curves, number, k, rule, value=value, threshold=threshold)

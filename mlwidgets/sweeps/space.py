@@ -40,7 +40,7 @@ class Space:
     Parameters
     ----------
     dimensions
-        In the order in which the user named them.
+        In the order in which the user named them; ``ordered`` has each behind those that its conditions name.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class Space:
         self._by_name = {d.name: d for d in dimensions}
         for dimension in dimensions:
             self._check(dimension)
-        self._ordered: list[Dimension] = []
+        self.ordered: list[Dimension] = []
         for dimension in dimensions:
             self._place(dimension, ())
 
@@ -91,8 +91,8 @@ class Space:
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Let a trial of Optuna choose; names whose condition fails are absent, or have their other value."""
         params: dict[str, Any] = {}
-        for dimension in self._ordered:
-            if self._active(dimension, params):
+        for dimension in self.ordered:
+            if self.active(dimension, params):
                 params[dimension.name] = dimension.ask(trial)
             elif dimension.distribution.otherwise:
                 params[dimension.name] = dimension.distribution.otherwise[0]
@@ -116,9 +116,9 @@ class Space:
             raise ParameterError(f"{unknown!r} is not searched: the parameters are {', '.join(self._by_name)}")
         found: dict[str, Any] = {}
         known: dict[str, Any] = {}
-        for dimension in self._ordered:
+        for dimension in self.ordered:
             name, otherwise = dimension.name, dimension.distribution.otherwise
-            if self._active(dimension, known):
+            if self.active(dimension, known):
                 if name in params:
                     found[name] = dimension.encode(params[name])
                     known[name] = dimension.decode(found[name]) if dimension.discrete else params[name]
@@ -146,13 +146,13 @@ class Space:
             If a dimension cannot be counted, or there are more than 100,000 combinations.
         """
         points: list[dict[str, Any]] = [{}]
-        for dimension in self._ordered:
+        for dimension in self.ordered:
             name = dimension.name
             otherwise = {} if not dimension.distribution.otherwise else {name: dimension.distribution.otherwise[0]}
             values = list(dimension.values())
             new: list[dict[str, Any]] = []
             for point in points:
-                active = self._active(dimension, point)
+                active = self.active(dimension, point)
                 new += [{**point, name: v} for v in values] if active else [{**point, **otherwise}]
                 if len(new) > MOST:
                     raise ParameterError(
@@ -162,7 +162,8 @@ class Space:
         names = [d.name for d in self.dimensions]
         return [{n: point[n] for n in names if n in point} for point in points]
 
-    def _active(self, dimension: Dimension, params: Mapping[str, Any]) -> bool:
+    def active(self, dimension: Dimension, params: Mapping[str, Any]) -> bool:
+        """Whether a dimension is searched where the others have these values."""
         return all(
             name in params and literal_text(params[name]) in map(literal_text, allowed)
             for name, allowed in dimension.distribution.conditions
@@ -189,8 +190,8 @@ class Space:
         if dimension.name in path:
             circle = " -> ".join((*path[path.index(dimension.name) :], dimension.name))
             raise ParameterError(f"conditions go round in a circle: {circle}")
-        if dimension in self._ordered:
+        if dimension in self.ordered:
             return
         for name, _allowed in dimension.distribution.conditions:
             self._place(self._by_name[name], (*path, dimension.name))
-        self._ordered.append(dimension)
+        self.ordered.append(dimension)

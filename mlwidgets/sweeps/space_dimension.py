@@ -170,6 +170,12 @@ class Dimension:
         found = self.decode(drawn)
         return drawn if found == value or (found == 0 and value == self.args[2] / 4) else None
 
+    def nearest(self, value: float, *, up: bool) -> Any:
+        """Return the next value of a dimension that can be counted, above or below, or the last on that side."""
+        low, high = self._bounds()
+        place = exact(float(value)) / (exact(self.args[2]) if len(self.args) == 3 else 1)
+        return self.decode(min(max(math.ceil(place) if up else math.floor(place), low), high))
+
     def ask(self, trial: Trial) -> Any:
         """Let a trial of Optuna choose, and return the value."""
         if self.kind == "choice":

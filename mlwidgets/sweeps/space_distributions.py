@@ -73,7 +73,9 @@ class Distribution:
         return replace(self, conditions=tuple(found), otherwise=otherwise)
 
     def __str__(self) -> str:
-        text = f"{self.kind}({', '.join(map(word, self.args))})"
+        # With a comma at the end it is one value, and not a list of values that was meant.
+        comma = "," if len(self.args) == 1 and isinstance(self.args[0], list | tuple) else ""
+        text = f"{self.kind}({', '.join(map(word, self.args))}{comma})"
         if not self.conditions:
             return text
         otherwise = f", otherwise={word(self.otherwise[0])}" if self.otherwise else ""

@@ -10,7 +10,7 @@ from typing import Any
 from mlwidgets.errors import ParameterError
 from mlwidgets.runs.spec import parse_literal
 from mlwidgets.sweeps.space_distributions import DISTRIBUTIONS, FORMS, Distribution
-from mlwidgets.sweeps.space_values import BARE
+from mlwidgets.sweeps.space_values import BARE, plain
 
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\((.*)", re.DOTALL)
 _KEYWORD = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", re.DOTALL)
@@ -67,6 +67,8 @@ def _call(kind: str, inside: str) -> Distribution:
             args.append(_value(part))
         else:
             keywords[keyword[1]] = _value(keyword[2])
+    if kind == "choice" and len(args) == 1 and not keywords and inside.rstrip().endswith(","):
+        return Distribution(kind, (plain(args[0]),))
     signature = inspect.signature(DISTRIBUTIONS[kind])
     unknown = next((k for k in keywords if k not in signature.parameters or kind == "choice"), None)
     if unknown is not None:

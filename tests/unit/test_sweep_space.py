@@ -169,6 +169,11 @@ def test_discrete_values(text: str, values: set[Any] | None) -> None:
     assert [p["x"] for p in Space.parse({"x": text}).grid()] == sorted(values)
 
 
+def test_a_list_as_the_only_value() -> None:
+    assert draw("choice([3, 4],)", 2) == [[3, 4], [3, 4]]
+    assert Space.parse({"x": "choice([3, 4],)"}).to_json() == {"x": "choice([3, 4],)"}
+
+
 def test_the_shapes_are_those_of_the_definitions() -> None:
     normals = draw("normal(10, 2)", 2000)
     assert statistics.fmean(normals) == pytest.approx(10, abs=0.2)
