@@ -67,8 +67,10 @@ class SlotsView:
 class QueuedRunTable(RunTable):
     """A table of runs with a line below it on who holds slots of this machine, and one on who waits."""
 
-    def __init__(self, summaries: Sequence[RunSummary], overview: Overview, *, every: bool = False) -> None:
-        super().__init__(list(summaries), every=every)
+    def __init__(
+        self, summaries: Sequence[RunSummary], overview: Overview, *, every: bool = False, trials: bool = False
+    ) -> None:
+        super().__init__(list(summaries), every=every, trials=trials)
         self._lines = queue_lines(overview)
 
     def __repr__(self) -> str:

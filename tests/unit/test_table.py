@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlwidgets.runs.index import RunSummary
-from mlwidgets.views.table import RunTable, format_duration
+from mlwidgets.views.table import RunTable, describe_sweep, format_duration
 
 
 @pytest.fixture
@@ -118,3 +118,40 @@ def test_a_table_is_no_wider_than_the_terminal(
     assert "parameter0" in table[0]
     assert "metric0" in table[0]
     assert last.startswith("not shown: ")
+
+
+@pytest.fixture
+def searched(summary: Callable[..., RunSummary]) -> list[RunSummary]:
+    """A sweep with two trials, newest first, a run, and a trial whose sweep is not here."""
+    counts = {"running": 1, "waiting": 0, "finished": 15, "terminated": 2, "failed": 1, "stopped": 0, "given_back": 0}
+    outline = {
+        "objectives": [{"metric": "val_accuracy", "direction": "maximize"}], "planned": 20, "counts": counts,
+        "best": [0.98123], "best_trial": 4, "paused": None,
+    }  # fmt: skip
+    return [
+        summary(id="t10", name="search-10", trial_of="s", trial=10),
+        summary(id="t2", name="search-2", trial_of="s", trial=2),
+        summary(id="other", name="other-0", trial_of="gone", trial=0),
+        summary(id="s", name="search", sweep=outline),
+        summary(id="r", name="lenet"),
+    ]
+
+
+def test_a_sweep_stands_for_its_trials(searched: list[RunSummary]) -> None:
+    table = RunTable(searched)
+    assert [one.id for one in table] == ["other", "s", "r"]
+    head, *lines = repr(table).split("\n")
+    assert head.split() == ["name", "state", "submitted", "time", "trials"]
+    assert lines[1].endswith("18/20, best val_accuracy 0.9812")
+    assert lines[0].endswith("s")
+    assert "18/20, best val_accuracy 0.9812" in table._repr_html_()
+    assert "trials" not in repr(RunTable(searched[-1:]))
+
+
+def test_trials_that_are_asked_for_come_below_their_sweep(searched: list[RunSummary]) -> None:
+    assert [one.id for one in RunTable(searched, trials=True)] == ["other", "s", "t2", "t10", "r"]
+
+
+def test_a_sweep_without_a_best_and_one_that_is_paused(searched: list[RunSummary]) -> None:
+    outline = {**(searched[3].sweep or {}), "best": None, "planned": None, "paused": "the disk is full"}
+    assert describe_sweep(outline) == "18, paused"
