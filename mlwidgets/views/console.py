@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.views import format as fmt
-from mlwidgets.views import palette, terminal
+from mlwidgets.views import palette, sweeptext, terminal
 from mlwidgets.views.data import seconds
 from mlwidgets.views.follow import Follower
 from mlwidgets.views.groups import CLOCKS
+from mlwidgets.views.sweep import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPress
 
     from mlwidgets.runs.run import Run
+    from mlwidgets.views.sweep import Row
 
 PACE = 0.2
 """Seconds between two looks at a run that is followed."""
@@ -154,6 +156,8 @@ class _Block:
         self._progress: dict[str, Any] | None = None
         self._metrics: dict[str, Any] = {}
         self._output = ""
+        self._sweep: dict[str, Any] = {}
+        self._rows: dict[int, Row] = {}
         self.look()
 
     @property
@@ -167,6 +171,8 @@ class _Block:
         self._header = changes.get("header", self._header)
         self._progress = changes.get("progress", self._progress)
         self._metrics.update({one["name"]: one["last"] for one in changes.get("series", ())})
+        self._sweep.update(changes.get("sweep", {}))
+        self._rows.update({one["number"]: one for one in self._sweep.pop("trials", ())})
         output = changes.get("output", {})
         self._output = (output.get("text", self._output) + output.get("add", ""))[-OUTPUT_CHARACTERS:]
 
@@ -175,9 +181,20 @@ class _Block:
 
         tail = terminal.parse(self._output)[-OUTPUT_LINES:]
         shown = [to_formatted_text(ANSI("  " + terminal.ansi([line]).rstrip("\n"))) for line in tail]
-        metrics = _metric_lines({n: v for n, v in self._metrics.items() if n.lower() not in CLOCKS}, columns)
+        metrics = self._trials(columns)
+        metrics += _metric_lines({n: v for n, v in self._metrics.items() if n.lower() not in CLOCKS}, columns)
         waiting = [[("", f"  {self._header['waiting']}")]] if self._header.get("waiting") else []
         return [self._first(), *waiting, *metrics, *shown]  # type: ignore[list-item]
+
+    def _trials(self, columns: int) -> list[Fragments]:
+        """Return how far a sweep is and its best trials; no lines of any other run."""
+        if "status" not in self._sweep or "about" not in self._sweep:
+            return []
+        about, status = self._sweep["about"], self._sweep["status"]
+        for one in about["objectives"]:
+            self._metrics.pop(one["metric"], None)
+        said = sweeptext.lines(about, status, list(self._rows.values()), columns - 2)
+        return [[("", f"  {short(line, columns - 2)}")] for line in said]
 
     def _first(self) -> Fragments:
         header, now = self._header, time.time()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mlwidgets.runs.folder import write_whole
 from mlwidgets.views import format as fmt
 from mlwidgets.views.groups import Chart, Line, charts
+from mlwidgets.views.sweeppicture import draw_sweep, has_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def picture(run: Run, patience: float = PATIENCE) -> bytes | None:
     """
     path = run.path / NAME
     if not path.exists():
-        if not patience or not any(len(column.values) for column in run.columns().values()):
+        if not patience or not (run.spec.sweep or any(len(column.values) for column in run.columns().values())):
             return None
         # -P: a file of the user's beside the notebook that happens to be called like a module is left alone.
         command = [sys.executable, "-P", "-m", "mlwidgets.views.picture", str(run.path)]
@@ -69,19 +70,26 @@ def picture(run: Run, patience: float = PATIENCE) -> bytes | None:
 
 
 def draw(run: Run) -> bytes | None:
-    """Draw header and charts with matplotlib, as many as fit into a light picture; None if the run has no metrics."""
+    """Draw header and charts with matplotlib, as many as fit into a light picture; None if the run has no metrics.
+
+    Of a sweep it shows the trials.
+    """
     import matplotlib as mpl
 
-    from mlwidgets.views.data import read_header, read_series, seconds
+    from mlwidgets.views.data import read_header, read_series, read_sweep, seconds
 
-    header, found = read_header(run), charts(read_series(run, BUCKETS))
-    if not found:
+    header = read_header(run)
+    sweep = read_sweep(run, header)
+    found = charts(read_series(run, BUCKETS))
+    if not (has_values(sweep) if sweep else found):
         return None
     title = f"{header['name']}   {header['state']}, {fmt.took(seconds(header, time.time()))}"
     style: Any = {"font.family": "sans-serif", "font.size": 8, "text.parse_math": False, "path.simplify": False}
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(style)
+        if sweep:
+            return _small_png(draw_sweep(sweep, title, DPI), 1.0, 0.75)
         for most, band in EFFORTS:
             figure = _figure(title, found[:most], band=band)
             png = _small_png(figure, 1.0, 0.75)
