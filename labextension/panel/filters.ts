@@ -95,12 +95,12 @@ export class Filters {
     this.set({ text: '', state: '', notebook: '', tag: '', store: null });
   }
 
-  update(choices: Choices, stores: readonly StoreName[], shown: number, all: number, loading: boolean): void {
+  update(choices: Choices, stores: readonly StoreName[], shown: number, all: number, loading: boolean, trials: number): void {
     const number = (n: number): string => n.toLocaleString();
     const { words } = this;
     const filtered = isFiltered(this.query);
     setText(this.count, loading ? words.__('%1 of %2…', number(shown), number(all)) : filtered ? words.__('%1 of %2', number(shown), number(all)) : number(all));
-    this.count.title = words._n('%1 run', '%1 runs', all);
+    this.count.title = trials ? words.__('%1 runs, %2 of them trials of sweeps', number(all), number(trials)) : words._n('%1 run', '%1 runs', all);
     if (choices === this.choices && stores === this.stores) return;
     this.choices = choices;
     this.stores = stores;

@@ -15,14 +15,19 @@ export interface GridActions {
   pin(run: Summary): void;
   menu(run: Summary, at: { x: number; y: number }, back: HTMLElement): void;
   ticked(): void;
+  /** Show the trials of a sweep, or hide them. */
+  expand(sweep: Summary, open: boolean): void;
   /** Rows are about to be drawn: `context` is asked for each. */
   drawing(): void;
-  context(run: Summary): Pick<RowContext, 'metric' | 'line' | 'now' | 'readOnly' | 'lead'>;
+  context(run: Summary): Pick<RowContext, 'metric' | 'line' | 'now' | 'readOnly' | 'lead' | 'open' | 'sweep'>;
 }
 
-/** A grid of one row for each run. It has the focus itself and says which row is the active one. */
+/**
+ * A grid of one row for each run, trials below their sweep. It has the focus itself and says which row is the active
+ * one.
+ */
 export class RunGrid {
-  readonly node = element('div', 'mlw-grid', { role: 'grid', tabindex: '0', 'aria-multiselectable': 'true' });
+  readonly node = element('div', 'mlw-grid', { role: 'treegrid', tabindex: '0', 'aria-multiselectable': 'true' });
   readonly ticked = new Set<string>();
   private readonly space = element('div', 'mlw-grid-space', { role: 'presentation' });
   private readonly prefix = `mlw-row-${(made += 1)}`;
@@ -189,6 +194,8 @@ export class RunGrid {
       this.activate(to);
       const now = this.active();
       if (event.shiftKey && now && !this.ticked.has(keyOf(now))) this.toggle(now);
+    } else if ((event.key === 'ArrowRight' || event.key === 'ArrowLeft') && run) {
+      if (event.altKey || event.metaKey || event.ctrlKey || !this.unfold(run, event.key === 'ArrowRight')) return;
     } else if (event.key === 'Enter' && run) this.actions.open(run);
     else if (event.key === ' ' && run) this.toggle(run);
     else if (event.key === 'Delete' && run) this.actions.delete(this.ticked.size ? this.tickedRuns() : [run]);
@@ -200,6 +207,18 @@ export class RunGrid {
     else return;
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  /** Right opens a sweep and goes on to its first trial, Left goes back to it and closes it. */
+  private unfold(run: Summary, open: boolean): boolean {
+    const { open: isOpen, sweep } = this.actions.context(run);
+    const at = this.activeIndex();
+    if (isOpen === null) {
+      if (open || !sweep) return false;
+      this.activate(this.runs.findIndex((one) => keyOf(one) === keyOf(sweep)));
+    } else if (isOpen !== open) this.actions.expand(run, open);
+    else if (open && at + 1 < this.runs.length) this.activate(at + 1);
+    return true;
   }
 
   private typeAhead(key: string, at: number): void {
@@ -226,6 +245,7 @@ export class RunGrid {
     this.node.focus({ preventScroll: true });
     if (row.stop.contains(target)) this.actions.stop(run);
     else if (row.pin.contains(target)) this.actions.pin(run);
+    else if (row.caret.contains(target)) this.actions.expand(run, row.caret.getAttribute('aria-expanded') !== 'true');
     else if (row.more.contains(target)) {
       const box = row.more.getBoundingClientRect();
       this.actions.menu(run, { x: box.left, y: box.bottom }, this.node);

@@ -1,6 +1,7 @@
 // Which runs are shown, and in what order.
 import { hasEnded, type Num, type RunState } from '../views/model.ts';
 import { keyOf, type Summary } from './model.ts';
+import { rankOf, SweepGroups, sweepKey } from './sweeps.ts';
 
 /** What to sort by: a field of every run, or `metric:NAME` and `param:NAME`. */
 export type SortKey = 'submitted' | 'duration' | 'name' | `metric:${string}` | `param:${string}`;
@@ -43,10 +44,16 @@ export interface Choices {
   readonly stores: readonly string[];
 }
 
-/** All runs that are known, and those of them that a query finds, in its order. Pinned runs come first. */
+/**
+ * All runs that are known, and those of them that a query finds, in its order. Pinned runs come first. Trials stand
+ * below their sweep, where that is open; one that is not found itself is shown, and opened, for its trials that are.
+ */
 export class RunList {
   private readonly runs = new Map<string, Summary>();
   private found: Summary[] | null = null;
+  private readonly sweeps = new SweepGroups();
+  private hits = 0;
+  private complete = false;
   private readonly kinds = {
     metrics: new Set<string>(),
     params: new Set<string>(),
@@ -69,8 +76,50 @@ export class RunList {
     return this.runs.values();
   }
 
+  /** How many runs the query finds, whether or not they are shown. */
+  get matched(): number {
+    this.visible();
+    return this.hits;
+  }
+
+  /** All runs have been told of: a trial without its sweep has lost it. */
+  get whole(): boolean {
+    return this.complete;
+  }
+
+  set whole(whole: boolean) {
+    if (whole !== this.complete) this.found = null;
+    this.complete = whole;
+  }
+
+  /** The sweep below which a run stands. */
+  sweepOf(run: Summary): Summary | null {
+    const key = sweepKey(run);
+    const sweep = key === null ? undefined : this.runs.get(key);
+    return sweep && sweepKey(sweep) === null ? sweep : null;
+  }
+
+  /** How many of the runs are trials. */
+  get trials(): number {
+    return this.sweeps.size;
+  }
+
+  trialsOf(sweep: Summary): Summary[] {
+    return this.sweeps.of(keyOf(sweep));
+  }
+
+  isOpen(sweep: Summary): boolean {
+    return this.sweeps.isOpen(keyOf(sweep));
+  }
+
+  open(sweep: Summary, open: boolean): void {
+    this.sweeps.open(keyOf(sweep), open);
+    this.found = null;
+  }
+
   search(query: Query): void {
     this.query = query;
+    this.sweeps.search();
     this.found = null;
   }
 
@@ -80,23 +129,32 @@ export class RunList {
       const key = keyOf(run);
       const before = this.runs.get(key);
       this.runs.set(key, run);
+      if (before) this.sweeps.remove(key, before);
+      this.sweeps.put(key, run);
       this.note(run);
       if (!this.found) continue;
       // Most changes are of a value that decides nothing here: the row is replaced where it stands.
-      const at = before && sameOrder(before, run, this.query) ? this.found.indexOf(before) : -1;
-      if (at >= 0) this.found[at] = run;
-      else if (!before || !sameOrder(before, run, this.query)) this.found = null;
+      if (!before || !this.stays(before, run)) this.found = this.isFolded(run, before) ? this.found : null;
+      else {
+        const at = this.found.indexOf(before);
+        if (at >= 0) this.found[at] = run;
+      }
     }
   }
 
   remove(keys: Iterable<string>): void {
-    for (const key of keys) if (this.runs.delete(key)) this.found = null;
+    for (const key of keys) {
+      const run = this.runs.get(key);
+      if (!run) continue;
+      this.runs.delete(key);
+      this.sweeps.remove(key, run);
+      this.found = null;
+    }
   }
 
   /** The runs that the query finds, in order. Not to be changed. */
   visible(): readonly Summary[] {
-    this.found ??= sorted([...this.runs.values()].filter(matcher(this.query)), this.query);
-    return this.found;
+    return (this.found ??= this.find());
   }
 
   choices(): Choices {
@@ -109,6 +167,50 @@ export class RunList {
       notebooks: order(notebooks),
       stores: order(stores),
     });
+  }
+
+  private find(): Summary[] {
+    const { query } = this;
+    const matches = matcher(query);
+    const top = new Set<Summary>();
+    const trials = new Map<Summary, Summary[]>();
+    this.hits = 0;
+    for (const run of this.runs.values()) {
+      if (!matches(run)) continue;
+      this.hits += 1;
+      const sweep = this.sweepOf(run);
+      const found = sweep && trials.get(sweep);
+      if (found) found.push(run);
+      else if (sweep) trials.set(sweep, [run]);
+      else if (sweepKey(run) === null || this.complete) top.add(run);
+    }
+    const forced = new Set<string>();
+    for (const sweep of trials.keys()) {
+      if (top.has(sweep)) continue;
+      top.add(sweep);
+      forced.add(keyOf(sweep));
+    }
+    this.sweeps.found(forced);
+    return sorted([...top], query).flatMap((run) => {
+      if (sweepKey(run) !== null || !this.isOpen(run)) return run;
+      return [run, ...sortedTrials(trials.get(run) ?? this.trialsOf(run), run, query)];
+    });
+  }
+
+  /** Whether a run that is new, or has changed, is a trial that nobody sees: of a sweep that is closed. */
+  private isFolded(run: Summary, before: Summary | undefined): boolean {
+    const sweep = this.sweepOf(run);
+    if (!sweep || isFiltered(this.query) || this.isOpen(sweep) || (before && sweepKey(before) !== sweepKey(run))) return false;
+    if (!before) this.hits += 1;
+    return true;
+  }
+
+  /** Whether a changed run stays where it is, as far as the query goes. */
+  private stays(before: Summary, now: Summary): boolean {
+    if (sweepKey(before) !== sweepKey(now)) return false;
+    const sweep = this.sweepOf(now)?.sweep;
+    if (sweepKey(now) !== null && String(rankOf(before, sweep)) !== String(rankOf(now, sweep))) return false;
+    return sameOrder(before, now, this.query);
   }
 
   private note(run: Summary): void {
@@ -193,13 +295,24 @@ function sorted(runs: Summary[], { sort, descending }: Query): Summary[] {
   return keyed.map(({ run }) => run);
 }
 
+/** Trials below their sweep: the best first, unless something else was chosen. */
+function sortedTrials(trials: Summary[], sweep: Summary, query: Query): Summary[] {
+  if (query.sort !== 'submitted') return sorted(trials, query);
+  const ranked = trials.map((run) => ({ run, rank: rankOf(run, sweep.sweep) }));
+  ranked.sort((a, b) => {
+    if (a.run.pinned !== b.run.pinned) return a.run.pinned ? -1 : 1;
+    const order = a.rank[0] - b.rank[0] || (a.rank[1] === b.rank[1] ? 0 : a.rank[1] - b.rank[1]);
+    return order || (a.run.trial ?? 0) - (b.run.trial ?? 0) || (a.run.id < b.run.id ? -1 : 1);
+  });
+  return ranked.map(({ run }) => run);
+}
+
 function compare(a: Value, b: Value, sign: number): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
   if (typeof a === 'number') return typeof b === 'number' ? (a === b ? 0 : sign * (a < b ? -1 : 1)) : -1;
   return typeof b === 'number' ? 1 : sign * collator.compare(a, b);
 }
 
-/** Whether a changed run stays where it is, as far as the query goes. */
 function sameOrder(before: Summary, now: Summary, query: Query): boolean {
   if (before.pinned !== now.pinned || before.submitted !== now.submitted) return false;
   if (sortValue(before, query.sort) !== sortValue(now, query.sort)) return false;

@@ -1,5 +1,18 @@
 // What the server tells of a project's runs: see docs/panel.md.
 import type { Num, Progress, RunState } from '../views/model.ts';
+import type { Counts, Objective } from '../views/sweep/model.ts';
+
+/** What the list says of a sweep. */
+export interface SweepSummary {
+  readonly objectives: readonly Objective[];
+  readonly planned: number | null;
+  readonly counts: Counts;
+  /** The best trial's value of each objective. */
+  readonly best: readonly Num[] | null;
+  readonly best_trial: number | null;
+  /** Why it starts no trials. */
+  readonly paused: string | null;
+}
 
 /** One line of the list of runs. Times in Unix seconds. */
 export interface Summary {
@@ -25,6 +38,10 @@ export interface Summary {
   /** The last value of each metric. */
   readonly metrics: Readonly<Record<string, Num>>;
   readonly progress: Progress | null;
+  /** Id of the sweep whose trial it is, and which one. Servers of before there were sweeps say nothing of them. */
+  readonly trial_of?: string | null;
+  readonly trial?: number | null;
+  readonly sweep?: SweepSummary | null;
 }
 
 export interface StoreName {

@@ -13,6 +13,7 @@ import { openMenu, type MenuItem } from './menu.ts';
 import { keyOf, type Summary } from './model.ts';
 import type { Project } from './project.ts';
 import { Sparklines } from './sparklines.ts';
+import { metricValue, objectiveOf, withoutTrialsOfChosen } from './sweeps.ts';
 import { Toast } from './toast.ts';
 import type { Words } from './words.ts';
 
@@ -59,6 +60,7 @@ export class RunPanel {
     private readonly host: PanelHost,
   ) {
     const { words } = host;
+    const { list } = project;
     this.filters = new Filters(words, () => {
       project.list.search(this.filters.query);
       host.remember?.(this.filters.query, this.filters.metric);
@@ -86,15 +88,20 @@ export class RunPanel {
       ticked: () => {
         this.showTicked();
       },
+      expand: (sweep, open) => {
+        list.open(sweep, open);
+        this.update();
+      },
       drawing: () => {
         this.sparklines.begin();
       },
       context: (run) => {
         const metric = this.metricOf(run);
-        const line = metric === null || !Object.hasOwn(run.metrics, metric) ? null : this.sparklines.get(run, metric);
+        const line = metric === null || metricValue(run, metric) === undefined ? null : this.sparklines.get(run, metric);
         const { sort } = this.query;
         const lead = sort.startsWith('param:') ? sort.slice(6) : null;
-        return { metric, line, lead, now: project.now, readOnly: project.readOnly };
+        const open = run.sweep && !list.sweepOf(run) ? list.isOpen(run) : null;
+        return { metric, line, lead, open, sweep: list.sweepOf(run), now: project.now, readOnly: project.readOnly };
       },
     });
     this.machine = new MachineSection(words, (store, id) => {
@@ -125,8 +132,8 @@ export class RunPanel {
       }),
       untick,
     );
-    const list = element('div', 'mlw-list', {}, this.grid.node, this.empty);
-    this.node.append(this.filters.node, this.banner, list, this.toast.node, this.bar, this.machine.node);
+    const rows = element('div', 'mlw-list', {}, this.grid.node, this.empty);
+    this.node.append(this.filters.node, this.banner, rows, this.toast.node, this.bar, this.machine.node);
     const timer = setInterval(() => {
       this.later();
     }, TICK);
@@ -199,7 +206,7 @@ export class RunPanel {
     const runs = project.list.visible();
     grid.update(runs);
     const loading = project.status === 'loading' || project.list.size < project.count;
-    this.filters.update(project.list.choices(), project.stores, runs.length, project.count, loading);
+    this.filters.update(project.list.choices(), project.stores, project.list.matched, project.count, loading, project.list.trials);
     this.machine.update(project.slots, project.now);
     this.node.classList.toggle('mlw-read-only', project.readOnly);
     this.node.dataset.status = project.status;
@@ -208,11 +215,13 @@ export class RunPanel {
     this.showTicked();
   }
 
-  /** The metric that a row shows: the one that was chosen or sorted by, otherwise the run's loss, or its first. */
+  /** The metric that a row shows: the one that was chosen or sorted by, otherwise the sweep's, the run's loss, or its first. */
   private metricOf(run: Summary): string | null {
     const { sort } = this.query;
     if (this.filters.metric) return this.filters.metric;
     if (sort.startsWith('metric:')) return sort.slice(7);
+    const objective = objectiveOf(run.sweep ?? this.project.list.sweepOf(run)?.sweep);
+    if (objective !== null) return objective;
     const names = Object.keys(run.metrics);
     return names.find((name) => name === 'loss') ?? names.find((name) => /loss/i.test(name)) ?? names[0] ?? null;
   }
@@ -327,11 +336,12 @@ export class RunPanel {
   }
 
   private stop(runs: readonly Summary[]): void {
-    for (const run of runs) this.attempt(this.project.stop(run));
+    for (const run of withoutTrialsOfChosen(runs)) this.attempt(this.project.stop(run));
   }
 
-  private delete(runs: readonly Summary[]): void {
+  private delete(chosen: readonly Summary[]): void {
     const { words } = this.host;
+    const runs = withoutTrialsOfChosen(chosen);
     const { project } = this;
     if (project.readOnly || !runs.length) return;
     const ended = runs.filter(({ state }) => hasEnded(state));

@@ -186,6 +186,22 @@ describe('a project', () => {
     expect([server.names(), server.project.ofCell('c')]).toEqual([[], []]);
   });
 
+  test('a sweep takes its trials along when it is deleted, and brings them back; its cell is marked with it', async () => {
+    const server = new Server();
+    const counts = { running: 0, waiting: 0, finished: 1, terminated: 0, failed: 0, stopped: 0, given_back: 0 };
+    const sweep = { objectives: [], planned: 1, counts, best: null, best_trial: null, paused: null };
+    server.runs = [summary({ id: 's', name: 's', cell: 'c', sweep }), summary({ id: 't', name: 't', cell: 'c', submitted: 200, trial_of: 's', trial: 0 })];
+    server.project.start();
+    server.project.wantAll();
+    await vi.waitFor(() => { expect(server.project.list.size).toBe(2); });
+    expect([server.names(), server.project.ofCell('c').map(({ id }) => id)]).toEqual([['s'], ['s']]);
+    const removed = await server.project.delete(server.project.list.get('\ns') ?? summary());
+    expect([server.project.list.size, server.names()]).toEqual([0, []]);
+    await server.project.restore(removed);
+    expect([server.project.list.size, server.names(), server.project.list.trials]).toEqual([2, ['s'], 1]);
+    expect(server.project.counts()).toEqual({ running: 0, waiting: 0 });
+  });
+
   test('says what is the matter: no extension, no leave, no server', async () => {
     for (const [refuse, status, message] of [
       [{ status: 404, body: '<html>' }, 'missing', ''],

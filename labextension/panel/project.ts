@@ -21,6 +21,8 @@ export type Status = 'loading' | 'live' | 'offline' | 'missing' | 'error';
 
 export interface Removed {
   readonly run: Summary;
+  /** Those of a sweep go with it. */
+  readonly trials: readonly Summary[];
   /** Unix seconds until which it can be restored. */
   readonly undoUntil: number;
 }
@@ -141,6 +143,8 @@ export class Project {
   counts(): { running: number; waiting: number } {
     const counts = { running: 0, waiting: 0 };
     for (const run of this.list.all()) {
+      // Of a sweep its trials do the work.
+      if (run.sweep) continue;
       if (run.state === 'running') counts.running += 1;
       else if (run.state === 'submitted') counts.waiting += 1;
     }
@@ -161,15 +165,17 @@ export class Project {
 
   async delete(run: Summary): Promise<Removed> {
     const { undo_until: undoUntil } = await this.api.delete(run);
-    this.newer.add(keyOf(run));
-    this.remove([keyOf(run)]);
-    return { run, undoUntil };
+    const trials = run.sweep ? this.list.trialsOf(run) : [];
+    const keys = [run, ...trials].map(keyOf);
+    for (const key of keys) this.newer.add(key);
+    this.remove(keys);
+    return { run, trials, undoUntil };
   }
 
-  async restore({ run }: Removed): Promise<void> {
-    const restored = await this.api.restore(run);
-    this.newer.add(keyOf(restored));
-    this.put([restored]);
+  async restore({ run, trials }: Removed): Promise<void> {
+    const restored = [await this.api.restore(run), ...trials];
+    for (const one of restored) this.newer.add(keyOf(one));
+    this.put(restored);
   }
 
   /** Take what a change was answered with; the stream may have told of the run's end, or of its loss, by then. */
@@ -210,6 +216,7 @@ export class Project {
       await Promise.all([...keys.map((store) => this.loadStore(store, there, current)), this.loadSlots(current)]);
       if (!current()) return;
       this.complete = true;
+      this.list.whole = this.wanted === Infinity;
       if (this.wanted === Infinity) {
         this.remove([...this.list.all()].map(keyOf).filter((key) => !there.has(key) && !this.newer.has(key)));
       } else {
@@ -268,7 +275,8 @@ export class Project {
     for (const run of runs) {
       const before = this.list.get(keyOf(run));
       if (before && !hasEnded(before.state) && hasEnded(run.state)) for (const ended of this.endListeners) ended(run);
-      if (run.cell) this.putCell(run.cell, run);
+      // The cell started the sweep, and the sweep its trials.
+      if (run.cell && run.trial_of == null) this.putCell(run.cell, run);
     }
     this.list.put(runs);
     this.tell();

@@ -2,10 +2,11 @@ import { element, icon, setText } from '../views/dom.ts';
 import { formatElapsed, formatNumber, formatTook } from '../views/format.ts';
 import { hasEnded, type Num } from '../views/model.ts';
 import { stateIcon, STOP_ICON } from '../views/states.ts';
-import { MORE, STAR } from './icons.ts';
+import { CARET, MORE, STAR } from './icons.ts';
 import { tagText } from './list.ts';
 import type { Sparkline, Summary } from './model.ts';
 import { sparkPath } from './sparklines.ts';
+import { endedTrials, fractionOf, metricValue } from './sweeps.ts';
 import type { Words } from './words.ts';
 
 const WIDTH = 64;
@@ -23,6 +24,10 @@ export interface RowContext {
   readonly index: number;
   /** The parameter that the list is sorted by: it is named first. */
   readonly lead: string | null;
+  /** Whether the trials of a sweep are shown; null for what is none. */
+  readonly open: boolean | null;
+  /** The sweep below which it stands. */
+  readonly sweep: Summary | null;
 }
 
 /** One run in two lines: what it is and since when; what became of it and where its metric stands. */
@@ -30,6 +35,7 @@ export class Row {
   readonly node: HTMLElement;
   private readonly tick = element('input', 'mlw-row-tick', { type: 'checkbox', tabindex: '-1' });
   private readonly mark = element('span', 'mlw-row-mark');
+  readonly caret = element('button', 'mlw-row-caret', { type: 'button', tabindex: '-1', hidden: '' }, icon(CARET));
   private readonly name = element('span', 'mlw-row-name');
   private readonly star = element('span', 'mlw-row-star', {}, icon(STAR));
   private readonly time = element('span', 'mlw-row-time');
@@ -59,7 +65,7 @@ export class Row {
     const cell = (...children: (Node | string)[]): HTMLElement => element('div', 'mlw-row-cell', { role: 'gridcell' }, ...children);
     const [mark, title, when, about, metric, actions] = [
       cell(this.mark, this.tick),
-      cell(this.name, this.star),
+      cell(this.caret, this.name, this.star),
       cell(this.time),
       cell(this.about),
       cell(this.sparkBox, this.value),
@@ -83,6 +89,7 @@ export class Row {
     this.node.setAttribute('aria-selected', String(context.ticked));
     this.node.classList.toggle('mlw-active', context.active);
     this.tick.checked = context.ticked;
+    this.showLevel(run, context);
     if (!same) this.updateRun(run, words, context.readOnly);
     if (other || !hasEnded(run.state)) this.fillTransition(!other);
     this.updateMetric(run, context);
@@ -91,6 +98,19 @@ export class Row {
     if (!same || context.metric !== this.metric || context.lead !== this.lead || !hasEnded(run.state)) this.node.setAttribute('aria-label', describe(run, context));
     this.lead = context.lead;
     this.metric = context.metric;
+  }
+
+  private showLevel(run: Summary, { open, sweep, words }: RowContext): void {
+    this.node.setAttribute('aria-level', sweep ? '2' : '1');
+    this.node.classList.toggle('mlw-row-trial', sweep !== null);
+    this.caret.hidden = open === null;
+    if (open === null) {
+      this.node.removeAttribute('aria-expanded');
+      return;
+    }
+    this.node.setAttribute('aria-expanded', String(open));
+    this.caret.setAttribute('aria-expanded', String(open));
+    label(this.caret, open ? words.__('Hide the trials of %1', run.name) : words.__('Show the trials of %1', run.name));
   }
 
   private updateRun(run: Summary, words: Words, readOnly: boolean): void {
@@ -112,7 +132,7 @@ export class Row {
     this.pin.setAttribute('aria-pressed', String(run.pinned));
     label(this.more, words.__('More for %1', run.name));
     this.node.title = tooltip(run, words);
-    const fraction = hasEnded(run.state) ? null : (run.progress?.fraction ?? null);
+    const fraction = hasEnded(run.state) ? null : fractionOf(run);
     this.bar.hidden = fraction === null;
     this.fill.style.transform = `scaleX(${Math.min(1, Math.max(0, fraction ?? 0))})`;
   }
@@ -123,7 +143,7 @@ export class Row {
   }
 
   private updateMetric(run: Summary, { metric, line, words }: RowContext): void {
-    const value: Num | undefined = metric !== null && Object.hasOwn(run.metrics, metric) ? run.metrics[metric] : undefined;
+    const value: Num | undefined = metricValue(run, metric);
     setText(this.value, value === undefined ? '' : formatNumber(value));
     this.value.title = value === undefined ? '' : `${metric ?? ''} ${formatNumber(value)}`;
     this.value.setAttribute('aria-label', value === undefined ? '' : words.__('%1 is %2', metric ?? '', formatNumber(value)));
@@ -161,15 +181,32 @@ function about(run: Summary, { words, now, lead }: RowContext): string {
   const tags = [...leading, ...Object.entries(run.tags).map(([key, value]) => tagText(key, value))];
   const params = Object.entries(run.params).filter(([key]) => key !== lead).map(([key, value]) => `${key}=${value}`);
   if (run.stopping && !hasEnded(run.state)) return words.__('stopping…');
+  const trials = run.state === 'submitted' ? [] : trialsText(run, words);
   if (run.state === 'submitted') return [run.waiting ?? words.__('starting…'), ...tags, ...params].join(' · ');
   if (run.state === 'running') {
     const { progress } = run;
     const left = progress?.remaining == null ? null : progress.remaining - (now - progress.at);
-    const parts = [progress ? progress.label || `${Math.floor(progress.fraction * 100)} %` : '', left === null || left < 1 ? '' : words.__('%1 left', formatElapsed(left)), run.attempt ?? ''];
+    const done = progress ? progress.label || `${Math.floor(progress.fraction * 100)} %` : '';
+    const parts = [...(trials.length ? trials : [done]), left === null || left < 1 ? '' : words.__('%1 left', formatElapsed(left)), run.attempt ?? ''];
     return [...parts.filter(Boolean), ...tags, ...params].join(' · ');
   }
   const took = run.ended === null ? '' : formatTook(run.ended - (run.started ?? run.submitted));
-  return [...leading, run.state === 'finished' ? '' : run.state, took, ...tags.slice(leading.length), ...params].filter(Boolean).join(' · ');
+  return [...leading, run.state === 'finished' ? '' : run.state, ...trials, took, ...tags.slice(leading.length), ...params].filter(Boolean).join(' · ');
+}
+
+/** How a sweep stands: "12/20 trials", "5 running", "3 ended early". */
+function trialsText({ sweep, state }: Summary, words: Words): string[] {
+  if (!sweep) return [];
+  const { counts, planned, paused } = sweep;
+  const ended = endedTrials(sweep);
+  const live = !hasEnded(state);
+  return [
+    live && paused !== null ? words.__('paused') : '',
+    planned && live ? words.__('%1/%2 trials', ended, planned) : words._n('%1 trial', '%1 trials', ended),
+    live && counts.running ? words.__('%1 running', counts.running) : '',
+    counts.terminated ? words.__('%1 ended early', counts.terminated) : '',
+    counts.failed ? words.__('%1 failed', counts.failed) : '',
+  ].filter(Boolean);
 }
 
 function tooltip(run: Summary, words: Words): string {
@@ -178,6 +215,7 @@ function tooltip(run: Summary, words: Words): string {
   const lines = [
     `${run.name}: ${run.state}`,
     run.cause ?? run.waiting ?? '',
+    run.sweep?.paused ? words.__('paused: %1', run.sweep.paused) : '',
     words.__('submitted %1', new Date(run.submitted * 1000).toLocaleString()),
     pairs(run.params),
     pairs(run.tags),
@@ -191,7 +229,8 @@ function tooltip(run: Summary, words: Words): string {
 /** What a screen reader says of the row. */
 function describe(run: Summary, context: RowContext): string {
   const { words, metric, now } = context;
-  const value = metric !== null && Object.hasOwn(run.metrics, metric) ? `${metric} ${formatNumber(run.metrics[metric] ?? null)}` : '';
+  const known = metricValue(run, metric);
+  const value = known === undefined ? '' : `${metric ?? ''} ${formatNumber(known)}`;
   const when = hasEnded(run.state) ? formatWhen(run.submitted, now) : since(run, now);
   const parts = [run.name, run.state, run.pinned ? words.__('pinned') : '', when, about(run, context), value, run.note];
   return parts.filter(Boolean).join(', ');

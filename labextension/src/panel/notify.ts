@@ -33,6 +33,8 @@ export const notify = {
     const inBrowser = 'Notification' in window;
     let offered = false;
     project.onEnd((run) => {
+      // Of a search one wants to hear once.
+      if (run.trial_of != null) return;
       const good = run.state === 'finished';
       const unstarted = run.state === 'stopped' && run.started === null;
       const took = formatTook((run.ended ?? project.now) - (run.started ?? run.submitted));

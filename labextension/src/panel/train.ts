@@ -1,10 +1,11 @@
 // "Train this cell": the form that puts `%%train` on top.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
 
 import { askFor } from '../../panel/dialog.ts';
 import type { Words } from '../../panel/words.ts';
 import type { OpenNotebook } from './notebooks.ts';
-import { readTrainLine, writeTrainLine, wrongGpus, wrongName, wrongParams } from './trainline.ts';
+import { isSweep, readTrainLine, writeTrainLine, wrongGpus, wrongName, wrongParams } from './trainline.ts';
 
 const LOAD = '%load_ext mlwidgets';
 const LOADS = /^\s*%(?:load|reload)_ext\s+mlwidgets\b/m;
@@ -14,6 +15,10 @@ export async function trainCell(app: JupyterFrontEnd, panel: OpenNotebook, words
   const cell = notebook.activeCell;
   if (cell?.model.type !== 'code' || !notebook.model) return;
   const { sharedModel } = cell.model;
+  if (isSweep(sharedModel.getSource())) {
+    Notification.emit(words.__('This cell is a sweep: run it, and each of its trials is a tracked run.'), 'info', { autoClose: 5000 });
+    return;
+  }
   const line = readTrainLine(sharedModel.getSource()) ?? { name: '', gpus: '', params: '', rest: '' };
   const said = (check: (value: string) => string | null) => (value: string): string | null => {
     const wrong = check(value);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { readTrainLine, splitWords, writeTrainLine, wrongGpus, wrongName, wrongParams } from './trainline.ts';
+import { isSweep, readTrainLine, splitWords, writeTrainLine, wrongGpus, wrongName, wrongParams } from './trainline.ts';
 
 describe('the %%train line', () => {
   test('is read word by word and written again', () => {
@@ -16,6 +16,11 @@ describe('the %%train line', () => {
     expect(readTrainLine('x = 1')).toBeNull();
     expect(writeTrainLine('x = 1', { name: '', gpus: '', params: '', rest: '' })).toBe('%%train\nx = 1');
     expect(writeTrainLine('# %%train\nx', { name: 'a', gpus: '0.5', params: 'lr=1', rest: '' })).toBe('%%train a --gpus 0.5 lr=1\n# %%train\nx');
+  });
+
+  test('is not put on top of a search', () => {
+    for (const sweep of ['%%sweep', '\n %%sweep s lr=uniform(0, 1)\nx']) expect(isSweep(sweep)).toBe(true);
+    for (const other of ['%%train', '# %%sweep', '%%sweeper', 'x = 1']) expect(isSweep(other)).toBe(false);
   });
 
   test('what was written is read again', () => {

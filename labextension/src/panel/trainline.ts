@@ -16,6 +16,11 @@ const WITH_VALUE = new Set([
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 const MAGIC = /^\s*%%train\b[^\n]*\n?/;
 
+/** Whether a cell is a search already: it takes no `%%train` on top. */
+export function isSweep(source: string): boolean {
+  return /^\s*%%sweep\b/.test(source);
+}
+
 export function readTrainLine(source: string): TrainLine | null {
   const found = MAGIC.exec(source);
   if (!found) return null;
