@@ -163,7 +163,7 @@ class TrialLog:
 
     def _ended(self, event: dict[str, Any]) -> int | None:
         trial = self._open(event)
-        if trial is None or event.get("state") not in TRIAL_ENDS:
+        if trial is None or _text(event.get("state")) not in TRIAL_ENDS:
             return None
         trial.state, trial.values, trial.ended = event["state"], _values(event.get("values")), event["time"]
         trial.cause, trial.why = _text(event.get("cause")), _mapping(event.get("why"))
