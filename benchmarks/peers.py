@@ -15,6 +15,8 @@ DISTRIBUTIONS = {
     "submitit": "submitit",
     "joblib/loky": "joblib",
     "papermill": "papermill",
+    "Ray": "ray",
+    "Optuna": "optuna",
 }
 
 #: Further distributions whose versions shape the figures.

@@ -19,6 +19,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import parse_literal
 from mlwidgets.runs.store import STORE_VARIABLE, RunStore, find_store
+from mlwidgets.sweeps.sweep import Sweep
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("runs", help="list the runs, newest first")
     listing.add_argument("--all", action="store_true", help="with every parameter and metric, however many there are")
+    listing.add_argument("--trials", action="store_true", help="with the trials of sweeps, each in a line of its own")
     listing.add_argument("--json", action="store_true", help="as JSON, one object per line")
     listing.set_defaults(action=_runs)
     for name, action, text in (
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("name", help="a run's name, an id or the beginning of an id")
         command.set_defaults(action=action)
+    _add_sweeps(commands)
     _add_annotations(commands)
     serve = commands.add_parser("serve", help="show the panel as a page; further options are those of `jupyter server`")
     serve.set_defaults(action=_serve)
@@ -84,6 +87,26 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("gpu", metavar="GPU", help="its index, its UUID or the beginning of it")
     release.set_defaults(action=_release)
     return parser
+
+
+def _add_sweeps(commands: Any) -> None:
+    """Add what is asked of sweeps."""
+    for name, action, text in (
+        ("trials", _trials, "the trials of a sweep, the best first"),
+        ("narrow", _narrow, "the next, smaller search around a sweep's good region, as a line to copy"),
+        ("pause", _pause, "let a sweep start no trials; those that run go on"),
+        ("resume", _resume, "let a paused sweep go on"),
+        ("concurrent", _concurrent, "change how many trials of a sweep run at once"),
+        ("add", _add, "have a sweep run a trial with given parameters next"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("name", help="a sweep's name, an id or the beginning of an id")
+        if action is _concurrent:
+            command.add_argument("number", type=int, metavar="N")
+            command.add_argument("--now", action="store_true", help="interrupt those beyond, which run again later")
+        elif action is _add:
+            command.add_argument("params", nargs="+", metavar="param=value")
+        command.set_defaults(action=action)
 
 
 def _add_annotations(commands: Any) -> None:
@@ -160,7 +183,7 @@ def _runs(options: argparse.Namespace) -> int:
             params = {n: _json_value(text) for n, text in summary.params.items()}
             print(json.dumps({**asdict(summary), "params": params, "metrics": metrics}))
     elif summaries:
-        print(RunTable(summaries, every=options.all, command="mlwidgets runs --all"))
+        print(RunTable(summaries, every=options.all, trials=options.trials, command="mlwidgets runs --all"))
     else:
         print(f"no runs yet in {store.path}: put %%train on top of a cell")
     return 0
@@ -205,6 +228,57 @@ def _wait(options: argparse.Namespace) -> int:
     run.wait()
     print(f"{run.name}: {run.state}" + (f" ({run.cause})" if run.cause else ""))
     return 0 if run.state == "finished" else 1
+
+
+def _sweep(options: argparse.Namespace) -> Sweep:
+    found = _find(options)
+    if not isinstance(found, Sweep):
+        raise ParameterError(f"{options.name} is no sweep: those are what %%sweep has started")
+    return found
+
+
+def _trials(options: argparse.Namespace) -> int:
+    frame = _sweep(options).trials
+    print(frame.to_string(index=False) if len(frame) else f"{options.name} has no trials yet")
+    return 0
+
+
+def _narrow(options: argparse.Namespace) -> int:
+    print(_sweep(options).narrow())
+    return 0
+
+
+def _pause(options: argparse.Namespace) -> int:
+    _sweep(options).pause()
+    print(f"{options.name}: asked to pause; `mlwidgets resume {options.name}` lets it go on")
+    return 0
+
+
+def _resume(options: argparse.Namespace) -> int:
+    _sweep(options).resume()
+    print(f"{options.name}: asked to go on")
+    return 0
+
+
+def _concurrent(options: argparse.Namespace) -> int:
+    _sweep(options).set_concurrent(options.number, now=options.now)
+    print(f"{options.name}: asked to run {options.number} at once")
+    return 0
+
+
+def _add(options: argparse.Namespace) -> int:
+    given: dict[str, Any] = {}
+    for one in options.params:
+        key, equals, text = one.partition("=")
+        if not equals:
+            raise ParameterError(f"{one!r} is no parameter: give it as param=value")
+        try:
+            given[key] = parse_literal(text)
+        except ValueError:
+            given[key] = text
+    _sweep(options).add(given)
+    print(f"{options.name}: asked to run a trial with {', '.join(options.params)}")
+    return 0
 
 
 def _delete(options: argparse.Namespace) -> int:

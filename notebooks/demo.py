@@ -1,4 +1,4 @@
-"""What ``make demo`` does: execute the example notebook headless, show its runs and write it as an HTML page."""
+"""What ``make demo`` does: execute the example notebooks headless, show their runs and write them as HTML pages."""
 
 from __future__ import annotations
 
@@ -85,34 +85,47 @@ def describe(run: Run) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Execute, write the page, print the runs; return 1 with a message if anything did not go well."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("notebook", nargs="?", type=Path, default=NOTEBOOKS / "01-train.ipynb")
-    parser.add_argument("--pages", type=Path, default=PROJECT / "build" / "demo", help="folder of the HTML page")
-    options = parser.parse_args(arguments)
-    os.environ.setdefault("MLWIDGETS_STORE", str(PROJECT / ".mlwidgets"))
+def show(path: Path, pages: Path) -> int:
+    """Execute a notebook, write its page, print its runs; return how many did not finish.
+
+    Raises
+    ------
+    DemoError
+        If it did not run as it should.
+    """
     import mlwidgets
 
     began = time.time()
-    print(f"executing {options.notebook} …", flush=True)
-    try:
-        notebook = execute(options.notebook.resolve())
-        runs = [run for run in reversed(mlwidgets.runs()) if run.submitted_at >= began]
-        if not runs:
-            raise DemoError(f"{options.notebook.name} has left no run in {os.environ['MLWIDGETS_STORE']}")
-    except DemoError as error:
-        print(error, file=sys.stderr)
-        return 1
-    page = options.pages / f"{options.notebook.stem}.html"
+    print(f"executing {path} …", flush=True)
+    notebook = execute(path.resolve())
+    # The trials of a sweep are told of by its own run.
+    runs = [run for run in reversed(mlwidgets.runs()) if run.submitted_at >= began and run.spec.trial_of is None]
+    if not runs:
+        raise DemoError(f"{path.name} has left no run in {os.environ['MLWIDGETS_STORE']}")
+    page = pages / f"{path.stem}.html"
     write_page(notebook, page)
     print(f"done in {time.time() - began:.0f} s; its runs:\n")
     for run in runs:
         print(describe(run), end="\n\n")
-    print(f"The notebook as a page, with its charts: {page}")
+    print(f"The notebook as a page, with its charts: {page}\n")
     unfinished = [run for run in runs if run.state != "finished"]
     for run in unfinished:
         print(f"run {run.name} was {run.state}: {run.cause}", file=sys.stderr)
+    return len(unfinished)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Show the notebooks one after the other; return 1 with a message if anything did not go well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, default=sorted(NOTEBOOKS.glob("*.ipynb")))
+    parser.add_argument("--pages", type=Path, default=PROJECT / "build" / "demo", help="folder of the HTML pages")
+    options = parser.parse_args(arguments)
+    os.environ.setdefault("MLWIDGETS_STORE", str(PROJECT / ".mlwidgets"))
+    try:
+        unfinished = sum(show(path, options.pages) for path in options.notebooks)
+    except DemoError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 1 if unfinished else 0
 
 

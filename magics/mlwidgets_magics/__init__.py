@@ -11,12 +11,13 @@ def load(shell: Any) -> None:
     from mlwidgets.views.live import flush_finished
     from mlwidgets_magics.runs import RunsMagics
     from mlwidgets_magics.sending import Sending
+    from mlwidgets_magics.sweep import SweepMagics
     from mlwidgets_magics.train import TrainMagics
 
     if isinstance(shell.magics_manager.registry.get("TrainMagics"), TrainMagics):
         return
     sending = Sending(shell)
-    shell.register_magics(TrainMagics(shell, sending), RunsMagics(shell, sending))
+    shell.register_magics(TrainMagics(shell, sending), SweepMagics(shell, sending), RunsMagics(shell, sending))
     shell.input_transformers_cleanup.append(_alone_in_a_cell)
     shell.events.register("post_run_cell", lambda *_: flush_finished())
     shell.events.register("post_run_cell", lambda *_: prepare_if_worth_it())

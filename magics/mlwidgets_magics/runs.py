@@ -10,21 +10,24 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from mlwidgets import api
 from mlwidgets.capture.results import Loaded, load_into
-from mlwidgets.errors import MlwidgetsError, StoreError
+from mlwidgets.errors import MlwidgetsError, ParameterError, StoreError
 from mlwidgets.runner.slots import overview
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
+from mlwidgets.sweeps.sweep import Sweep
 from mlwidgets.views.live import show
 from mlwidgets.views.slots import QueuedRunTable, SlotsView
 from mlwidgets.views.table import RunTable
 from mlwidgets_magics.sending import Sending
-from mlwidgets_magics.words import HELP, help_of, split_words
+from mlwidgets_magics.words import HELP, help_of, read_params, split_words
 
 _T = TypeVar("_T")
 _USAGE = (
-    "usage: %runs [--all | slots | show NAME [NAME…] | logs NAME | stop NAME [NAME…] | load NAME [NAMES…]]; "
+    "usage: %runs [--all | --trials | slots | show NAME [NAME…] | logs NAME | stop NAME [NAME…] | load NAME [NAMES…] | "
+    "trials, narrow, pause or resume SWEEP | concurrent SWEEP N [--now] | add SWEEP param=value …]; "
     "%runs --help says more"
 )
+_OF_SWEEPS = frozenset({"trials", "narrow", "pause", "resume", "concurrent", "add"})
 
 
 @magics_class
@@ -38,32 +41,42 @@ class RunsMagics(Magics):
         self._sending = sending
 
     @line_magic
-    def runs(self, line: str) -> RunTable | SlotsView | None:
+    def runs(self, line: str) -> Any:
         """List the project's runs, or do something with one.
 
         %runs                       table of all runs, newest first; below it, who holds slots and who waits
         %runs --all                 the same with every parameter and metric, however many there are
+        %runs --trials              the same with the trials of sweeps, each in a line of its own
         %runs slots                 who holds GPUs and CPU places of this machine, who waits, and why
         %runs show NAME [NAME…]     its view: live while it runs, its end afterwards; several together
         %runs logs NAME             its output, and the traceback if it failed
         %runs stop NAME [NAME…]     interrupt it, and kill it if it does not end
-        %runs load NAME [NAMES…]    put its results into the notebook
+        %runs load NAME [NAMES…]    put its results into the notebook; --best: those of a sweep's best trial
+
+        Of sweeps:
+        %runs trials NAME           table of its trials, the best first
+        %runs narrow NAME           the next, smaller search around the good region, as a line to copy
+        %runs pause NAME            start no trials until %runs resume NAME; those that run go on
+        %runs concurrent NAME N     run N trials at once; with --now also interrupt those beyond, which run again later
+        %runs add NAME lr=0.01 …    run a trial with these parameters next
 
         NAME is a run's name (the newest of that name), an id or the beginning of an id.
         """
         words = split_words(line)
-        if not words or words == ["--all"]:
-            return self._guarded(lambda: _table(every=bool(words)))
+        if set(words) <= {"--all", "--trials"}:
+            return self._guarded(lambda: _table(every="--all" in words, trials="--trials" in words))
         if words[0] in HELP:
             print(help_of(RunsMagics.runs))
             return None
         if words == ["slots"]:
             return self._guarded(lambda: SlotsView(overview()))
         action, names = words[0], words[1:]
+        if action in _OF_SWEEPS and names:
+            return self._guarded(lambda: self._of_sweep(action, names[0], names[1:]))
         if action == "show" and names:
             self._guarded(lambda: _show([api.run(name) for name in names]))
-        elif action == "load" and names:
-            self._guarded(lambda: self._load(api.run(names[0]), names[1:]))
+        elif action == "load" and [name for name in names if name != "--best"]:
+            self._guarded(lambda: self._load(*(name for name in names if name != "--best"), best="--best" in names))
         elif action == "stop" and names:
             self._guarded(lambda: _stop([api.run(name) for name in names]))
         elif action == "logs" and len(names) == 1:
@@ -85,19 +98,56 @@ class RunsMagics(Magics):
         if run.error:
             print(run.error)
 
-    def _load(self, run: Run, names: list[str]) -> None:
-        submitted = self._sending.submitted.get(run.id)
-        loaded = load_into(RunFolder(run.path), run.result, self.shell.user_ns, names, submitted)
+    def _load(self, name: str, *names: str, best: bool) -> None:
+        run = found = api.run(name)
+        if isinstance(found, Sweep):
+            if not best:
+                raise ParameterError(f"{name} is a sweep: %runs load {name} --best loads its best trial, "
+                                     f"%runs load {name}-3 the trial 3")  # fmt: skip
+            run = found.best
+        elif best:
+            raise ParameterError(f"--best: {name} is no sweep")
+        # What names meant when the sweep was submitted is what they meant for its trials.
+        submitted = self._sending.submitted.get(found.id)
+        loaded = load_into(RunFolder(run.path), run.result, self.shell.user_ns, list(names), submitted)
         print(describe(run, loaded))
 
+    def _of_sweep(self, action: str, name: str, words: list[str]) -> Any:
+        sweep = api.run(name)
+        if not isinstance(sweep, Sweep):
+            raise ParameterError(f"{name} is no sweep: %runs {action} is for those that %%sweep has started")
+        if action == "add":
+            sweep.add(read_params(words, taken=self.shell.user_ns))
+        elif action == "concurrent" and words and set(words[1:]) <= {"--now"}:
+            sweep.set_concurrent(_number(words[0]), now="--now" in words)
+        elif words:
+            raise UsageError(_USAGE)
+        elif action == "trials":
+            return sweep.trials
+        elif action == "narrow":
+            return sweep.narrow()
+        elif action == "pause":
+            sweep.pause()
+        else:
+            sweep.resume()
+        print(f"{sweep.name}: asked to {action}")
+        return None
 
-def _table(*, every: bool) -> RunTable:
+
+def _table(*, every: bool, trials: bool) -> RunTable:
     summaries = api.summaries()
     try:
-        return QueuedRunTable(summaries, overview(foreign=False), every=every)
+        return QueuedRunTable(summaries, overview(foreign=False), every=every, trials=trials)
     except StoreError:
         # Runs are there to be seen even where there is no queue.
-        return RunTable(summaries, every=every)
+        return RunTable(summaries, every=every, trials=trials)
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ParameterError(f"{text!r} is no number of trials") from None
 
 
 def _show(runs: list[Run]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from mlwidgets.sweeps.policies_base import NEVER, Curve, Policy, Why
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Replay:
     """The outcome of a replay.
 
@@ -17,6 +17,8 @@ class Replay:
     ----------
     policy
         Its text.
+    trials
+        How many were replayed.
     ended
         Why each trial would have ended that did not, or not so early, by number.
     intervals, intervals_saved
@@ -30,6 +32,7 @@ class Replay:
     """
 
     policy: str
+    trials: int = 0
     ended: dict[int, Why] = field(default_factory=dict)
     intervals: int = 0
     intervals_saved: int = 0
@@ -51,6 +54,21 @@ class Replay:
     def best_lost(self) -> bool:
         """Whether the policy would have ended the best trial."""
         return self.best is not None and self.best != self.kept
+
+    def __repr__(self) -> str:
+        if not self.ended:
+            return f"{self.policy} would have ended none of {self.trials} trials"
+        saved = f"{self.intervals_saved} of {self.intervals} intervals"
+        if self.seconds and self.seconds_saved is not None:
+            saved += f", {self.seconds_saved:.3g} of {self.seconds:.3g} s"
+        many = f"{len(self.ended)} of {self.trials} trials"
+        lines = [f"{self.policy} would have ended {many} early and saved {saved} ({self.share:.0%})"]
+        if self.best_lost:
+            left = "" if self.kept is None else f"; the best that is left: trial {self.kept}, {self.kept_value:.4g}"
+            lines.append(f"it would have lost the best: trial {self.best}, {self.best_value:.4g}{left}")
+        elif self.best is not None:
+            lines.append(f"the best would have gone on: trial {self.best}, {self.best_value:.4g}")
+        return "\n".join([*lines, *(f"  trial {number}: {why.rule}" for number, why in self.ended.items())])
 
 
 def replay(policy: Policy, curves: Mapping[int, Curve], *, value: str = "last") -> Replay:
@@ -82,7 +100,7 @@ def replay(policy: Policy, curves: Mapping[int, Curve], *, value: str = "last") 
             now.ended, now.state = True, "terminated"
         elif last and curve.ended:
             now.ended, now.state = True, curve.state
-    result = Replay(policy.text, dict(sorted(ended.items())))
+    result = Replay(policy.text, len(curves), dict(sorted(ended.items())))
     return _with_best(_with_savings(result, curves, timed=timed), policy, curves, value)
 
 

@@ -220,7 +220,7 @@ class Sweep(Run):
         trials = [one for one in self._log().trials.values() if one.is_result]
         values = [(one.params, (one.values or [0.0])[0]) for one in trials]
         space = narrow(self.space, values, self._signs[0])
-        return Narrowed(name or f"{self.name}-narrow", space, self.name, self.definition)
+        return Narrowed(name or f"{self.name}-narrow", space, self)
 
     def replay(self, policy: str) -> Replay:
         """Return what a policy would have ended in this sweep, when and why, and what it would have saved.
@@ -266,22 +266,25 @@ class Sweep(Run):
 class Narrowed:
     """A proposal for the next search: its line, and its space."""
 
-    def __init__(self, name: str, space: dict[str, str], before: str, definition: SweepDefinition) -> None:
+    def __init__(self, name: str, space: dict[str, str], before: Sweep) -> None:
         self.name = name
         self.space = space
         self._before = before
-        self._definition = definition
 
     def __repr__(self) -> str:
-        goals = " ".join(f"--{one.direction} {one.metric}" for one in self._definition.objectives)
-        space = " ".join(f"{name}={text.replace(' ', '')}" for name, text in self.space.items())
-        limits = self._definition.limits
-        concurrent = f" --concurrent {limits.concurrent}" if limits.concurrent else ""
-        policy = f" --stop {self._definition.policy}" if self._definition.policy else ""
-        return (
-            f"%%sweep {self.name} {goals} --trials {limits.trials}{concurrent}{policy} "
-            f"--warm-start {self._before} {space}"
-        )
+        definition, spec = self._before.definition, self._before.spec
+        words = [f"--{one.direction} {one.metric}" for one in definition.objectives]
+        words.append(f"--trials {definition.limits.trials}")
+        if definition.limits.concurrent:
+            words.append(f"--concurrent {definition.limits.concurrent}")
+        if definition.policy:
+            words.append(f"--stop {definition.policy}")
+        if spec.seed is not None:
+            words.append(f"--seed {spec.seed}")
+        words.append(f"--warm-start {self._before.name}")
+        words += [f"{name}={text}" for name, text in spec.params.items()]
+        words += [f"{name}={text}" for name, text in self.space.items()]
+        return f"%%sweep {self.name} {' '.join(words)}"
 
 
 def _at_least_one(most: int) -> int:

@@ -45,17 +45,22 @@ def _read(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-def test_every_option_of_train_is_described_and_no_other() -> None:
+@pytest.mark.parametrize("magic", ["train", "sweep"])
+def test_every_option_is_described_and_no_other(magic: str) -> None:
     from mlwidgets_magics.sending import parser_of
+    from mlwidgets_magics.sweep import parser
 
-    known = {option for action in parser_of("%%train")._actions for option in action.option_strings}
-    table = re.findall(r"^\| `(-[^ `]+)", _read("train.md"), re.MULTILINE)
+    shared = {option for action in parser_of("%%train")._actions for option in action.option_strings}
+    asked = parser_of("%%train") if magic == "train" else parser()
+    known = {option for action in asked._actions for option in action.option_strings}
+    rows = re.findall(r"^\| (`-.*?) \|", _read(f"{magic}.md"), re.MULTILINE)
+    table = {option for row in rows for option in re.findall(r"`(-[^ `]+)", row)}
 
-    assert set(table) <= known
+    assert table <= known
+    # The page on sweeps refers to that on runs for what both have; what it says of these is more.
+    described = table | (shared if magic == "sweep" else set())
     undescribed = [
-        a.option_strings
-        for a in parser_of("%%train")._actions
-        if a.option_strings and not set(a.option_strings) & set(table)
+        a.option_strings for a in asked._actions if a.option_strings and not set(a.option_strings) & described
     ]
     assert undescribed == []
 
@@ -68,11 +73,19 @@ def test_everything_public_of_a_run_is_described() -> None:
     assert [name for name in public if not re.search(rf"`{name}\b", page)] == []
 
 
+def test_everything_public_of_a_sweep_is_described() -> None:
+    from mlwidgets.sweeps.sweep import Sweep
+
+    page = _read("sweep.md")
+    public = [name for name in vars(Sweep) if not name.startswith("_")]
+    assert [name for name in public if f"s.{name}" not in page] == []
+
+
 def test_every_command_of_the_shell_is_described() -> None:
     from mlwidgets.cli import _parser
 
     (commands,) = (action.choices for action in _parser()._actions if action.dest != "help" and action.choices)
-    assert [name for name in commands if f"mlwidgets {name}" not in _read("runs.md")] == []
+    assert [name for name in commands if f"mlwidgets {name}" not in _read("runs.md") + _read("sweep.md")] == []
 
 
 def test_the_magic_describes_what_the_guide_describes() -> None:

@@ -1,0 +1,160 @@
+"""``%%sweep`` and what ``%runs`` does with sweeps, in a real kernel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import mlwidgets
+from mlwidgets.sweeps.sweep import Sweep
+from tests.notebook import Notebook
+
+CELL = """
+from mlwidgets import log
+for epoch in range(epochs):
+    log(score=offset - (x - 0.3) ** 2 + epoch / 100)
+model = {"x": x, "kind": kind}
+"""
+
+
+@pytest.fixture(scope="module")
+def nb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    notebook = Notebook(tmp_path_factory.mktemp("sweeping"))
+    notebook.run("offset = 1\nepochs = 3\nx = 'mine'")
+    yield notebook
+    notebook.close()
+
+
+@pytest.fixture(autouse=True)
+def store(nb: Notebook, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLWIDGETS_STORE", str(nb.folder / ".mlwidgets"))
+    return nb.folder / ".mlwidgets"
+
+
+def until(there: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def found(name: str) -> Sweep:
+    sweep = mlwidgets.run(name)
+    assert isinstance(sweep, Sweep)
+    return sweep
+
+
+def test_from_the_line_to_the_best_model(nb: Notebook) -> None:
+    nb.run(
+        "%%sweep first-search --maximize score --trials 6 --concurrent 2 --seed 1 --wait --cpus 0 epochs=4 "
+        "x=uniform(0, 1) kind=choice(flat, 'two words', 3)\n" + CELL
+    )
+    sweep = found("first-search")
+    assert (sweep.state, len(sweep.runs)) == ("finished", 6)
+    assert {run.params["epochs"] for run in sweep.runs} == {4}
+    assert {run.params["kind"] for run in sweep.runs} <= {"flat", "two words", 3}
+    best = max(sweep.runs, key=lambda run: run.last_values()["score"])
+    assert sweep.best.id == best.id
+
+    assert nb.value("(type(first_search).__name__, x, len(first_search.trials))") == ("Sweep", "mine", 6)
+    said = nb.run("%runs load first-search --best").text
+    assert f"loaded from {best.name}" in said
+    assert nb.value("model") == {"x": best.params["x"], "kind": best.params["kind"]}
+    table = nb.run("%runs trials first-search").shown[0]["text/html"]
+    assert table.count("<tr") == 7
+    line = nb.run("%runs narrow first-search").shown[0]["text/plain"]
+    assert line.startswith("%%sweep first-search-narrow --maximize score ")
+    assert "epochs=4" in line
+
+    listed = nb.run("%runs").shown[0]["text/plain"]
+    assert "first-search" in listed
+    assert "first-search-0" not in listed
+    assert "first-search-0" in nb.run("%runs --trials").shown[0]["text/plain"]
+
+
+def test_what_was_proposed_can_be_run_as_it_stands(nb: Notebook) -> None:
+    nb.run(
+        "%%sweep coarse --maximize score --trials 8 --seed 2 --wait --cpus 0 x=uniform(0,1) kind=choice('a b',c)\n"
+        + CELL
+    )
+    line = nb.run("%runs narrow coarse").shown[0]["text/plain"]
+    nb.run(f"{line.replace('--trials 8', '--trials 3')} --wait\n{CELL}")
+    assert found("coarse-narrow").state == "finished"
+
+
+def test_a_dry_run_is_a_cell_by_itself(nb: Notebook) -> None:
+    nb.run(
+        "%%sweep earlier --maximize score --trials 6 --seed 3 --wait --cpus 0 x=uniform(0,9) kind=choice(a)\n" + CELL
+    )
+    before = len(mlwidgets.runs())
+    said = nb.run("%%sweep earlier --dry-run --stop bandit:slack=0.1,delay=1").shown[0]["text/plain"]
+    assert "of 6 trials" in said
+    assert "Why(" not in said
+    assert len(mlwidgets.runs()) == before
+
+
+def test_it_is_paused_changed_and_stopped_by_name(nb: Notebook) -> None:
+    nb.run(
+        "%%sweep going --maximize score --trials 500 --concurrent 1 --cpus 0 x=uniform(0,1)\n"
+        "import time\nfrom mlwidgets import log\nlog(score=x)\ntime.sleep(0.1)"
+    )
+    sweep = found("going")
+    nb.run("%runs pause going")
+    until(lambda: sweep.paused is not None)
+    nb.run("%runs add going x=0.25")
+    nb.run("%runs concurrent going 2 --now")
+    until(lambda: sweep.concurrent == 2)
+    nb.run("%runs resume going")
+    until(lambda: any(run.params["x"] == 0.25 for run in sweep.runs))
+    nb.run("%runs stop going")
+    assert sweep.wait(60).state == "stopped"
+    assert all(run.wait(60).ended for run in sweep.runs)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--maximize score x=uniform(0,1)", "%%sweep needs a name"),
+        ("bad --maximize score", "nothing to search"),
+        ("bad x=uniform(0,1)", "--maximize"),
+        ("bad --maximize score x=uniform(1,0)", "x=uniform(1,0)"),
+        ("bad --maximize score x=uniform(0,1) wdith=choice(1,2)", "wdith"),
+        ("bad --maximize score --stop bandits:slack=1 x=uniform(0,1)", "bandits"),
+        ("bad --maximize score --sampler best x=uniform(0,1)", "best"),
+        ("bad --maximize score --trials 0 x=uniform(0,1)", "trials"),
+        ("bad --maximize score --value middle x=uniform(0,1)", "middle"),
+        ("bad --maximize score --warm-start nobody x=uniform(0,1)", "nobody"),
+        ("bad --maximize score x=uniform(0,1) x=choice(1,2)", "twice"),
+        ("bad --maximize score x=uniform(0,1) x=2", "searched and fixed at once"),
+        ("bad --dry-run", "--stop"),
+        ("nobody --dry-run --stop median", "nobody"),
+    ],
+)
+def test_mistakes_are_said_in_a_line_and_change_nothing(nb: Notebook, line: str, says: str) -> None:
+    nb.run("kind = 1")
+    before = len(mlwidgets.runs())
+    reply = nb.run(f"%%sweep {line}\n{CELL}", fails=True)
+    said = (reply.text + reply.error).strip()
+    assert says in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1
+    assert len(mlwidgets.runs()) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("pause single", "single is no sweep"),
+        ("load single --best", "single is no sweep"),
+        ("concurrent first 2", "first"),
+        ("trials", "usage"),
+        ("pause", "usage"),
+    ],
+)
+def test_what_is_no_sweep_is_told_so(nb: Notebook, line: str, says: str) -> None:
+    nb.run("%%train single --wait --cpus 0\npass")
+    reply = nb.run(f"%runs {line}", fails=True)
+    assert says in reply.text + reply.error
