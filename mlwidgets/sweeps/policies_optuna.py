@@ -72,6 +72,10 @@ class Halving(OptunaPolicy):
 
     def explain(self, study: CurveStudy, trial: FrozenTrial, curves: Mapping[int, Curve], k: int) -> Why:
         """Say what the best at this rung have."""
+        if not math.isfinite(curves[trial.number].values[k - 1]):
+            best, _ = self.best_of(curves, k)
+            rule = f"no finite value at interval {k}, which is a rung"
+            return self.why(curves, trial.number, k, rule, value=math.nan, threshold=self.sign * best)
         rung = f"completed_rung_{len(trial.system_attrs) - 1}"
         own = self.sign * trial.system_attrs[rung]
         there = [self.sign * t.system_attrs[rung] for t in study.rivals(trial) if rung in t.system_attrs]

@@ -82,7 +82,7 @@ class CurveStudy:
 
     def rivals(self, trial: FrozenTrial) -> list[FrozenTrial]:
         """Return the other trials that compete with one: all, or those of its bracket."""
-        others = self._storage.get_all_trials(0)
+        others = [t for t in self._storage.get_all_trials(0) if t.number != trial.number]
         if not isinstance(self._pruner, HyperbandPruner):
             return others
         bracket = self._pruner._get_bracket_id(self._study, trial)
@@ -91,7 +91,7 @@ class CurveStudy:
     def _bring_up_to_date(self, number: int, curve: Curve) -> None:
         trial = self._storage.trials.get(number)
         known = len(trial.intermediate_values) if trial else 0
-        if trial is None or known > len(curve.values):
+        if trial is None or not _goes_on(trial, curve):
             trial = self._storage.trials[number] = _new(number)
             known = 0
         for interval in range(known + 1, len(curve.values) + 1):
@@ -117,6 +117,17 @@ class CurveStudy:
             return self._pruner.prune(self._study, trial)
         finally:
             self._storage.judged = None
+
+
+def _goes_on(trial: FrozenTrial, curve: Curve) -> bool:
+    """Whether a curve continues what a trial has: one that was given back begins again."""
+    known = len(trial.intermediate_values)
+    if known > len(curve.values) or (
+        trial.state != TrialState.RUNNING and (known < len(curve.values) or not curve.ended)
+    ):
+        return False
+    last = curve.values[known - 1] if known else math.nan
+    return known == 0 or trial.intermediate_values[known] == last or not math.isfinite(last)
 
 
 def _new(number: int) -> FrozenTrial:
