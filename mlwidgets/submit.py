@@ -163,7 +163,8 @@ def send_off(store: RunStore, spec: RunSpec) -> RunFolder:
     """
     folder = store.create_run(spec)
     try:
-        launch(folder, spec)
+        # A sweep's controller prepares what its trials need.
+        launch(folder, spec, prepare=spec.sweep is None)
     except (OSError, MlwidgetsError) as error:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise StoreError(f"the run could not be started: {error}") from error

@@ -65,7 +65,8 @@ def freeze_result(
         "imports": imports,
         "missing": freezer.unsent,
     }
-    write_whole(folder.manifest, json.dumps(manifest).encode())
+    # The supervisor waits for the disk, when nobody has to wait for it.
+    write_whole(folder.manifest, json.dumps(manifest).encode(), flush=False)
 
 
 def _imported(value: Any) -> str | None:

@@ -27,7 +27,7 @@ from mlwidgets.runner.request import request_of
 from mlwidgets.runner.sweeping import ItsSweep, Restarts
 from mlwidgets.runner.tree import SUPERVISOR
 from mlwidgets.runs.alive import hold
-from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.folder import RunFolder, flush_file
 from mlwidgets.runs.journal import write_event
 from mlwidgets.runs.leftovers import sweep
 from mlwidgets.runs.machine import boot_id, host
@@ -114,6 +114,9 @@ class Supervisor:
             self._begin_again(attempt + 1, attempts, outcome)
         if grant is None:
             self._record(outcome)
+        # Nobody has to wait for the disk.
+        for path in (self._folder.manifest, self._folder.outcome):
+            flush_file(path)
         if self._environment is not None:
             self._environment.wait()
         return outcome
@@ -181,7 +184,8 @@ class Supervisor:
             worker.spare(self._environment.pid)
         from mlwidgets.runner.sampling import Sampler
 
-        sampler = Sampler(self._folder, os.getpid(), grant.gpus)
+        # A trial may be over before there is anything to sample.
+        sampler = None if self._spec.trial_of else Sampler(self._folder, os.getpid(), grant.gpus)
         memory = OutOfMemory(worker.pid)
         looked = 0.0
         while (status := worker.poll()) is None:
@@ -190,14 +194,18 @@ class Supervisor:
             if self._environment is not None:
                 self._environment.poll()
             if time.monotonic() - looked >= _LOOK:
+                if sampler is not None:
+                    sampler.sample()
+                elif looked:
+                    sampler = Sampler(self._folder, os.getpid(), grant.gpus)
                 looked = time.monotonic()
-                sampler.sample()
                 memory.look()
                 with contextlib.suppress(OSError):
                     os.utime(self._folder.alive)
             self._sleep(self._patience())
         worker.kill()
-        sampler.close()
+        if sampler is not None:
+            sampler.close()
         return status, memory.said()
 
     def _blames_device(self, grant: Grant, outcome: Outcome) -> bool:
@@ -329,7 +337,7 @@ class Supervisor:
         if self._spec.sweep is not None:
             # The controller does so itself unless it was killed.
             stop_trials(self._folder, f"the end of sweep {self._spec.name}")
-        self._insist(lambda: write_outcome(self._folder, outcome))
+        self._insist(lambda: write_outcome(self._folder, outcome, flush=False))
 
     def _insist(self, write: Callable[[], object]) -> None:
         """Write; on a full disk wait for room, the folder's lock held, so that the state stays true."""

@@ -11,6 +11,9 @@ from pathlib import Path
 SUPERVISOR = "mlwidgets-run"
 """The name of a supervisor's process, by which the end of one run spares the runs that it submitted."""
 
+WARM = "mlwidgets-warm"
+"""The name of a warm process, which serves all runs of its user. What is forked from it takes another one at once."""
+
 SUPERVISOR_MODULE = "mlwidgets.runner.supervisor"
 
 
@@ -74,8 +77,11 @@ def name_of(pid: int) -> str:
 
 
 def is_supervisor(pid: int) -> bool:
-    """Whether a process supervises a run; one that has just been started fresh is known by its command only."""
-    if name_of(pid) == SUPERVISOR:
+    """Whether a process supervises a run, or forks such processes.
+
+    A supervisor that has just been started fresh is known by its command only.
+    """
+    if name_of(pid) in {SUPERVISOR, WARM}:
         return True
     if sys.platform != "linux":
         import psutil

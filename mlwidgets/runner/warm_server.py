@@ -22,7 +22,7 @@ from mlwidgets.runner import notify, sampling, supervisor, warm  # noqa: F401 - 
 from mlwidgets.runner.compute.forking import ForkingCompute, Stamp, fit_to_fork
 from mlwidgets.runner.handover import receive, send
 from mlwidgets.runner.shell import WorkerShell, blank_shell
-from mlwidgets.runner.tree import SUPERVISOR
+from mlwidgets.runner.tree import SUPERVISOR, WARM
 from mlwidgets.runner.worker import Worker  # noqa: F401 - so that workers have it
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 
@@ -214,6 +214,7 @@ def main() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
+    Path("/proc/self/comm").write_text(WARM)
     # What one that was killed said of itself is not to be taken for this one, which imports first.
     (where / f"{key}.json").unlink(missing_ok=True)
     wanted: Any = read_json(where / f"{key}.modules") or {}
@@ -223,6 +224,8 @@ def main() -> None:
         # Every kernel has this extension unless somebody has taken it out, and it takes its time.
         extensions: Any = shell.extension_manager
         extensions.load_extension("storemagic")
+    # What the first cell of a shell makes Python import and compile is there already in all that are forked.
+    shell.transform_cell("pass")  # type: ignore[no-untyped-call]
     _settle_threads()
     if not fit_to_fork():
         suspects = threaded - without

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,29 @@ from mlwidgets.runs.spec import RunSpec
 
 
 @contextmanager
-def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
+def _written_beside(path: Path, data: bytes, *, flush: bool = True) -> Iterator[Path]:
     """Give a temporary file in the folder of `path` that holds `data` and is on the disk."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                os.fsync(file.fileno())
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader sees the old file or the new one, never a part."""
-    with _written_beside(path, data) as temporary:
+def write_whole(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Write `data` so that a reader sees the old file or the new one, never a part.
+
+    Parameters
+    ----------
+    flush
+        Wait for the disk first, so that this holds if the machine loses power, too.
+    """
+    with _written_beside(path, data, flush=flush) as temporary:
         os.replace(temporary, path)
 
 
@@ -48,9 +55,19 @@ def _claim(temporary: Path, path: Path) -> bool:
     return True
 
 
-def write_once(path: Path, data: bytes) -> bool:
+def flush_file(path: Path) -> None:
+    """Wait until a file is on the disk; one that is not there is."""
+    with suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def write_once(path: Path, data: bytes, *, flush: bool = True) -> bool:
     """Write `data` whole unless the file is there already; return whether it was written."""
-    with _written_beside(path, data) as temporary:
+    with _written_beside(path, data, flush=flush) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:

@@ -61,9 +61,9 @@ class Outcome:
         return self.state in END_STATES
 
 
-def write_outcome(folder: RunFolder, outcome: Outcome) -> bool:
+def write_outcome(folder: RunFolder, outcome: Outcome, *, flush: bool = True) -> bool:
     """Record how the run ended, whole and once; return False if somebody had done so before."""
-    return write_once(folder.outcome, json.dumps(asdict(outcome)).encode())
+    return write_once(folder.outcome, json.dumps(asdict(outcome)).encode(), flush=flush)
 
 
 def read_events(folder: RunFolder) -> dict[str, dict[str, Any]]:

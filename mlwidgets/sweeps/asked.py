@@ -77,7 +77,7 @@ def capture_sweep(
         limits=limits,
         resources=asdict(replace(spec.resources, after=None)),
         warm_start=starts,
-        modules=store.put("\n".join(warm.worth_having()).encode()),
+        modules=store.put("\n".join(_modules(asked.seed)).encode()),
     )
     hints = list(spec.hints)
     if starts:
@@ -86,6 +86,15 @@ def capture_sweep(
     # What the spec holds of it is what reading it gives.
     plain = json.loads(json.dumps(definition.to_json()))
     return store, replace(spec, resources=own, hints=tuple(hints), sweep=plain)
+
+
+def _modules(seed: int | None) -> list[str]:
+    """Return the names of the modules that are worth having in the processes that trials are forked from."""
+    names = warm.worth_having()
+    if seed is not None and "numpy" not in names and importlib.util.find_spec("numpy") is not None:
+        # Seeding imports it.
+        names += ["numpy", "numpy.random"]
+    return names
 
 
 def _names(metrics: str | Iterable[str]) -> tuple[str, ...]:

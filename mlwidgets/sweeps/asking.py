@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -79,3 +80,20 @@ class Asker:
         late = self.settle()
         self.exhausted = False
         return self.search.add(params, key), late
+
+    def importance(self) -> dict[str, float] | None:
+        """Return how much of the result each parameter explains; None if nobody can tell yet."""
+        _import_importance()
+        return self.search.importance()
+
+
+def _import_importance() -> None:
+    """Import what tells the importance without scikit-learn: another way to tell it would, for seconds."""
+    absent = "sklearn" not in sys.modules
+    if absent:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        import optuna.importance  # noqa: F401
+    finally:
+        if absent:
+            del sys.modules["sklearn"]

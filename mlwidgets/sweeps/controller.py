@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runner import warm
 from mlwidgets.runner.notify import notify
 from mlwidgets.runs.alive import hold, holder
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import LineWriter, write_event
 from mlwidgets.runs.leftovers import put_mark, sweep
+from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.state import FAILED, KILLED, STOPPED, Outcome, read_events, write_outcome
 from mlwidgets.runs.stopping import cause_of, stop_trials
+from mlwidgets.sweeps.definition import SweepDefinition
 from mlwidgets.sweeps.wake import Wake
 
 
@@ -46,6 +49,7 @@ def control(folder: RunFolder) -> None:
     error: dict[str, Any] | None = None
     try:
         # Only now: the search takes long to import, and whoever asks this process to end is heard already.
+        _warm_up(folder)
         from mlwidgets.sweeps.leading import Leader
 
         state, cause = Leader(folder, wake).run()
@@ -63,6 +67,17 @@ def control(folder: RunFolder) -> None:
         )
     write_event(folder.events, "end", state=state, cause=cause, error=error)
     _end(folder, read_events(folder))
+
+
+def _warm_up(folder: RunFolder) -> None:
+    """Let a process import what the notebook has imported, from which the trials are forked."""
+    spec = folder.read_spec()
+    definition = SweepDefinition.from_json(spec.sweep or {})
+    if definition.modules is not None:
+        names = ObjectStore(folder.store / "objects").read(definition.modules).decode().split()
+        warm.stand_in(names)
+        if names and not definition.resources.get("cold"):
+            warm.prepare()
 
 
 def _end(folder: RunFolder, said: dict[str, dict[str, Any]]) -> None:

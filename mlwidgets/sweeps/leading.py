@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlwidgets.errors import ParameterError
-from mlwidgets.runner import devices, warm
+from mlwidgets.runner import devices
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import write_event
 from mlwidgets.runs.objects import ObjectStore
@@ -54,8 +54,6 @@ class Leader:
         definition = self._definition = SweepDefinition.from_json(self._spec.sweep)
         self._metrics = [one.metric for one in definition.objectives]
         objects = ObjectStore(folder.store / "objects")
-        if definition.modules is not None:
-            warm.stand_in(objects.read(definition.modules).decode().split())
         self._space = Space.parse(definition.space)
         first = definition.objectives[0]
         policy = definition.policy
@@ -353,7 +351,7 @@ class Leader:
         if len(self._metrics) > 1 or finished < max(4, self._weighed + every) or self._asker.is_thinking:
             return
         self._weighed = finished
-        shares = self._asker.search.importance()
+        shares = self._asker.importance()
         if shares:
             self._book.tell("importance", values=shares)
 

@@ -29,7 +29,7 @@ class TrialMaker:
     def __init__(self, folder: RunFolder, spec: RunSpec, definition: SweepDefinition) -> None:
         self._sweep = folder
         self._store = RunStore(folder.store)
-        self._prepared = -_PREPARE_AFTER
+        self._prepared = time.monotonic()
         # What concerns the search alone stays with the sweep.
         self._base = replace(
             spec, sweep=None, trial_of=spec.id, resources=Resources(**definition.resources), hints=(), note=""
@@ -80,15 +80,15 @@ class TrialMaker:
         if read_events(folder).keys() & {"submitted", "supervising"}:
             return
         try:
-            if not launch(folder, spec, prepare=False):
-                self._prepare()
+            if not launch(folder, spec, prepare=False) and time.monotonic() - self._prepared > _PREPARE_AFTER:
+                self.prepare()
         except (OSError, MlwidgetsError) as error:
             write_outcome(folder, Outcome(FAILED, f"it could not be started: {error}", ended_at=time.time()))
 
-    def _prepare(self) -> None:
-        """Let a warm process be there for the next trial."""
-        if not self._base.resources.cold and time.monotonic() - self._prepared > _PREPARE_AFTER:
-            self._prepared = time.monotonic()
+    def prepare(self) -> None:
+        """Let a warm process be there for the trials that has imported what the notebook had."""
+        self._prepared = time.monotonic()
+        if not self._base.resources.cold:
             warm.prepare()
 
     def share_environment(self, run: str) -> None:
