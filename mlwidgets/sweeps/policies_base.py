@@ -23,7 +23,7 @@ class Curve:
     Parameters
     ----------
     steps, values
-        One for each interval, in order.
+        One for each interval, in order; more may be appended, but none changed.
     ended
         Whether nothing more comes.
     state
@@ -40,6 +40,8 @@ class Curve:
     state: str | None = None
     times: list[float] | None = None
     began: float | None = None
+    known: dict[int, tuple[list[float], list[float]]] = field(default_factory=dict, repr=False, compare=False)
+    """By sign: each value's merit, and the best up to it. Kept because each is asked for by every later verdict."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,19 @@ class Policy(ABC):
 
     def best_so_far(self, curve: Curve, k: int) -> float:
         """Return the merit of a trial's best value in intervals 1 to k."""
-        return max(map(self.merit, curve.values[:k]), default=NEVER)
+        bests = self._merits_and_bests(curve)[1]
+        return bests[min(k, len(bests)) - 1] if bests and k else NEVER
+
+    def merits(self, curve: Curve, k: int) -> list[float]:
+        """Return the merits of a trial's values in intervals 1 to k."""
+        return self._merits_and_bests(curve)[0][:k]
+
+    def _merits_and_bests(self, curve: Curve) -> tuple[list[float], list[float]]:
+        merits, bests = curve.known.setdefault(self.sign, ([], []))
+        for value in curve.values[len(merits) :]:
+            merits.append(self.merit(value))
+            bests.append(max(merits[-1], bests[-1]) if bests else merits[-1])
+        return merits, bests
 
     def best_of(self, curves: Mapping[int, Curve], k: int) -> tuple[float, int | None]:
         """Return the merit of the best trial up to interval k, and its number; the first of equals."""

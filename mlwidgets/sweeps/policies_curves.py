@@ -88,7 +88,7 @@ class Median(Policy):
     form: ClassVar[str] = "median:every=1,delay=5"
 
     def _judge(self, curves: Mapping[int, Curve], number: int, k: int) -> Why | None:
-        averages = [mean([self.merit(v) for v in c.values[:k]]) for c in comparable(curves, k).values()]
+        averages = [mean(self.merits(c, k)) for c in comparable(curves, k).values()]
         median = statistics.median(averages)
         value = self.sign * self.best_so_far(curves[number], k)
         if self.merit(value) >= median:

@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,7 +31,7 @@ class OptunaPolicy(Policy):
 
         with _quiet():
             if not self._study:
-                self._study.append(CurveStudy(self.pruner(), self.sign))
+                self._study.append(CurveStudy(self.pruner(), self.sign, self.rungs()))
             study = self._study[0]
             trial, ends = study.judge(curves, number, k)
             return self.explain(study, trial, curves, k) if ends else None
@@ -39,6 +39,10 @@ class OptunaPolicy(Policy):
     def pruner(self) -> BasePruner:
         """Return Optuna's pruner."""
         raise NotImplementedError
+
+    def rungs(self) -> Callable[[int], bool] | None:
+        """Return what says whether an interval is a rung; None if there are none."""
+        return None
 
     def explain(self, study: CurveStudy, trial: FrozenTrial, curves: Mapping[int, Curve], k: int) -> Why:
         """Say what the pruner does not: what the trial was compared with."""
@@ -69,6 +73,16 @@ class Halving(OptunaPolicy):
         from optuna.pruners import SuccessiveHalvingPruner
 
         return SuccessiveHalvingPruner(min_resource=self.first, reduction_factor=self.factor)
+
+    def rungs(self) -> Callable[[int], bool]:
+        """Return what says whether an interval is a rung."""
+        return self._is_rung
+
+    def _is_rung(self, interval: int) -> bool:
+        rung = self.first
+        while rung < interval:
+            rung *= self.factor
+        return rung == interval
 
     def explain(self, study: CurveStudy, trial: FrozenTrial, curves: Mapping[int, Curve], k: int) -> Why:
         """Say what the best at this rung have."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, HyperbandPruner
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -45,13 +45,19 @@ class _Storage(InMemoryStorage):
 
 
 class CurveStudy:
-    """What a pruner sees, built from the curves alone: a restart builds the same."""
+    """What a pruner sees, built from the curves alone: a restart builds the same.
 
-    def __init__(self, pruner: BasePruner, sign: int) -> None:
+    Parameters
+    ----------
+    is_rung
+        For a pruner that halves: whether an interval is one where it does. It notes what a trial had there, so it
+        has to be asked on the way, too; others only at the end.
+    """
+
+    def __init__(self, pruner: BasePruner, sign: int, is_rung: Callable[[int], bool] | None) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pruner = pruner
-        # Only those that halve keep notes of what was there when a trial came by.
-        self._notes = isinstance(pruner, SuccessiveHalvingPruner | HyperbandPruner)
+        self._is_rung = is_rung
         self._storage = _Storage()
         direction = StudyDirection.MAXIMIZE if sign > 0 else StudyDirection.MINIMIZE
         # Hyperband deals the trials out by the study's name and their number.
@@ -110,7 +116,10 @@ class CurveStudy:
         """Give a trial its next value and ask the pruner, which notes what it has seen."""
         value = values[interval - 1]
         trial.intermediate_values[interval] = value if math.isfinite(value) else math.nan
-        if not (self._notes or decide):
+        if not math.isfinite(value):
+            # A rung that it passes without a number it stands on until there is one.
+            trial.user_attrs["late"] = True
+        if not (decide if self._is_rung is None else self._is_rung(interval) or trial.user_attrs):
             return False
         self._storage.judged = trial
         try:

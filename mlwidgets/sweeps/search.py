@@ -23,7 +23,11 @@ from mlwidgets.sweeps.space import GIVEN, Space
 
 FINISHED, TERMINATED, FAILED = "finished", "terminated", "failed"
 _DIRECTIONS = {MAXIMIZE: StudyDirection.MAXIMIZE, MINIMIZE: StudyDirection.MINIMIZE}
-_KEY, _EARLIER = "key", "earlier"
+_ONLY_FINISHED = {"gp", "nsga2"}
+"""Samplers that learn from finished trials only: to them a trial that was terminated has finished with what it had."""
+_ONLY_VALUES = {*_ONLY_FINISHED, "cmaes"}
+"""Samplers that learn nothing of a trial without a value: to them it has one worse than all so far."""
+_KEY, _EARLIER, _STANDS_IN = "key", "earlier", "stands in"
 _ENOUGH = 10
 """Trials from which the importance of a parameter can be told."""
 
@@ -146,16 +150,21 @@ class Search:
             raise KeyError(f"no trial {number} was asked for")
         if trials[number].state.is_finished():
             return
-        usable = values is not None and all(map(math.isfinite, values))
+        usable = list(values) if values is not None and all(map(math.isfinite, values)) else None
+        stands_in = usable is None and state != FAILED and self._definition.sampler in _ONLY_VALUES
+        usable = self._worse_than_all() if stands_in else usable
         with self._step() as study:
-            if state == FINISHED and usable:
-                study.tell(number, values, TrialState.COMPLETE)
-                return
-            if state == TERMINATED and usable and not self._several:
-                assert values is not None
-                storage_id = trials[number]._trial_id
-                study._storage.set_trial_intermediate_value(storage_id, max(1, intervals), values[0])
-            study.tell(number, state=TrialState.FAIL if state == FAILED else TrialState.PRUNED)
+            if stands_in:
+                study._storage.set_trial_user_attr(trials[number]._trial_id, _STANDS_IN, True)
+            if state == FAILED:
+                study.tell(number, state=TrialState.FAIL)
+            elif usable is not None and (state == FINISHED or self._definition.sampler in _ONLY_FINISHED):
+                study.tell(number, usable, TrialState.COMPLETE)
+            else:
+                if usable is not None and not self._several:
+                    storage_id = trials[number]._trial_id
+                    study._storage.set_trial_intermediate_value(storage_id, max(1, intervals), usable[0])
+                study.tell(number, state=TrialState.PRUNED)
 
     def add(self, params: Mapping[str, Any], key: str | None = None) -> int:
         """Add a trial by hand that is asked for next; what `params` leaves out the sampler chooses.
@@ -227,6 +236,16 @@ class Search:
             good = min(0.5, max(0.1, 5 / len(trials)))
             found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=good))
         return {name: float(share) for name, share in found.items() if math.isfinite(share)} or None
+
+    def _worse_than_all(self) -> list[float] | None:
+        """Return for each objective a value as much worse than the worst as that is than the best."""
+        known = [t.values for t in self._trials(TrialState.COMPLETE) if _STANDS_IN not in t.user_attrs]
+        found = []
+        for objective, values in zip(self._definition.objectives, zip(*known, strict=True), strict=False):
+            merits = [objective.sign * v for v in values]
+            worst, best = min(merits), max(merits)
+            found.append(objective.sign * (worst - ((best - worst) or abs(worst) or 1.0)))
+        return found or None
 
     def _next_of_grid(self) -> dict[str, Any] | None:
         done = {frozenset(t.user_attrs.get(PARAMS, {}).items()) for t in self._trials()}

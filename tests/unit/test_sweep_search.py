@@ -90,7 +90,7 @@ CASES = [(s, space) for s in SAMPLERS if s != "grid" for space in ("plain", "nes
 def test_restarts_change_no_choice(sampler: str, kind: str, tmp_path: Path) -> None:
     space = PLAIN if kind == "plain" else NESTED
     # The samplers that learn begin to after 10 finished trials, and a generation of CMA-ES is of 8.
-    trials = 19 if sampler == "gp" else 60 if sampler == "nsga2" else 30
+    trials = 17 if sampler == "gp" else 60 if sampler == "nsga2" else 30
     whole = conduct(opener(tmp_path / "whole", space, sampler), trials, reopen=False)
     assert conduct(opener(tmp_path / "again", space, sampler), trials, reopen=True) == whole
     assert (
@@ -215,6 +215,42 @@ def test_a_result_that_is_no_number_is_a_warning_to_the_sampler(
             search.tell(number, values if diverges else [params["y"]], state if diverges else "finished")
         assert search.ended == set(range(40))
     assert avoided > 30  # of 60, where 20 would be chance
+
+
+@pytest.mark.parametrize(("sampler", "seeds", "trials"), [("cmaes", [0, 1, 2], 60), ("gp", [1], 18)])
+def test_other_samplers_are_warned_too(sampler: str, seeds: list[int], trials: int, tmp_path: Path) -> None:
+    diverged = 0
+    for seed in seeds:
+        search = opener(tmp_path / str(seed), {"x": "uniform(0, 1)", "y": "uniform(0, 1)"}, sampler, seed)()
+        for i in range(trials):
+            number, params = search.ask() or (0, {})
+            diverges = params["x"] > 1 / 3
+            diverged += diverges and i >= trials // 2
+            search.tell(number, [math.nan if diverges else params["y"]], "finished")
+    assert diverged / (len(seeds) * trials / 2) < 0.4  # where two thirds would be chance
+
+
+def test_what_a_study_holds_of_trials_without_a_good_end(tmp_path: Path) -> None:
+    held = {}
+    for sampler in ("tpe", "cmaes", "nsga2"):
+        search = opener(tmp_path / sampler, {"x": "uniform(0, 1)", "y": "uniform(0, 1)"}, sampler)()
+        ends: list[tuple[list[float] | None, str]] = [
+            ([math.nan], "finished"), ([3.0], "finished"), ([1.0], "finished"), ([2.5], "terminated"),
+            ([math.nan], "finished"), (None, "terminated"), ([-math.inf], "terminated"), (None, "failed"),
+        ]  # fmt: skip
+        for values, state in ends:
+            number, _ = search.ask() or (0, {})
+            search.tell(number, values, state, intervals=4)
+        search.close()
+        backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / sampler / "study.log"))
+        study = optuna.load_study(study_name=sampler, storage=optuna.storages.JournalStorage(backend))
+        held[sampler] = [(t.state.name[0], t.value, t.intermediate_values) for t in study.trials]
+    done: list[Any] = [("C", 3.0, {}), ("C", 1.0, {})]
+    assert held["tpe"] == [("P", None, {}), *done, ("P", 2.5, {4: 2.5}), *[("P", None, {})] * 3, ("F", None, {})]
+    # One step further down than from the best to the worst; nothing is known to be worse than before there is a value.
+    worse = [("C", -1.0, {}), *[("P", -1.0, {4: -1.0})] * 2]
+    assert held["cmaes"] == [("P", None, {}), *done, ("P", 2.5, {4: 2.5}), *worse, ("F", None, {})]
+    assert held["nsga2"] == [("P", None, {}), *done, ("C", 2.5, {}), *[("C", -1.0, {})] * 3, ("F", None, {})]
 
 
 def test_learning(tmp_path: Path) -> None:
