@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.trials import TERMINATED
 from mlwidgets.views import palette, svg, sweepsvg, sweeptext
-from mlwidgets.views.sweep import Row
+from mlwidgets.views.sweep import Row, short
 
 if TYPE_CHECKING:
     from mlwidgets.views.sweepfeed import SweepShot
@@ -19,6 +19,8 @@ POINTS = 1200
 """Of all curves together, about."""
 MOST_PARAMS = 6
 MOST_REASONS = 8
+LONGEST_TEXT = 120
+"""Characters of a distribution, a rule, a cause."""
 FEWEST_REASONS = 3
 MOST_BARS = 10
 BAR = 90
@@ -76,7 +78,7 @@ def _best(shot: SweepShot) -> str:
     if one is None:
         return ""
     params = " ".join(
-        f'<span style="{MUTED}">{escape(name)}</span> {escape(sweeptext.figure(value))}'
+        f'<span style="{MUTED}">{escape(sweeptext.figure(name))}</span> {escape(sweeptext.figure(value))}'
         for name, value in list(one["params"].items())[: 2 * MOST_PARAMS]
     )
     return f' <span style="{MUTED}">{escape(one["name"])}:</span> {params}'
@@ -85,11 +87,12 @@ def _best(shot: SweepShot) -> str:
 def _asked(shot: SweepShot) -> str:
     about = shot.about
     goals = [f"{one['direction']} {one['metric']}" for one in about["objectives"]]
-    space = [f"{one['name']}={one['text']}" for one in about["space"][: 2 * MOST_PARAMS]]
+    named = about["space"][: 2 * MOST_PARAMS]
+    space = [f"{sweeptext.figure(one['name'])}={short(one['text'], LONGEST_TEXT)}" for one in named]
     more = len(about["space"]) - len(space)
     said = [", ".join(goals), *space, *([f"and {more} more"] if more > 0 else []), f"sampler {about['sampler']}"]
     said += [about["policy"]] if about["policy"] else []
-    text = " · ".join(escape(one) for one in said)
+    text = " · ".join(map(escape, said))
     return f'<div style="margin-top:4px;{SMALL};{MUTED};overflow-wrap:anywhere">{text}</div>'
 
 
@@ -174,7 +177,7 @@ def _rule(one: Row) -> str:
 def _folded(what: str, rows: Sequence[Row], most: int, say: Callable[[Row], str]) -> str:
     if not rows:
         return ""
-    body = [[str(one["number"]), say(one)] for one in rows[-most:]]
+    body = [[str(one["number"]), short(say(one), LONGEST_TEXT)] for one in rows[-most:]]
     more = f'<div style="{SMALL};{MUTED}">and {len(rows) - most} before these</div>' if len(rows) > most else ""
     summary = f'<summary style="{SMALL};{MUTED}">{len(rows)} {what}: why</summary>'
     table = _table(["trial", "why"], body, " style='text-align:left'")

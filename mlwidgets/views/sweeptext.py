@@ -59,7 +59,7 @@ def best_value(about: About, status: Status) -> str | None:
         return f"Pareto front of {count} trial{'s' * (count != 1)}" if count else None
     if not status["best"]:
         return None
-    return f"best {about['objectives'][0]['metric']} {figure(status['best']['values'][0])}"
+    return f"best {figure(about['objectives'][0]['metric'])} {figure(status['best']['values'][0])}"
 
 
 def saved(status: Status) -> str | None:
@@ -104,7 +104,7 @@ def leaderboard(
     front = set(status["front"])
     order = sorted(ranked(rows, sign_of(about)), key=lambda one: one["number"] not in front)[:most]
     names = [one["name"] for one in about["space"]][:params]
-    head = ["trial", "state", *(short(one["metric"], LONGEST_VALUE) for one in objectives), *names, "values", "time"]
+    head = ["trial", "state", *(figure(one["metric"]) for one in objectives), *map(figure, names), "values", "time"]
     return head, [_cells(one, len(objectives), names) for one in order]
 
 
@@ -114,7 +114,7 @@ def _cells(one: Row, objectives: int, names: Sequence[str]) -> list[str]:
     params = [figure(one["params"][name]) if name in one["params"] else "" for name in names]
     known = one["started"] is not None and one["ended"] is not None and one["by"] != WARM_START
     took = fmt.took(one["ended"] - one["started"]) if known else ""
-    trial = one["name"] if one["by"] == WARM_START else str(one["number"])
+    trial = figure(one["name"]) if one["by"] == WARM_START else str(one["number"])
     state = "earlier run" if one["by"] == WARM_START else f"{palette.SIGNS[one['state']]} {word(one['state'])}"
     return [trial, state, *values, *params, str(one["reports"] or ""), took]
 
@@ -131,7 +131,7 @@ def lines(about: About, status: Status, rows: Sequence[Row], columns: int | None
         found.insert(0, f"paused: {short(status['paused'], LONGEST_LINE)}")
     if value := best_value(about, status):
         one = best_row(status, rows)
-        params = [f"{name}={figure(v)}" for name, v in list(one["params"].items())[:MOST_PARAMS]] if one else []
+        params = [f"{figure(name)}={figure(v)}" for name, v in list(one["params"].items())[:MOST_PARAMS]] if one else []
         found.append("  ".join([value, *([one["name"]] if one else []), *params]))
     if text := saved(status):
         found.append(text)
