@@ -475,11 +475,27 @@ class Torture:
         return found
 
 
+def _torture_sweep(this: Torture, trials: int, seed: int) -> int:
+    from tests.sweep_torture import torture
+
+    os.environ.update(this.environment)
+    wrong, told = torture(trials, seed, this.base)
+    warm.end_warm_processes()
+    print(told)
+    for law in wrong:
+        print(law)
+    print(f"{len(wrong)} laws were broken; all is kept in {this.base}" if wrong else "every law held")
+    if not wrong:
+        shutil.rmtree(this.base)
+    return int(bool(wrong))
+
+
 def main() -> int:
     """Torture; exit status 1 if a law was broken."""
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1, help="how many rounds")
     parser.add_argument("--seed", type=int, help="repeat the round with this seed")
+    parser.add_argument("--sweep", type=int, metavar="N", help="torture a sweep of so many trials instead")
     parser.add_argument("--at-once", type=int, default=3, help="how many rounds at the same time")
     parser.add_argument("--base", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seeds", type=int, nargs="*", help=argparse.SUPPRESS)
@@ -490,6 +506,8 @@ def main() -> int:
     seeds = [first + n for n in range(options.rounds)] if options.seed is None else [options.seed] * options.rounds
     base = Path(tempfile.mkdtemp(prefix="mlw-"))
     torture = Torture(base)
+    if options.sweep is not None:
+        return _torture_sweep(torture, options.sweep, first if options.seed is None else options.seed)
     begun = time.monotonic()
     broken = torture.run(seeds, options.at_once)
     acts = ", ".join(f"{act} {count}" for act, count in sorted(torture.acts.items()))

@@ -16,7 +16,7 @@ _LOOK = 1.0
 """Seconds between two looks of a trial at its sweep."""
 _LIVED = 10.0
 """Seconds that a controller has to live for its death to be counted as the first of a row."""
-_MOST_DEATHS = 8
+_MOST_DEATHS = 12
 _LONGEST_PAUSE = 5.0
 _NOT_ITS_OWN = frozenset({"submitted", "supervising", "slots", "system", "restarted", "started"})
 """Events of a sweep that its controller did nothing for."""

@@ -67,16 +67,15 @@ def cause_of(folder: RunFolder) -> str:
     return by if by.startswith(EARLY) else f"stopped by {by}"
 
 
-def open_trials(folder: RunFolder) -> list[RunFolder]:
-    """Return the folders of a sweep's trials that have not ended; none where the run is no sweep."""
+def trials_of(folder: RunFolder) -> list[RunFolder]:
+    """Return the folders beside this one in which the runs of a sweep's trials are or were; none of any other run."""
     told = [event.get("run") for event in read_lines(folder.events) if event["event"] == "trial"]
-    found = [RunFolder(folder.path.parent / run) for run in told if isinstance(run, str) and Path(run).name == run]
-    return [trial for trial in found if trial.path.exists() and not trial.outcome.exists()]
+    return [RunFolder(folder.path.parent / run) for run in told if isinstance(run, str) and Path(run).name == run]
 
 
 def stop_trials(folder: RunFolder, by: str) -> int:
     """Ask all trials of a sweep to stop that go on; return how many were asked."""
-    going = open_trials(folder)
+    going = [one for one in trials_of(folder) if one.path.exists() and not one.outcome.exists()]
     for trial in going:
         with contextlib.suppress(OSError):
             ask_to_stop(trial, by)

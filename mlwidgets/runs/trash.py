@@ -12,6 +12,7 @@ from mlwidgets.errors import StoreError, UnknownRun
 from mlwidgets.runs.alive import holder
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.state import settle
+from mlwidgets.runs.stopping import trials_of
 from mlwidgets.runs.store import RunStore, age, name_of
 
 KEPT = 7 * 86400.0
@@ -23,13 +24,27 @@ _PATIENCE = 3.0
 def delete(store: RunStore, folder: RunFolder) -> float:
     """Move an ended run into the trash; return until when (Unix seconds) it can be restored at least.
 
+    A sweep takes its trials along. They go first: whoever is killed over it has a sweep that can be deleted again.
+
     Raises
     ------
     StoreError
-        If the run goes on, or the store cannot be written.
+        If the run goes on, or a trial of it does, or the store cannot be written.
     UnknownRun
         If its folder is gone.
     """
+    now = time.time()
+    _make_sure_that_it_has_ended(folder)
+    trials = [trial for trial in trials_of(folder) if trial.path.exists()]
+    for trial in trials:
+        _make_sure_that_it_has_ended(trial)
+    for one in (*trials, folder):
+        _throw_away(_trash(store), one, now)
+    _empty(_trash(store), now - KEPT)
+    return now + KEPT
+
+
+def _make_sure_that_it_has_ended(folder: RunFolder) -> None:
     outcome = settle(folder)
     name = name_of(folder.id) or folder.id
     if not outcome.ended:
@@ -39,8 +54,10 @@ def delete(store: RunStore, folder: RunFolder) -> float:
         if time.monotonic() > deadline:
             raise StoreError(f"run {name!r} is about to end; try again in a moment")
         time.sleep(0.05)
-    now = time.time()
-    trash = _trash(store)
+
+
+def _throw_away(trash: Path, folder: RunFolder, now: float) -> None:
+    name = name_of(folder.id) or folder.id
     try:
         trash.mkdir(mode=0o700, exist_ok=True)
         # The folder's own time tells when: renaming leaves it as it is.
@@ -50,12 +67,10 @@ def delete(store: RunStore, folder: RunFolder) -> float:
         raise UnknownRun(f"run {name!r} is gone: its folder {folder.path} was deleted") from error
     except OSError as error:
         raise StoreError(f"run {name!r} could not be deleted: {error.strerror or error}") from error
-    _empty(trash, now - KEPT)
-    return now + KEPT
 
 
 def restore(store: RunStore, run_id: str) -> RunFolder:
-    """Bring a deleted run back.
+    """Bring a deleted run back; a sweep with all its trials, which come first.
 
     Raises
     ------
@@ -66,14 +81,18 @@ def restore(store: RunStore, run_id: str) -> RunFolder:
     """
     if run_id not in _names(store):
         raise UnknownRun(f"no deleted run {run_id!r} in the store {store.path}")
-    target = store.runs / run_id
-    if target.exists():
+    if (store.runs / run_id).exists():
         raise StoreError(f"there is a run {run_id!r} already")
-    try:
-        os.rename(_trash(store) / run_id, target)
-    except OSError as error:
-        raise StoreError(f"run {run_id!r} could not be restored: {error.strerror or error}") from error
-    return RunFolder(target)
+    trash = _trash(store)
+    trials = [trial.id for trial in trials_of(RunFolder(trash / run_id))]
+    for one in (*trials, run_id):
+        if one != run_id and not (trash / one).exists():
+            continue
+        try:
+            os.rename(trash / one, store.runs / one)
+        except OSError as error:
+            raise StoreError(f"run {one!r} could not be restored: {error.strerror or error}") from error
+    return RunFolder(store.runs / run_id)
 
 
 def find_deleted(store: RunStore, name: str) -> str:
