@@ -12,7 +12,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import annotated, attempt_of, summarize
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.state import RUNNING
-from mlwidgets.runs.trials import OPEN, WAITING, WARM_START, TrialLog, outline
+from mlwidgets.runs.trials import WAITING, WARM_START, TrialLog, outline, state_of
 from mlwidgets.server.numbers import Numbers
 from mlwidgets.sweeps.definition import SweepDefinition
 from mlwidgets.views.format import json_number
@@ -143,11 +143,14 @@ class Trials:
         now, counts = time.time(), self._outline["counts"]
         own = [one for one in self._log.trials.values() if one.by != WARM_START]
         ended = sorted((one for one in own if one.is_over), key=lambda one: one.ended or 0.0)[-RECENT:]
-        rows = [{"state": one.state, "started": self._starts.of(one), "ended": one.ended} for one in ended]
-        rows += [
-            {"state": RUNNING, "started": at, "ended": None}
-            for one in own
-            if one.state == OPEN and (at := self._starts.of(one)) is not None
+        rows = [
+            {
+                "state": state_of(one, begun=(at := self._starts.of(one)) is not None, ended=False),
+                "submitted": one.submitted,
+                "started": at,
+                "ended": one.ended,
+            }
+            for one in [*ended, *(one for one in own if not one.is_over)]
         ]
         concurrent = self._log.concurrent or self._asked.limits.concurrent or max(1, counts[RUNNING] + counts[WAITING])
         left = None if self._log.paused else remaining(self._asked, rows, counts, concurrent, begun, now)

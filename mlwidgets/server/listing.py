@@ -17,6 +17,7 @@ from mlwidgets.runs.store import RunStore, age
 from mlwidgets.server.going import Going
 from mlwidgets.server.machine import Machine
 from mlwidgets.views.format import json_number
+from mlwidgets.views.sweep import reason
 
 LONGEST_VALUE = 200
 """Characters of a parameter that a list shows."""
@@ -219,9 +220,14 @@ class Listing:
 
 
 def _sweep(outline: dict[str, Any] | None) -> dict[str, Any] | None:
-    if outline is None or outline["best"] is None:
-        return outline
-    return {**outline, "best": [json_number(value) for value in outline["best"]]}
+    if outline is None:
+        return None
+    best, paused = outline["best"], outline["paused"]
+    return {
+        **outline,
+        "best": best and [json_number(value) for value in best],
+        "paused": None if paused is None else reason(paused),
+    }
 
 
 def _shown(text: str) -> str:

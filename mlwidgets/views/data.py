@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
+from mlwidgets.runs.trials import read_log
 from mlwidgets.views import terminal
 from mlwidgets.views.details import read_details
 from mlwidgets.views.grouping import Place, place_system
 from mlwidgets.views.progress import Progress, progress
-from mlwidgets.views.sweep import definition_of
+from mlwidgets.views.sweep import about as describe
+from mlwidgets.views.sweep import definition_of, empty_status
 from mlwidgets.views.sweepfeed import SweepFeed, SweepShot
 from mlwidgets.views.tracks import BUCKETS, Track, about, size_of, track
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 OUTPUT_BYTES = 65536
 OUTPUT_LINES = 400
+NEW = 16384
+"""Bytes of the events of a sweep that may have no trials yet."""
 LONGEST_VALUE = 200
 """Characters of a parameter that a view shows."""
 
@@ -104,6 +108,14 @@ def read_sweep(run: Run, header: dict[str, Any]) -> SweepShot | None:
     feed = SweepFeed(run, asked)
     feed.changes(ended=header["ended"] is not None)
     return feed.shot()
+
+
+def new_sweep(run: Run, now: float) -> SweepShot | None:
+    """Return a sweep that has no trials yet, without reading anything long; None of any other run."""
+    asked = definition_of(run)
+    if asked is None or size_of(RunFolder(run.path).events) > NEW or read_log(run.path).trials:
+        return None
+    return SweepShot(describe(asked), empty_status(asked, now), [], [], None)
 
 
 def read_header(run: Run) -> dict[str, Any]:

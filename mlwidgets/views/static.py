@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.views import terminal
-from mlwidgets.views.data import Output, Series, Snapshot, read_header, snapshot
+from mlwidgets.views.data import Output, Series, Snapshot, new_sweep, read_header, snapshot
 from mlwidgets.views.media import media
 from mlwidgets.views.page import page, page_mime, text_of
 from mlwidgets.views.picture import PATIENCE, picture
@@ -112,8 +112,9 @@ def bundle(*runs: Run, patience: float = PATIENCE) -> dict[str, Any]:
 
 def first_bundle(*runs: Run) -> dict[str, Any]:
     """Return what is known of runs without reading anything long."""
-    shots = [Snapshot(read_header(run), [], Output([], cut=False), []) for run in runs]
-    return _bundle(shots, [{}] * len(runs), time.time(), 1.0)
+    now = time.time()
+    shots = [Snapshot(read_header(run), [], Output([], cut=False), [], sweep=new_sweep(run, now)) for run in runs]
+    return _bundle(shots, [{}] * len(runs), now, 1.0)
 
 
 def _size(value: Any) -> int:

@@ -21,6 +21,8 @@ LONGEST_VALUE = 200
 LONGEST_TEXT = 500
 """Characters of a parameter and of a cause."""
 MOST_PARAMS = 200
+STARTING = 3.0
+"""Seconds that the start of a trial takes at most where it need not wait."""
 RECENT = 50
 """Trials that ended last, by which the time that remains is judged."""
 BELL = 3
@@ -203,7 +205,7 @@ def status(
     own = [one for one in rows.values() if one["by"] != WARM_START]
     left = None if ended or paused is not None else remaining(asked, own, counts, concurrent, begun, now)
     return {
-        "paused": None if ended else paused,
+        "paused": None if ended or paused is None else reason(paused),
         "concurrent": concurrent,
         "counts": dict(counts),
         "planned": asked.limits.trials,
@@ -213,6 +215,11 @@ def status(
         "at": now,
         "saved": _saved(own) if asked.policy else None,
     }
+
+
+def reason(paused: str) -> str:
+    """Return why a sweep rests, as it is said after the word itself."""
+    return short(paused.removeprefix("paused "), LONGEST_TEXT)
 
 
 def empty_status(asked: SweepDefinition, now: float) -> dict[str, Any]:
@@ -234,7 +241,8 @@ def remaining(
     Parameters
     ----------
     rows
-        ``state``, ``started`` and ``ended`` of the sweep's own trials, at least of those that run and the last ones.
+        ``state``, ``submitted``, ``started`` and ``ended`` of the sweep's own trials, at least of those that have not
+        ended and of the last ones that have.
     counts
         All of them by state.
     concurrent
@@ -257,10 +265,10 @@ def remaining(
     each = sum(lengths) / len(lengths)
     under_way = [max(0.0, each - (now - one["started"])) for one in rows if one["state"] == RUNNING and one["started"]]
     to_begin = max(0, asked.limits.trials - number_ended(counts) - counts[RUNNING])
-    # Between the end of one trial and the beginning of the next a place is free for a moment, unless others wait.
-    at_once = counts[RUNNING] or 1
-    if not counts[WAITING]:
-        at_once = max(at_once, min(concurrent, counts[RUNNING] + 1))
+    # One that was submitted a moment ago is about to begin; the others wait for a place. Where none waits, the one that
+    # comes after the last end is not submitted yet.
+    beginning = sum(one["state"] == WAITING and now - one["submitted"] < STARTING for one in rows)
+    at_once = max(1, min(concurrent, counts[RUNNING] + (beginning if counts[WAITING] else 1)))
     left: float = max([(sum(under_way) + each * to_begin) / at_once, *under_way])
     return left if until is None else min(left, until)
 

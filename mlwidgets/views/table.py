@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlwidgets.runs.index import RunSummary
+from mlwidgets.runs.stopping import EARLY
 from mlwidgets.runs.trials import number_ended
 from mlwidgets.views.groups import CLOCKS
 from mlwidgets.views.palette import STATES
@@ -47,6 +48,12 @@ def _moment(seconds: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
     except (OverflowError, ValueError, OSError):
         return ""
+
+
+def _state(summary: RunSummary) -> str:
+    """Return the state; a trial that its sweep's policy ended was stopped like any run, and is told apart."""
+    early = summary.trial_of and (summary.cause or "").startswith(EARLY)
+    return EARLY.rstrip(": ") if early else summary.state
 
 
 def _printable(text: str) -> str:
@@ -133,7 +140,7 @@ class RunTable(Sequence[RunSummary]):
         now = time.time()
         fixed = [
             _Column("name", lambda one: one.name),
-            _Column("state", lambda one: one.state),
+            _Column("state", _state),
             _Column("submitted", lambda one: _moment(one.submitted_at)),
             _Column("time", lambda one: _duration(one, now)),
         ]

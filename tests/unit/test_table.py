@@ -155,3 +155,11 @@ def test_trials_that_are_asked_for_come_below_their_sweep(searched: list[RunSumm
 def test_a_sweep_without_a_best_and_one_that_is_paused(searched: list[RunSummary]) -> None:
     outline = {**(searched[3].sweep or {}), "best": None, "planned": None, "paused": "the disk is full"}
     assert describe_sweep(outline) == "18, paused"
+
+
+def test_a_trial_that_its_policy_ended_was_ended_early(summary: Callable[..., RunSummary]) -> None:
+    early = {"state": "stopped", "cause": "ended early: 0.2 is below 0.5", "trial_of": "s"}
+    table = RunTable(
+        [summary(**early), summary(**{**early, "cause": "stopped by user"}), summary(**{**early, "trial_of": None})]
+    )
+    assert [line[7:19].rstrip() for line in repr(table).split("\n")[1:]] == ["ended early", "stopped", "stopped"]

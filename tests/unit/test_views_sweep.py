@@ -228,6 +228,8 @@ def test_a_pause_and_another_number_at_a_time(sweep: SweepFolder) -> None:
     sweep.event("paused", why="3 trials in a row failed", by="controller")
     sweep.event("concurrent", n=2, by="user")
     assert client.look()["status"]["paused"] == "3 trials in a row failed"
+    sweep.event("paused", why="paused by user", by="user")
+    assert client.look()["status"]["paused"] == "by user"
     assert client.sweep["status"]["concurrent"] == 2
     sweep.event("resumed", by="user")
     assert client.look()["status"]["paused"] is None
@@ -256,10 +258,13 @@ def test_without_a_policy_nothing_is_saved(tmp_path: Path) -> None:
     assert client.sweep["status"]["saved"] is None
 
 
-def _left(sweep: SweepFolder, states: dict[str, int], took: float, going_for: list[float], **given: Any) -> Any:
+def _left(
+    sweep: SweepFolder, states: dict[str, int], took: float, going_for: list[float], *waits: float, **given: Any
+) -> Any:
     rows = [{"state": "finished", "started": 100.0, "ended": 100.0 + took} for _ in range(states.get("finished", 0))]
     rows += [{"state": "running", "started": 1000.0 - seconds, "ended": None} for seconds in going_for]
-    counts = {**count([]), **states, "running": len(going_for)}
+    rows += [{"state": "waiting", "submitted": 1000.0 - seconds, "started": None, "ended": None} for seconds in waits]
+    counts = {**count([]), **states, "running": len(going_for), "waiting": len(waits)}
     return remaining(sweep.definition, rows, counts, given.get("concurrent", 5), given.get("begun"), 1000.0)
 
 
@@ -267,7 +272,9 @@ def test_the_time_that_remains(tmp_path: Path) -> None:
     sweep = SweepFolder(tmp_path / "runs", limits=Limits(trials=20))
     assert _left(sweep, {}, 60, [10]) is None
     # 10 to come and two halves under way, two at a time.
-    assert _left(sweep, {"finished": 8, "waiting": 1}, 60, [30, 30]) == pytest.approx((10 * 60 + 2 * 30) / 2)
+    assert _left(sweep, {"finished": 8}, 60, [30, 30], 40) == pytest.approx((10 * 60 + 2 * 30) / 2)
+    # One more is about to begin.
+    assert _left(sweep, {"finished": 8}, 60, [30], 1) == pytest.approx((11 * 60 + 30) / 2)
     # Somebody else's place is taken in a moment.
     assert _left(sweep, {"finished": 9}, 60, [30], concurrent=2) == pytest.approx((10 * 60 + 30) / 2)
     # The last one alone takes what it takes.
