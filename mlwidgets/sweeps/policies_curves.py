@@ -138,7 +138,7 @@ class Truncation(Policy):
     def _judge(self, curves: Mapping[int, Curve], number: int, k: int) -> Why | None:
         merits = sorted(self.best_so_far(c, k) for c in comparable(curves, k).values())
         own = self.best_so_far(curves[number], k)
-        worst = math.floor(len(merits) * self.percent / 100 + 1e-9)
+        worst = math.floor(len(merits) * self.percent / 100)
         if sum(m <= own for m in merits) > worst:
             return None
         value, threshold = self.sign * own, self.sign * merits[worst - 1]

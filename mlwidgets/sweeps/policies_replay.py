@@ -91,10 +91,8 @@ def replay(policy: Policy, curves: Mapping[int, Curve], *, value: str = "last") 
             continue
         now.steps.append(curve.steps[k - 1])
         now.values.append(curve.values[k - 1])
-        # A trial that has not begun is not there to be compared with.
-        so_far = {n: c for n, c in seen.items() if c.values}
         last = k == len(curve.values)
-        why = None if last else policy.judge(so_far, number)
+        why = None if last else policy.judge(seen, number)
         if why is not None:
             ended[number] = why
             now.ended, now.state = True, "terminated"

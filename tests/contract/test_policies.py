@@ -156,7 +156,9 @@ def test_an_earlier_interval_is_judged_as_if_it_were_the_last(policy: Policy, si
         now = curves[number]
         for k in range(1, len(now.values)):
             cut = {**curves, number: curve(now.values[:k])}
-            assert repr(policy.judge(curves, number, k)) == repr(policy.judge(cut, number))
+            why = policy.judge(curves, number, k)
+            assert repr(why) == repr(policy.judge(cut, number))
+            assert repr(why) == repr(parse_policy(policy.text, sign=sign, metric=METRIC).judge(curves, number, k))
 
 
 # A share of the best is larger on one side than on the other.

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import binascii
 import math
+import random
 from typing import Any
 
+import optuna
 import pytest
+from optuna.pruners import BasePruner, HyperbandPruner, PercentilePruner, SuccessiveHalvingPruner
+from optuna.trial import TrialState
 
 from mlwidgets.errors import ParameterError
 from mlwidgets.sweeps.policies import Curve, Why, parse_policy, replay
@@ -243,6 +247,11 @@ def test_hyperband() -> None:
     for number in range(40, 60):
         ends = [k for k in range(1, 10) if policy.judge({**there, number: Curve(list(range(k)), [0.1] * k)}, number)]
         assert ends == [k for k in (1, 3, 9) if k >= first_rung[number]]
+        # Only those of its bracket compete, and a bracket's later rungs are those of others, too.
+        rivals = sum(first_rung[n] == first_rung[number] for n in there)
+        why = policy.judge({**there, number: Curve([0] * 9, [0.1] * 9)}, number)
+        assert why is not None
+        assert f"of the {rivals + 1} trials at this rung" in why.rule
 
 
 def test_wilcoxon() -> None:
@@ -283,6 +292,48 @@ def test_patience() -> None:
     assert judge("patience:intervals=3", [[0.1, 0.5, 0.4, 0.5, 0.4]]) is None
     assert judge("patience:intervals=3,tolerance=0.1", [values]) is None
     assert limit(judge("patience:intervals=3", [[-v for v in values]], sign=-1)) == -0.5
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("text", "pruner"),
+    [
+        ("halving:first=1,factor=2", SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)),
+        ("halving:first=2,factor=3", SuccessiveHalvingPruner(min_resource=2, reduction_factor=3)),
+        ("hyperband:last=9", HyperbandPruner(min_resource=1, max_resource=9, reduction_factor=3)),
+        ("percentile:keep=40,start=3", PercentilePruner(40.0, n_startup_trials=3)),
+    ],
+)
+def test_the_verdicts_are_those_of_optuna(text: str, pruner: BasePruner, sign: int) -> None:
+    """Five trials at a time log in a random order, some of what they log no number."""
+    rng = random.Random(3)
+    direction = "maximize" if sign > 0 else "minimize"
+    # Hyperband deals trials out by the study's name.
+    study = optuna.create_study(study_name="policy", direction=direction, pruner=pruner)
+    policy = parse_policy(text, sign=sign)
+    there: dict[int, Curve] = {}
+    running: list[optuna.Trial] = []
+    verdicts = []
+    while len(there) < 80 or running:
+        if len(running) < 5 and len(there) < 80:
+            running.append(study.ask())
+            there[running[-1].number] = Curve([], [])
+        trial = rng.choice(running)
+        curve = there[trial.number]
+        value = math.nan if rng.random() < 0.05 else rng.random()
+        curve.values.append(value)
+        curve.steps.append(0)
+        trial.report(value, step=len(curve.values))
+        theirs, why = trial.should_prune(), policy.judge(there, trial.number)
+        if why is None or not why.rule.startswith("no finite value in"):
+            verdicts.append(theirs)
+            assert theirs == (why is not None)
+        if theirs or len(curve.values) == 9:
+            curve.ended, curve.state = True, "terminated" if theirs else "finished"
+            study.tell(trial, None if theirs else value, TrialState.PRUNED if theirs else None)
+            running.remove(trial)
+    assert min(verdicts.count(True), verdicts.count(False)) > 15
 
 
 def test_a_trial_that_was_given_back_begins_again() -> None:
@@ -385,6 +436,14 @@ class TestReplay:
         third = self.timed(Curve([0, 1, 2], [0.5, 0.5, 0.6], True, "finished"), begins=20, pace=1)
         found = replay(parse_policy("bandit:slack=0.1"), {0: first, 1: peak, 2: third})
         assert {n: w.interval for n, w in found.ended.items()} == {1: 1}
+
+    def test_what_ended_early_has_ended(self) -> None:
+        level = {n: Curve([0] * 6, [v] * 6, True, "finished") for n, v in enumerate([0.4, 0.3, 0.1, 0.2])}
+        found = replay(parse_policy("truncation:percent=34,finished=exclude,every=2"), level)
+        # Trial 2 is the lowest of three at interval 2; so is trial 3 then, of those that are left.
+        assert {n: w.interval for n, w in found.ended.items()} == {2: 2, 3: 2}
+        found = replay(parse_policy("truncation:percent=34,every=2"), level)
+        assert {n: w.interval for n, w in found.ended.items()} == {2: 2, 3: 4}
 
     def test_the_last_interval_saves_nothing(self) -> None:
         done = Curve([0], [0.9], True, "finished")
