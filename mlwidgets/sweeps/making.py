@@ -51,6 +51,17 @@ class TrialMaker:
         """Whether the run lies in the trash."""
         return (self._store.path / "trash" / run).exists()
 
+    def spec(self, number: int, run: str, params: Mapping[str, str]) -> RunSpec:
+        """Return what is asked of a trial."""
+        return replace(
+            self._base,
+            id=run,
+            name=self.name(number),
+            trial=number,
+            params={**self._base.params, **params},
+            submitted_at=time.time(),
+        )
+
     def start(self, number: int, run: str, params: Mapping[str, str]) -> None:
         """Make sure that the run is there and that its supervisor was started; nothing is done twice.
 
@@ -61,15 +72,7 @@ class TrialMaker:
         StoreError
             If its folder cannot be made.
         """
-        folder = self.folder(run)
-        spec = replace(
-            self._base,
-            id=run,
-            name=self.name(number),
-            trial=number,
-            params={**self._base.params, **params},
-            submitted_at=time.time(),
-        )
+        folder, spec = self.folder(run), self.spec(number, run, params)
         if not folder.path.exists():
             # Somebody was killed over it.
             shutil.rmtree(self._store.runs / f".new-{run}", ignore_errors=True)
