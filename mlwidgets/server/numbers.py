@@ -128,5 +128,5 @@ class Numbers:
         """Read the metrics' names again if one is new: it was written before its first record."""
         if all(key in self._names for key in keys):
             return
-        named = (e.get("name") for e in read_lines(self._events) if e["event"] == "metric")
+        named = (e.get("name") for e in read_lines(self._events, "metric"))
         self._names = {metric_key(name): name for name in named if isinstance(name, str)}

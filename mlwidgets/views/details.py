@@ -52,6 +52,7 @@ def _facts(run: Run, environment: dict[str, Any]) -> list[tuple[str, Any]]:
         ("Run", run.id),
         ("Submitted", time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(run.submitted_at))),
         ("Seed", spec.seed),
+        ("Trial", None if spec.trial_of is None else f"{spec.trial} of {spec.trial_of}"),
     ]
     if origin is not None:
         facts += [("Notebook", origin.notebook), ("Directory", origin.cwd), ("Interpreter", origin.executable)]

@@ -25,7 +25,7 @@ SIGNS = {
     "stopped": "■",
     "killed": "✕",
     "timeout": "◷",
-    "terminated": "◖",
+    "terminated": "◐",
     "waiting": "○",
 }
 """Each state has a shape besides its colour."""

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from mlwidgets.runs.index import RunIndex, RunSummary
 from mlwidgets.runs.journal import LineWriter
+from mlwidgets.runs.store import RunStore
 from mlwidgets.runs.trials import Trial, TrialLog, best, count, front, outline, read_trials
 from tests.unit.sweep_support import SweepFolder, curve, sample, typical, why
 
@@ -193,3 +195,38 @@ def test_all_trials_by_number(tmp_path: Path) -> None:
         "finished", "finished", "terminated", "finished", "finished", "terminated", "finished", "failed", "terminated",
     ]  # fmt: skip
     assert found[3].params == sample(3)
+
+
+def test_sweeps_and_trials_in_the_index(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "store")
+    store.prepare()
+    ended, going = typical(store.runs, 6), SweepFolder(store.runs, "going")
+    going.trial(0, sample(0), [0.5])
+
+    def listed() -> dict[str, RunSummary]:
+        return {one.id: one for one in RunIndex(store).summaries()}
+
+    first = listed()
+    said = first[ended.folder.id].sweep or {}
+    assert said["counts"] == {**count([]), "finished": 4, "terminated": 2}
+    assert (said["planned"], said["best_trial"]) == (6, 1)
+    assert (first[going.folder.id].sweep or {})["counts"] == {**count([]), "finished": 1}
+    trials = {one.trial: one.trial_of for one in first.values() if one.trial_of == ended.folder.id}
+    assert trials == dict.fromkeys(range(6), ended.folder.id)
+    assert RunIndex(store).kept().keys() == first.keys() - {going.folder.id}
+    assert listed() == first
+    # What was said of the sweep that has ended comes out of the index.
+    ended.folder.events.write_bytes(b"")
+    assert listed()[ended.folder.id].sweep == said
+
+
+@pytest.mark.parametrize(
+    "damage", [{}, {"objectives": None}, {"objectives": [{}], "limits": {"trials": 3}}, {"limits": 3}]
+)
+def test_a_sweep_with_a_damaged_definition_is_listed(tmp_path: Path, damage: dict[str, Any]) -> None:
+    store = RunStore(tmp_path / "store")
+    store.prepare()
+    sweep = SweepFolder(store.runs)
+    data = json.loads(sweep.folder.spec.read_text())
+    sweep.folder.spec.write_text(json.dumps({**data, "sweep": damage}))
+    assert [(one.name, one.sweep) for one in RunIndex(store).summaries()] == [("lenet-search", None)]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.state import Outcome, write_outcome
 from mlwidgets.runs.trials import count
 from mlwidgets.sweeps.definition import Limits
+from mlwidgets.sweeps.requests import Wishes
+from mlwidgets.views.answers import MOST_TRIALS
 from mlwidgets.views.conversation import Conversation
 from mlwidgets.views.data import snapshot
 from mlwidgets.views.follow import Follower
+from mlwidgets.views.static import MIME, first_bundle
 from mlwidgets.views.sweep import about, remaining, script_text
+from mlwidgets.views.widget import RunView
 from tests.unit.sweep_support import POLICY, SweepFolder, curve, sample, typical, why
 from tests.unit.views_support import make_run
 
@@ -357,3 +363,48 @@ def test_what_is_searched(tmp_path: Path, text: str, said: dict[str, Any]) -> No
 )  # fmt: skip
 def test_texts_of_values_in_a_browser(value: Any, text: str) -> None:
     assert script_text(value) == text
+
+
+@pytest.fixture
+def told_to_end() -> Iterator[list[int]]:
+    """How often this process was told to end: as far as locks tell it is the worker of trials that go on."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
+    yield told
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_widget_asks_the_sweep_and_stops_its_trials(
+    sweep: SweepFolder, tmp_path: Path, told_to_end: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    run, other = sweep.trial(0, sample(0), [0.5], state="running"), SweepFolder(tmp_path / "others" / "runs")
+    view = RunView(sweep.run)
+    for asked in ({"ask": "pause"}, {"ask": "concurrent", "n": 2}, {"ask": "concurrent", "n": 0}, {"ask": "fly"}):
+        view._receive(None, {"type": "sweep", "run": sweep.folder.id, **asked}, [])
+    view._receive(None, {"type": "sweep", "run": other.folder.id, "ask": "pause"}, [])
+    said = [(one.ask, one.by, one.about) for one in Wishes(sweep.folder.wishes).advance()]
+    assert said == [("pause", "user", {}), ("concurrent", "user", {"n": 2, "now": False})]
+    assert Wishes(other.folder.wishes).advance() == []
+    assert [one.levelname for one in caplog.records] == ["WARNING"] * 3
+    view._receive(None, {"type": "stop", "run": run}, [])
+    assert (sweep.of(run).stop_request.exists(), sweep.folder.stop_request.exists()) == (True, False)
+    assert len(told_to_end) == 1
+
+
+def test_only_the_trials_asked_for_last_are_followed(sweep: SweepFolder) -> None:
+    runs = [sweep.trial(number, sample(number), [0.5]) for number in range(MOST_TRIALS + 2)]
+    said: list[Any] = []
+    talk = Conversation([sweep.run], lambda content, buffers, to: said.append(content["answer"]))
+    for run in [*runs, runs[0]]:
+        talk.answer({"type": "trial", "run": sweep.folder.id, "trial": run})
+        assert said[-1]["state"]["header"]["id"] == run
+    assert len(talk._answers._trials) == MOST_TRIALS
+
+
+def test_a_new_sweep_is_seen_as_one_at_once(sweep: SweepFolder) -> None:
+    first = first_bundle(sweep.run)[MIME]["runs"][0]["sweep"]
+    assert (first["trials"], first["status"]["planned"], first["about"]["sampler"]) == ([], 20, "tpe")
+    assert first["status"]["counts"] == count([])
+    # Of one that has gone on for a while nothing is said before it is known.
+    sweep.trial(0, sample(0), [0.5])
+    assert "sweep" not in first_bundle(sweep.run)[MIME]["runs"][0]
