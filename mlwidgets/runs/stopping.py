@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 from mlwidgets.runs.alive import holder
@@ -70,7 +69,9 @@ def cause_of(folder: RunFolder) -> str:
 def trials_of(folder: RunFolder) -> list[RunFolder]:
     """Return the folders beside this one in which the runs of a sweep's trials are or were; none of any other run."""
     told = [event.get("run") for event in read_lines(folder.events) if event["event"] == "trial"]
-    return [RunFolder(folder.path.parent / run) for run in told if isinstance(run, str) and Path(run).name == run]
+    # An id that is no folder's name must lead nowhere else.
+    ids = [run for run in told if isinstance(run, str) and run and os.sep not in run and run[0] != "."]
+    return [RunFolder(folder.path.parent / run) for run in dict.fromkeys(ids)]
 
 
 def stop_trials(folder: RunFolder, by: str) -> int:

@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mlwidgets.runs.alive import holder
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_records
 from mlwidgets.runs.leftovers import leftovers
+from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import literal_text
 from mlwidgets.runs.state import read_outcome
 from mlwidgets.runs.trials import read_log
@@ -42,6 +44,19 @@ def kill(found: Sweep | Any, *roles: str) -> None:
         os.kill(number, signal.SIGKILL)
 
 
+def has_restarted(found: Sweep, times: int) -> bool:
+    return found.restarts == times
+
+
+def has_ended(run: Run) -> bool:
+    """Whether it has, without settling anything."""
+    return read_outcome(RunFolder(run.path)).ended
+
+
+def has_left_nothing(run: Run) -> bool:
+    return not list(leftovers(run.path))
+
+
 def test_a_killed_controller_is_started_again_and_adopts_the_trials(tmp_path: Path) -> None:
     go = tmp_path / "go"
     found = sweep(STEPS, params={"go": str(go)}, trials=4, concurrent=2)
@@ -50,7 +65,7 @@ def test_a_killed_controller_is_started_again_and_adopts_the_trials(tmp_path: Pa
     began = found.started_at
     for times in (1, 2, 3):
         kill(found, "worker")
-        assert soon(lambda times=times: found.restarts == times)
+        assert soon(partial(has_restarted, found, times))
         assert soon(lambda: holder(found.path / "alive", "worker"))
     assert [pid(run, "worker") for run in found.runs] == workers, "the same go on"
     go.touch()
@@ -104,9 +119,9 @@ def test_no_trial_outlives_a_sweep_that_was_killed(tmp_path: Path) -> None:
     kill(found, "supervisor", "worker")
     # Nobody asks the sweep itself.
     for run in runs:
-        assert soon(lambda run=run: read_outcome(RunFolder(run.path)).ended)
+        assert soon(partial(has_ended, run))
         assert "the end of its sweep" in str(run.cause)
-        assert soon(lambda run=run: not list(leftovers(run.path)))
+        assert soon(partial(has_left_nothing, run))
     assert read_outcome(RunFolder(found.path)).state == "killed"
     assert list(found.trials["state"]) == ["stopped"] * 2
 

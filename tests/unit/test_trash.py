@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from mlwidgets.runs import trash
 from mlwidgets.runs.alive import forget_locks, hold
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import RunIndex
+from mlwidgets.runs.journal import write_event
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.state import Outcome, write_outcome
 from mlwidgets.runs.store import RunStore
@@ -112,3 +114,67 @@ def test_from_the_command_line(store: RunStore, done: Make, capsys: pytest.Captu
     assert main([*where, "restore", folder.id]) == 0
     assert capsys.readouterr().out == f"lenet: finished, back in {store.path}\n"
     assert main([*where, "show", "lenet"]) == 0
+
+
+@pytest.fixture
+def hunt(store: RunStore, new_run: Make, done: Make) -> RunFolder:
+    """A sweep of three trials, of which one was begun twice."""
+    sweep = new_run("hunt", sweep={"space": {}})
+    for number, name in enumerate(("hunt-0", "hunt-1", "hunt-1", "hunt-2")):
+        write_event(sweep.events, "trial", number=number, run=done(name).id, params={}, attempt=1, by="sampler")
+    write_outcome(sweep, Outcome("finished", None, 1.0, 2.0, 0))
+    return sweep
+
+
+@pytest.mark.parametrize("killed_after", range(6))
+def test_a_sweep_takes_its_trials_along_whenever_that_is_cut_off(
+    store: RunStore, done: Make, hunt: RunFolder, monkeypatch: pytest.MonkeyPatch, killed_after: int
+) -> None:
+    other = done("other")
+    ids = {folder.id for folder in store.folders()}
+    rename, left = os.rename, [killed_after]
+
+    def rename_until_killed(*paths: object) -> None:
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        rename(*paths)  # type: ignore[arg-type]
+
+    def do(act: Callable[[], object]) -> None:
+        """Do it, be killed in the middle, do it again."""
+        left[0] = killed_after
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "rename", rename_until_killed)
+            with contextlib.suppress(KeyboardInterrupt):
+                act()
+                return
+        act()
+
+    do(lambda: delete(store, hunt))
+    assert [folder.id for folder in store.folders()] == [other.id]
+    assert find_deleted(store, "hunt") == hunt.id
+    do(lambda: restore(store, hunt.id))
+    assert {folder.id for folder in store.folders()} == ids
+
+
+def test_a_sweep_stays_as_long_as_a_trial_goes_on(store: RunStore, new_run: Make, hunt: RunFolder) -> None:
+    going = new_run("hunt-3")
+    write_event(hunt.events, "trial", number=3, run=going.id, params={}, attempt=1, by="sampler")
+    hold(going.alive, "worker")
+    try:
+        with pytest.raises(StoreError, match="'hunt-3' is submitted; stop it first"):
+            delete(store, hunt)
+    finally:
+        forget_locks()
+    assert len(list(store.folders())) == 6
+
+
+def test_ids_of_trials_lead_nowhere_else(store: RunStore, hunt: RunFolder) -> None:
+    precious = store.path / "precious"
+    precious.mkdir()
+    for run in ("../precious", "..", ".", "", str(precious), 3):
+        write_event(hunt.events, "trial", number=9, run=run, params={}, attempt=1, by="sampler")
+    delete(store, hunt)
+    assert precious.exists()
+    assert store.runs.exists()
+    assert list(store.folders()) == []
