@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 9.0, 2.7
 """Inches."""
-EARLY = WORDS[TERMINATED]
+EARLY, FRONT = WORDS[TERMINATED], "Pareto front"
 
 
 def draw_sweep(shot: SweepShot, title: str, dpi: float) -> Figure:
@@ -83,7 +83,7 @@ def _front(axes: Axes, shot: SweepShot) -> None:
     axes.plot([x for x, _, _ in found], [y for _, y, _ in found], "o", color=palette.RAMP[-2], markersize=2.4)
     edge = sorted((x, y) for x, y, best in found if best)
     axes.plot([x for x, _ in edge], [y for _, y in edge], "o-", color=palette.BEST, markersize=4, linewidth=1)
-    _finish(axes, f"{shot.metrics[1]} by {shot.metrics[0]}", "Pareto front", robust([y for _, y, _ in found]))
+    _finish(axes, f"{shot.metrics[1]} by {shot.metrics[0]}", FRONT, robust([y for _, y, _ in found]))
 
 
 def _finish(axes: Axes, title: str, said: str, values: tuple[float, float]) -> None:
@@ -97,5 +97,7 @@ def _finish(axes: Axes, title: str, said: str, values: tuple[float, float]) -> N
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
     across, up = fmt.ticks(*axes.get_xlim(), 5), fmt.ticks(*values, 4)
+    if said != FRONT:
+        across = [tick for tick in across if tick == int(tick) and tick >= 0]
     axes.set_xticks(across, fmt.tick_labels(across))
     axes.set_yticks(up, fmt.tick_labels(up))

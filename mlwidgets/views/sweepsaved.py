@@ -19,6 +19,8 @@ ROWS = 0.82
 """Of these for rows, if the curves need the others."""
 MOST_TRIALS = 200
 FEWEST_TRIALS = 20
+ENOUGH = 0.75
+"""Of the trials for whose sake texts are not shortened further."""
 NEWEST = 0.1
 """Of the trials, which are kept though they are none of the best."""
 MOST_OF_ONE = 40
@@ -28,7 +30,7 @@ CURVE_BYTES, POINT_BYTES = 45, 10
 MOST_PARAMS, FEW_PARAMS, FEWEST_PARAMS = 40, 12, 6
 """Parameters of a sweep."""
 MOST_CHOICES = 40
-LONGEST_TEXT, SHORT_TEXT, SHORTEST_TEXT = 160, 60, 40
+LONGEST_TEXT, SHORT_TEXT, SHORTEST_TEXT = 200, 100, 40
 """Characters of a value, a rule, a cause."""
 DIGITS = 4
 
@@ -46,7 +48,8 @@ def shortened(shot: SweepShot, scale: float, sweep: str) -> SweepShot:
         brief = _with_less_text(shot, text, params)
         rows = _kept(brief, MOST_TRIALS)
         each = len(json.dumps([_brief_row(one, brief, sweep, 0) for one in rows])) / max(1, len(rows))
-        if each * len(rows) < ROWS * room:
+        # A reason that is cut off says nothing: rather fewer trials, if only a few.
+        if each * len(rows) * ENOUGH < ROWS * room:
             break
     rows = _kept(brief, max(FEWEST_TRIALS, min(MOST_TRIALS, int(ROWS * room / max(1.0, each)))))
     kept = {one["number"] for one in rows}

@@ -36,7 +36,7 @@ def word(state: str) -> str:
 def trials_done(status: Status) -> str:
     """Return how many trials have ended: ``18 of 20 trials``."""
     done, planned = number_ended(status["counts"]), status["planned"]
-    return f"{done} of {planned} trials" if planned else f"{done} trial{'s' * (done != 1)}"
+    return f"{done} of {planned} trials" if planned and done <= planned else f"{done} trial{'s' * (done != 1)}"
 
 
 def counted(status: Status) -> list[str]:
