@@ -1,7 +1,7 @@
 """Make the README's pictures anew: ``python docs/images/record.py`` runs the README's cell in a real JupyterLab.
 
-Needs chromium and what the tests need. Writes ``train.png``, the animated ``train.gif`` and ``panel.png`` beside this
-file.
+Needs chromium and what the tests need. Writes ``train.png``, the animated ``train.gif``, ``panel.png`` and
+``sweep.png`` beside this file; ``python docs/images/record.py sweep`` only the last.
 """
 
 from __future__ import annotations
@@ -47,6 +47,18 @@ for epoch in range(epochs):
 print("done")"""
 RUNS = [(1, "1e-3", 0), (2, "3e-4", 0), (3, "3e-3", 0), (4, "2e-3", 0.2), (5, "5e-4", 0.15)]
 WIDE = (1240, 700)
+SWEEP = (
+    "%%sweep lenet-search --maximize val_accuracy --trials 30 --concurrent 2 --stop median:delay=3 --seed 3 --cpus 0 "
+    "lr=loguniform(1e-5,1e-1) keep=uniform(0.5,1) width=choice(32,64,128) optimizer=choice(sgd,adam)"
+    """
+best_lr = -2.2 if optimizer == "sgd" else -3
+good = math.exp(-abs(math.log10(lr) - best_lr) / 1.5) * (0.9 + 0.1 * keep) * (0.95 + width / 2560)
+for epoch in range(12):
+    time.sleep(0.25)
+    log(val_accuracy=0.1 + 0.89 * good * (1 - math.exp(-epoch / 3)) + 0.015 * random.random())"""
+)
+SEEN = 18
+"""Trials that have ended when the picture is taken."""
 
 
 def main() -> None:
@@ -59,9 +71,29 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        record_cell(lab, browser)
-        record_panel(lab, browser)
+        recorded = sys.argv[1:] or ["train", "panel", "sweep"]
+        for name, record in (("train", record_cell), ("panel", record_panel), ("sweep", record_sweep)):
+            if name in recorded:
+                record(lab, browser)
         browser.close()
+
+
+def record_sweep(lab: Lab, browser: Browser) -> None:
+    """Take a picture of a search that goes on."""
+    page = browser.new_page(viewport={"width": 1100, "height": 1700})
+    page.set_default_timeout(120_000)
+    lab.write("sweep.ipynb", SETUP, SWEEP)
+    lab.open(page, "sweep.ipynb")
+    lab.command(page, "application:toggle-left-area")
+    page.add_style_tag(content=".jp-OutputArea-child:has([data-mime-type*=std]) { display: none }")
+    lab.command(page, "notebook:run-all-cells")
+    page.locator(".mlw-badge", has_text="running").wait_for()
+    page.get_by_text(re.compile(rf"^{SEEN} of 30 trials|{SEEN} of 30")).first.wait_for()
+    page.mouse.move(5, 5)
+    shown = page.locator(".jp-OutputArea-output").last.bounding_box()
+    assert shown is not None
+    page.screenshot(path=HERE / "sweep.png", clip={**shown, "height": 1180})
+    page.close()
 
 
 def record_panel(lab: Lab, browser: Browser) -> None:
