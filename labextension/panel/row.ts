@@ -176,10 +176,12 @@ export function formatWhen(time: number, now: number): string {
 }
 
 /** The second line: where the run stands, or what it was given. */
-function about(run: Summary, { words, now, lead }: RowContext): string {
+function about(run: Summary, { words, now, lead, sweep }: RowContext): string {
   const leading = lead !== null && Object.hasOwn(run.params, lead) ? [`${lead}=${run.params[lead] ?? ''}`] : [];
   const tags = [...leading, ...Object.entries(run.tags).map(([key, value]) => tagText(key, value))];
-  const params = Object.entries(run.params).filter(([key]) => key !== lead).map(([key, value]) => `${key}=${value}`);
+  // What all trials of a sweep have tells none of them from the others.
+  const own = Object.entries(run.params).filter(([key, value]) => key !== lead && sweep?.params[key] !== value);
+  const params = own.map(([key, value]) => `${key}=${value}`);
   if (run.stopping && !hasEnded(run.state)) return words.__('stopping…');
   const trials = run.state === 'submitted' ? [] : trialsText(run, words);
   if (run.state === 'submitted') return [run.waiting ?? words.__('starting…'), ...tags, ...params].join(' · ');

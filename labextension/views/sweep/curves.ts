@@ -117,8 +117,9 @@ export class CurvesPlot extends Plot {
         context.lineTo(threshold.x, y);
         context.stroke();
       }
-      const label = `threshold ${formatNumber(why.threshold)}`;
-      paintLabel(context, scene, label, { x: Math.min(right - 10, threshold.x + 8), y: y + (scene.sign > 0 ? -9 : 9) }, this.width);
+      // Away from the best, whose label is beside it.
+      const away = inside(best) && Math.abs(best.y - y) < 26 ? (best.y < y ? 1 : -1) : scene.sign > 0 ? -1 : 1;
+      paintLabel(context, scene, `threshold ${formatNumber(why.threshold)}`, { x: threshold.x, y: y + 9 * away }, this.width);
     }
     if (inside(best)) {
       context.fillStyle = colours.ground;
@@ -129,7 +130,7 @@ export class CurvesPlot extends Plot {
       context.fill();
       context.stroke();
       const whose = why.best_trial === null ? '' : ` (trial ${why.best_trial})`;
-      paintLabel(context, scene, `best ${formatNumber(why.best)}${whose}`, { x: best.x + 8, y: best.y }, this.width);
+      paintLabel(context, scene, `best ${formatNumber(why.best)}${whose}`, best, this.width);
     }
     if (inside(value)) paintRing(context, scene, value, 5);
   }

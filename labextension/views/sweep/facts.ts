@@ -47,12 +47,11 @@ export class SweepFacts {
     const saved = status?.saved ?? null;
     this.saved.node.hidden = !saved || saved.intervals <= 0;
     if (saved) {
-      const share = saved.share * 100;
-      this.saved.show(
-        `${share > 0 && share < 1 ? '< 1' : Math.round(share)} %`,
-        `of the computing${saved.seconds >= 1 ? `: about ${formatElapsed(saved.seconds)}` : ''}`,
-      );
-      this.saved.node.title = `${saved.intervals.toLocaleString('en')} intervals that poor trials did not compute`;
+      const intervals = saved.intervals.toLocaleString('en');
+      // Short trials may have taken as long to end as to go on.
+      if (saved.share < 0.005) this.saved.show(intervals, 'intervals not computed');
+      else this.saved.show(`${Math.round(saved.share * 100)} %`, `of the computing${saved.seconds >= 1 ? `: about ${formatElapsed(saved.seconds)}` : ''}`);
+      this.saved.node.title = `${intervals} intervals that poor trials did not compute`;
     }
     if (about) setText(this.asked, askedText(about));
     this.asked.hidden = !about;

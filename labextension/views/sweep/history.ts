@@ -59,7 +59,7 @@ export class HistoryPlot extends Plot {
       context.lineTo(right, y);
       context.stroke();
       context.setLineDash([]);
-      paintLabel(context, scene, 'target', { x: left + 4, y: y < 16 ? y + 9 : y - 8 }, this.width);
+      paintLabel(context, scene, 'target', { x: right, y: y < 16 ? y + 9 : y - 8 }, this.width);
     }
     const steps = this.steps(scene);
     context.strokeStyle = colours.text;

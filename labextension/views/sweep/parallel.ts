@@ -279,8 +279,6 @@ export class ParallelPlot extends Plot {
     this.drag = { axis, from: event.offsetY };
     this.dragged = false;
     event.target.setPointerCapture(event.pointerId);
-    event.preventDefault();
-    this.node.focus({ preventScroll: true });
   }
 
   private move(event: PointerEvent): void {

@@ -295,12 +295,12 @@ export function paintRing(context: CanvasRenderingContext2D, { colours }: Scene,
   context.stroke();
 }
 
-/** A short text that stays legible over lines, kept within the plot. */
+/** A short text beside a point, on the side that has room; it stays legible over lines. */
 export function paintLabel(context: CanvasRenderingContext2D, { colours }: Scene, text: string, { x, y }: Point, width: number): void {
   const wide = context.measureText(text).width;
   context.textAlign = 'left';
   context.textBaseline = 'middle';
-  const left = Math.min(Math.max(2, x), width - wide - 2);
+  const left = x + 10 + wide < width ? x + 8 : Math.max(2, x - 8 - wide);
   context.lineWidth = 4;
   context.strokeStyle = colours.ground;
   context.strokeText(text, left, y);

@@ -1,8 +1,8 @@
 import { button, element, setText } from '../dom.ts';
 import type { RunSource } from '../model.ts';
 import { CurvesPlot } from './curves.ts';
-import { BACK, NEXT, TAB } from './icons.ts';
-import type { Trial } from './model.ts';
+import { BACK, NEXT, TAB, trialIcon } from './icons.ts';
+import { stateWord, type Trial } from './model.ts';
 import type { Links } from './plot.ts';
 import { whyText, type Scene } from './scene.ts';
 import { TrialSource } from './trialsource.ts';
@@ -20,6 +20,7 @@ export interface TrialEvents {
 export class TrialPane {
   readonly node = element('section', 'mlw-section mlw-sweep-trial', { hidden: '', 'aria-label': 'Trial' });
   private readonly name = element('span', 'mlw-sweep-trial-name', { role: 'status' });
+  private readonly state = element('span');
   private readonly back: HTMLButtonElement;
   private readonly elsewhere: HTMLButtonElement;
   private readonly steps: readonly [HTMLButtonElement, HTMLButtonElement];
@@ -62,7 +63,7 @@ export class TrialPane {
       shown = number;
     };
     this.why.append(this.rule, this.curve.node);
-    const line = element('div', 'mlw-sweep-trial-head', {}, this.back, ...this.steps, this.name, this.elsewhere);
+    const line = element('div', 'mlw-sweep-trial-head', {}, this.back, ...this.steps, this.name, this.state, this.elsewhere);
     this.node.append(line, this.why, this.hint, this.run);
     this.node.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || event.defaultPrevented) return;
@@ -98,6 +99,10 @@ export class TrialPane {
     const { trials } = scene.sweep;
     const at = trials.indexOf(trial);
     setText(this.name, `Trial ${trial.number}${trial === scene.best ? ', the best' : ''}${trial.by === 'hand' ? ', added by hand' : trial.by === 'warm-start' ? ', of an earlier run' : ''}${trial.attempts > 1 ? `, attempt ${trial.attempts}` : ''}`);
+    if (this.state.textContent !== stateWord(trial.state)) {
+      this.state.className = `mlw-sweep-state mlw-state-${trial.state}`;
+      this.state.replaceChildren(trialIcon(trial.state), stateWord(trial.state));
+    }
     this.steps[0].disabled = at <= 0;
     this.steps[1].disabled = at >= trials.length - 1;
     this.elsewhere.hidden = !this.of.open || trial.run === null;
