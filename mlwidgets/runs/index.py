@@ -13,10 +13,11 @@ from typing import Any
 from mlwidgets.runs.annotations import read_annotations
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
+from mlwidgets.runs.outline import outline
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.state import END_STATES
 from mlwidgets.runs.store import RunStore
-from mlwidgets.runs.trials import outline, read_log
+from mlwidgets.runs.trials import read_log
 
 _TABLE = "summaries_3"
 """Versions of this package that summarize differently share the file, each with a table of its own."""

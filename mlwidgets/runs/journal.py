@@ -103,7 +103,7 @@ def write_event(path: Path, kind: str, **fields: Any) -> None:
 def read_lines(path: Path, *kinds: str) -> Iterator[dict[str, Any]]:
     """Yield the JSON lines of a file that say what happened and when; torn and damaged ones are passed over.
 
-    Where `kinds` are given, those of these kinds alone: the thousands of lines about a sweep's trials are not read then.
+    Where `kinds` are given, those of these kinds alone: thousands of lines about a sweep's trials are not parsed then.
     """
     try:
         data = path.read_bytes()

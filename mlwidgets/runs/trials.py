@@ -12,12 +12,11 @@ from typing import Any
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import parse_line
 from mlwidgets.runs.spec import parse_literal
-from mlwidgets.runs.state import END_STATES, FAILED, FINISHED, RUNNING, STOPPED
+from mlwidgets.runs.state import END_STATES, FINISHED
 
 OPEN, GIVEN_BACK, TERMINATED, WAITING = "open", "given_back", "terminated", "waiting"
 TRIAL_ENDS = END_STATES | {TERMINATED}
 SAMPLER, HAND, WARM_START = "sampler", "hand", "warm-start"
-COUNTED = (RUNNING, WAITING, FINISHED, TERMINATED, FAILED, STOPPED, GIVEN_BACK)
 
 
 @dataclass
@@ -251,68 +250,6 @@ def front(trials: Iterable[Trial], signs: Sequence[int]) -> list[Trial]:
         if not any(g != mine and all(a >= b for a, b in zip(g, mine, strict=True)) for g in others):
             kept.append(one)
     return kept
-
-
-def state_of(trial: Trial, *, begun: bool, ended: bool) -> str:
-    """Return a trial's state as it is counted.
-
-    Parameters
-    ----------
-    begun
-        Whether its code has, where it is open.
-    ended
-        Whether the sweep has: what it left open was stopped then.
-    """
-    if trial.is_over:
-        return trial.state
-    if ended:
-        return STOPPED
-    return GIVEN_BACK if trial.state == GIVEN_BACK else RUNNING if begun else WAITING
-
-
-def count(states: Iterable[str]) -> dict[str, int]:
-    """Count trials by their states; one that was killed or ran out of time has failed."""
-    counts = dict.fromkeys(COUNTED, 0)
-    for state in states:
-        counts[state if state in counts else FAILED] += 1
-    return counts
-
-
-def number_ended(counts: Mapping[str, int]) -> int:
-    """Return how many trials have ended, of what `count` gave."""
-    return sum(counts[state] for state in (FINISHED, TERMINATED, FAILED, STOPPED))
-
-
-def outline(
-    log: TrialLog, sweep: Mapping[str, Any], begun: Callable[[Trial], bool] = lambda _: True, *, ended: bool
-) -> dict[str, Any]:
-    """Return what a list says of a sweep, fit for JSON: objectives, counts, the best.
-
-    Parameters
-    ----------
-    sweep
-        Its definition, as in the spec.
-    begun
-        Whether the code of a trial that is open has.
-    ended
-        Whether the sweep has.
-
-    Raises
-    ------
-    KeyError, TypeError, AttributeError
-        If `sweep` is none.
-    """
-    directions = signs(sweep)
-    own = [trial for trial in log.trials.values() if trial.by != WARM_START]
-    found = best(log.trials.values(), directions[0]) if len(directions) == 1 else None
-    return {
-        "objectives": [{"metric": str(one["metric"]), "direction": one["direction"]} for one in sweep["objectives"]],
-        "planned": _whole(sweep["limits"]["trials"]),
-        "counts": count(state_of(one, begun=one.is_over or begun(one), ended=ended) for one in own),
-        "best": None if found is None else found.values,
-        "best_trial": None if found is None else found.number,
-        "paused": None if ended else log.paused,
-    }
 
 
 def _number(event: dict[str, Any]) -> int | None:

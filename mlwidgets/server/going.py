@@ -10,15 +10,17 @@ from typing import Any
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import annotated, attempt_of, summarize
+from mlwidgets.runs.outline import outline, state_of
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.state import RUNNING
-from mlwidgets.runs.trials import WAITING, WARM_START, TrialLog, outline, state_of
+from mlwidgets.runs.trials import WAITING, WARM_START, TrialLog
 from mlwidgets.server.numbers import Numbers
 from mlwidgets.sweeps.definition import SweepDefinition
 from mlwidgets.views.format import json_number
 from mlwidgets.views.progress import progress
-from mlwidgets.views.sweep import RECENT, definition_of, progress_of, remaining
+from mlwidgets.views.sweep import definition_of, progress_of
 from mlwidgets.views.sweepfeed import Starts
+from mlwidgets.views.sweeppace import RECENT, remaining
 
 LIVENESS = 1.0
 """Seconds between two looks at whether its processes live: a kill changes no file."""

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.runs.state import FINISHED, RUNNING
-from mlwidgets.runs.trials import COUNTED, GIVEN_BACK, TERMINATED, WAITING, WARM_START, Trial, best, front, number_ended
+from mlwidgets.runs.outline import COUNTED, number_ended
+from mlwidgets.runs.state import RUNNING
+from mlwidgets.runs.trials import GIVEN_BACK, WAITING, WARM_START, Trial, best, front
 from mlwidgets.sweeps.definition import SweepDefinition
 from mlwidgets.sweeps.space_text import parse_distribution
 from mlwidgets.views.format import json_number
+from mlwidgets.views.sweeppace import remaining, saved
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
@@ -21,10 +23,6 @@ LONGEST_VALUE = 200
 LONGEST_TEXT = 500
 """Characters of a parameter and of a cause."""
 MOST_PARAMS = 200
-STARTING = 3.0
-"""Seconds that the start of a trial takes at most where it need not wait."""
-RECENT = 50
-"""Trials that ended last, by which the time that remains is judged."""
 BELL = 3
 """Standard deviations that an axis shows to each side."""
 _HIGHEST_EXPONENT = 700.0
@@ -213,7 +211,7 @@ def status(
         "front": [one.number for one in front(trials.values(), signs)] if len(signs) > 1 else [],
         "remaining": left,
         "at": now,
-        "saved": _saved(own) if asked.policy else None,
+        "saved": saved(own) if asked.policy else None,
     }
 
 
@@ -226,80 +224,6 @@ def empty_status(asked: SweepDefinition, now: float) -> dict[str, Any]:
     """Return what `status` says before anything is known."""
     counts = dict.fromkeys(COUNTED, 0)
     return status(asked, {}, {}, counts, paused=None, concurrent=None, begun=None, now=now, ended=False)
-
-
-def remaining(
-    asked: SweepDefinition,
-    rows: Iterable[Mapping[str, Any]],
-    counts: Mapping[str, int],
-    concurrent: int,
-    begun: float | None,
-    now: float,
-) -> float | None:
-    """Return the seconds until the last trial ends, if those to come take as long as the last ones did.
-
-    Parameters
-    ----------
-    rows
-        ``state``, ``submitted``, ``started`` and ``ended`` of the sweep's own trials, at least of those that have not
-        ended and of the last ones that have.
-    counts
-        All of them by state.
-    concurrent
-        How many may run at once.
-    begun
-        When the first trial did; times in Unix seconds.
-
-    Returns
-    -------
-    float or None
-        None where it is too early to tell.
-    """
-    rows = list(rows)
-    ended = sorted((one for one in rows if _took(one) is not None), key=lambda one: float(one["ended"]))
-    limit = asked.limits.time
-    until = max(0.0, begun + limit - now) if limit is not None and begun is not None else None
-    if not ended:
-        return until
-    lengths = [_took(one) or 0.0 for one in ended[-RECENT:]]
-    each = sum(lengths) / len(lengths)
-    under_way = [max(0.0, each - (now - one["started"])) for one in rows if one["state"] == RUNNING and one["started"]]
-    to_begin = max(0, asked.limits.trials - number_ended(counts) - counts[RUNNING])
-    # One that was submitted a moment ago is about to begin; the others wait for a place. Where none waits, the one that
-    # comes after the last end is not submitted yet.
-    beginning = sum(one["state"] == WAITING and now - one["submitted"] < STARTING for one in rows)
-    at_once = max(1, min(concurrent, counts[RUNNING] + (beginning if counts[WAITING] else 1)))
-    left: float = max([(sum(under_way) + each * to_begin) / at_once, *under_way])
-    return left if until is None else min(left, until)
-
-
-def _took(one: Mapping[str, Any]) -> float | None:
-    """Return how long a trial ran, None where it has not ended or never began."""
-    began, ended = one["started"], one["ended"]
-    return None if began is None or ended is None else max(0.0, float(ended) - float(began))
-
-
-def _saved(rows: Iterable[Row]) -> dict[str, Any] | None:
-    """Return what early termination has saved: each trial that was ended early is held against a finished one.
-
-    The measure is the median of the finished trials, in intervals and in seconds. The share is that of the seconds
-    which all trials would have taken otherwise. None as long as no trial has finished.
-    """
-    from statistics import median
-
-    rows = [one for one in rows if _took(one) is not None]
-    whole = [one for one in rows if one["state"] == FINISHED]
-    if not whole:
-        return None
-    reports, length = median(one["reports"] for one in whole), median(_took(one) or 0.0 for one in whole)
-    cut = [one for one in rows if one["state"] == TERMINATED]
-    seconds = sum(max(0.0, length - (_took(one) or 0.0)) for one in cut)
-    spent = sum(_took(one) or 0.0 for one in rows)
-    return {
-        "intervals": round(sum(max(0.0, reports - one["reports"]) for one in cut)),
-        "seconds": seconds,
-        "share": seconds / (spent + seconds) if spent + seconds > 0 else 0.0,
-    }
 
 
 def progress_of(said: Mapping[str, Any]) -> dict[str, Any] | None:

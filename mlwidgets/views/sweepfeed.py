@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import RECORD_SIZE, metric_key, read_lines, read_records
+from mlwidgets.runs.outline import count, state_of
 from mlwidgets.runs.state import END_STATES, STOPPED
-from mlwidgets.runs.trials import TERMINATED, WARM_START, Trial, TrialLog, count, state_of
+from mlwidgets.runs.trials import TERMINATED, WARM_START, Trial, TrialLog
 from mlwidgets.views import sweep
 from mlwidgets.views.format import json_number
 from mlwidgets.views.reduce import Points, Reducer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.runs.outline import COUNTED, number_ended
 from mlwidgets.runs.state import RUNNING
-from mlwidgets.runs.trials import COUNTED, GIVEN_BACK, TERMINATED, WAITING, WARM_START, number_ended
+from mlwidgets.runs.trials import GIVEN_BACK, TERMINATED, WAITING, WARM_START
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette
 from mlwidgets.views.sweep import Row, short

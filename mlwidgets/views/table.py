@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlwidgets.runs.index import RunSummary
+from mlwidgets.runs.outline import number_ended
 from mlwidgets.runs.stopping import EARLY
-from mlwidgets.runs.trials import number_ended
 from mlwidgets.views.groups import CLOCKS
 from mlwidgets.views.palette import STATES
 

@@ -8,8 +8,9 @@ import pytest
 
 from mlwidgets.runs.index import RunIndex, RunSummary
 from mlwidgets.runs.journal import LineWriter
+from mlwidgets.runs.outline import count, outline
 from mlwidgets.runs.store import RunStore
-from mlwidgets.runs.trials import Trial, TrialLog, best, count, front, outline, read_trials
+from mlwidgets.runs.trials import Trial, TrialLog, best, front, read_trials
 from tests.unit.sweep_support import SweepFolder, curve, sample, typical, why
 
 

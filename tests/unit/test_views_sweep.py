@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.outline import count
 from mlwidgets.runs.state import Outcome, write_outcome
-from mlwidgets.runs.trials import count
 from mlwidgets.sweeps.definition import Limits
 from mlwidgets.sweeps.requests import Wishes
 from mlwidgets.views.answers import MOST_TRIALS
@@ -21,7 +21,8 @@ from mlwidgets.views.conversation import Conversation
 from mlwidgets.views.data import snapshot
 from mlwidgets.views.follow import Follower
 from mlwidgets.views.static import MIME, first_bundle
-from mlwidgets.views.sweep import about, remaining, script_text
+from mlwidgets.views.sweep import about, script_text
+from mlwidgets.views.sweeppace import remaining
 from mlwidgets.views.widget import RunView
 from tests.unit.sweep_support import POLICY, SweepFolder, curve, sample, typical, why
 from tests.unit.views_support import make_run

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlwidgets.runs.trials import count
+from mlwidgets.runs.outline import count
 from mlwidgets.sweeps.requests import Wishes
 from tests.integration.server.test_stream import about, said
 from tests.unit.sweep_support import SweepFolder, curve, sample, typical
