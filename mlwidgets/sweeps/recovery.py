@@ -1,0 +1,97 @@
+"""Going on where the controller before was killed: everything is in the folder, each step may be half done."""
+
+from __future__ import annotations
+
+from mlwidgets.runs.spec import literal_text
+from mlwidgets.runs.state import KILLED, read_outcome
+from mlwidgets.runs.stopping import EARLY
+from mlwidgets.runs.trials import GIVEN_BACK, WARM_START, Trial
+from mlwidgets.sweeps.course import Course
+from mlwidgets.sweeps.curves import followed
+from mlwidgets.sweeps.earlier import gather
+from mlwidgets.sweeps.requests import Wish, Wishes
+
+
+def take_over_earlier(course: Course) -> None:
+    """Let the search learn from earlier runs, before the first trial."""
+    if not course.definition.warm_start or course.book.own:
+        return
+    found, hints = gather(course.folder, course.definition, course.space)
+    for one in found:
+        number = course.asker.search.take_over(one.params, one.values, key=one.key)
+        if number not in course.book.log.trials:
+            texts = {name: literal_text(value) for name, value in one.params.items()}
+            told = {"run": one.run, "params": texts, "values": one.values, "name": one.name}
+            course.book.tell("earlier", number=number, by=WARM_START, **told)
+    for hint in hints:
+        print(f"mlwidgets: {hint}", flush=True)
+
+
+def recover(course: Course, wishes: Wishes) -> list[Wish]:
+    """Take up all that was begun; return the wishes that were not answered."""
+    unheard: list[Wish] = []
+    for wish in wishes.advance():
+        if wish.id not in course.book.wishes:
+            unheard.append(wish)
+        elif wish.ask == "add" and course.book.wishes[wish.id]:
+            # It is there already; which number it has is known again.
+            course.add(wish)
+    trials, known = course.book.log.trials, course.asker.search.running
+    for number, trial in sorted(trials.items()):
+        if trial.by == WARM_START:
+            continue
+        if trial.values is not None:
+            course.seen.update(course.metrics)
+        if trial.is_over:
+            if number in known:
+                course.asker.tell(number, trial.values, trial.state, (trial.why or {}).get("interval", 1))
+            _recall(course, trial)
+        elif trial.state == GIVEN_BACK and not course.maker.folder(str(trial.run)).path.exists():
+            course.again.append(number)
+        else:
+            _adopt(course, trial, given_back=trial.state == GIVEN_BACK)
+    for number, params in sorted(known.items()):
+        if number not in trials:
+            course.expect(number, params)
+    _account_for_past(course)
+    course.log_bests()
+    return unheard
+
+
+def _adopt(course: Course, trial: Trial, *, given_back: bool) -> None:
+    """Go on with a trial that has not ended, wherever it was left."""
+    if course.maker.was_deleted(str(trial.run)):
+        course.close(trial, KILLED, None, "its run was deleted", None)
+        return
+    course.maker.start(trial.number, str(trial.run), course.book.texts[trial.number])
+    live = course.watch(trial)
+    live.given_back = given_back
+    live.advance()
+    if trial.why is not None:
+        live.terminate(trial.why)
+        points = live.following.points[0]
+        course.judge.recall(trial.number, points.steps, points.values, "", trial.why.get("interval"))
+        course.ask_to_stop(live, f"{EARLY}{trial.why['rule']}")
+    elif given_back:
+        course.ask_to_stop(live, course.gave_back())
+
+
+def _recall(course: Course, trial: Trial) -> None:
+    """Read the curve of a trial that has ended: the policy compares others with it."""
+    if course.definition.policy is None or trial.run is None:
+        return
+    with followed(course.maker.folder(trial.run), course.metrics) as following:
+        points = following.points[0]
+        upto = (trial.why or {}).get("interval")
+        course.judge.recall(trial.number, points.steps, points.values, trial.state, upto)
+
+
+def _account_for_past(course: Course) -> None:
+    """Find out when the first trial began and how long GPUs were in use, where there is a limit to that."""
+    bounds = course.definition.limits
+    if bounds.time is None and bounds.gpu_hours is None:
+        return
+    live = {one.run for one in course.live.values()}
+    for run in course.book.runs:
+        if run not in live and course.maker.folder(run).path.exists():
+            course.account(read_outcome(course.maker.folder(run)))
