@@ -116,10 +116,7 @@ class CurveStudy:
         """Give a trial its next value and ask the pruner, which notes what it has seen."""
         value = values[interval - 1]
         trial.intermediate_values[interval] = value if math.isfinite(value) else math.nan
-        if not math.isfinite(value):
-            # A rung that it passes without a number it stands on until there is one.
-            trial.user_attrs["late"] = True
-        if not (decide if self._is_rung is None else self._is_rung(interval) or trial.user_attrs):
+        if not (decide if self._is_rung is None else self._is_rung(interval)):
             return False
         self._storage.judged = trial
         try:

@@ -29,7 +29,7 @@ class StudyLog(BaseJournalBackend):
     Parameters
     ----------
     path
-        The file; made where there is none.
+        The file; made where there is none. After an error it has to be opened again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,14 +72,7 @@ class StudyLog(BaseJournalBackend):
 
     def _write(self, lines: Iterable[bytes]) -> None:
         data = b"".join(lines)
-        size = os.fstat(self._fd).st_size
-        done = 0
-        try:
-            done = os.write(self._fd, data)
-        finally:
-            if done < len(data):
-                os.ftruncate(self._fd, size)
-        if done < len(data):
+        if os.write(self._fd, data) < len(data):
             raise OSError(errno.ENOSPC, "no space left on device for the study's log")
 
 

@@ -118,7 +118,7 @@ def test_a_step_that_was_cut_never_began(sampler: str, tmp_path: Path) -> None:
         if step == "add":
             search.add({"lr": 0.01})
         if step == "tell":
-            search.tell(max(running), [1.0], "terminated")
+            search.tell(max(running), [math.nan], "terminated")
         after = log.read_bytes()
         assert after.startswith(before)
         cuts = range(len(before), len(after), 1 + (len(after) - len(before)) // 40)
@@ -273,7 +273,7 @@ def test_added_trials_come_first_and_as_given(tmp_path: Path) -> None:
     search = open_search()
     search.ask()
     assert search.add({"lr": 0.02}, key="wish-1") == 1
-    assert search.add({"optimizer": "sgd", "momentum": 0.3, "noise": 0.123456789}, key="wish-2") == 2
+    assert search.add({"optimizer": "sgd", "momentum": 0.3, "noise": 0.21}, key="wish-2") == 2
     assert search.add({"lr": 0.02}, key="wish-1") == 1
     search = open_search()
     assert search.waiting == [1, 2]
@@ -282,7 +282,7 @@ def test_added_trials_come_first_and_as_given(tmp_path: Path) -> None:
     assert (number, params["lr"]) == (1, 0.02)
     assert set(params) >= {"optimizer", "momentum", "lr", "size", "noise"}
     number, params = search.ask() or (0, {})
-    assert (number, params["optimizer"], params["momentum"], params["noise"]) == (2, "sgd", 0.3, 0.123456789)
+    assert (number, params["optimizer"], params["momentum"], params["noise"]) == (2, "sgd", 0.3, 0.21)
     assert open_search().running[2] == params
     assert search.ask() is not None
     for wrong in ({"lr": 1.0}, {"momentum": 0.3}, {"speed": 1}):
@@ -360,7 +360,9 @@ def test_importance(tmp_path: Path) -> None:
         number, params = search.ask() or (0, {})
         assert search.importance() is None or i >= 10
         value = score({"lr": params["lr"]})
-        search.tell(number, [value], "finished" if value > -1 else "terminated")
+        search.tell(number, [value], "finished" if value > -0.3 else "terminated")
+    # Few finished, so that it is told from the others, too.
+    assert sum(t.state.name == "COMPLETE" for t in search._trials()) < 10
     found = search.importance()
     assert found is not None
     assert next(iter(found)) == "lr"
@@ -430,6 +432,33 @@ def test_a_full_disk(tmp_path: Path) -> None:
     answer = search.ask()
     log.write_bytes(before)
     assert open_search().ask() == answer
+
+
+def test_an_ask_that_fails_never_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_search = opener(tmp_path / "sweep", PLAIN, "tpe")
+    search = open_search()
+    search.ask()
+    before = (tmp_path / "sweep" / "study.log").read_bytes()
+    suggest = Space.suggest
+
+    def fail(self: Space, trial: optuna.Trial) -> dict[str, Any]:
+        suggest(self, trial)
+        raise RuntimeError("in the middle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Space, "suggest", fail)
+        with pytest.raises(RuntimeError):
+            search.ask()
+    assert (tmp_path / "sweep" / "study.log").read_bytes() == before
+    assert set(search.running) == {0}
+    assert search.ask() is not None
+    assert set(search.running) == set(open_search().running) == {0, 1}
+
+
+def test_qmc_is_even(tmp_path: Path) -> None:
+    search = opener(tmp_path / "sweep", {"x": "uniform(0, 1)"}, "qmc")()
+    # Of the first 16 points of the sequence each sixteenth of the range has one.
+    assert sorted(int(16 * (search.ask() or (0, {}))[1]["x"]) for _ in range(16)) == list(range(16))
 
 
 def test_each_step_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,6 +174,25 @@ def test_a_list_as_the_only_value() -> None:
     assert Space.parse({"x": "choice([3, 4],)"}).to_json() == {"x": "choice([3, 4],)"}
 
 
+def test_quotes_in_texts() -> None:
+    values = ("it's", 'say "no", then (go', "both ' and \", here", "back\\", "")
+    assert parse_dimension("x", str(choice(*values))) == parse_dimension("x", choice(*values))
+
+
+def test_a_condition_on_the_other_value_of_a_parameter() -> None:
+    space = Space.parse(
+        {
+            "way": "choice(1, 2)",
+            "how": "choice(x, y).when(way=1, otherwise=z)",
+            "lr": "uniform(0, 1).when(how=(x, z))",
+        }
+    )
+    for params in ({"way": 2, "how": "z", "lr": 0.5}, {"way": 1, "how": "x", "lr": 0.5}, {"way": 1, "how": "y"}):
+        assert given_back(space, params) == params
+    with pytest.raises(ParameterError, match="lr is searched only where"):
+        space.to_study({"way": 1, "how": "y", "lr": 0.5})
+
+
 def test_the_shapes_are_those_of_the_definitions() -> None:
     normals = draw("normal(10, 2)", 2000)
     assert statistics.fmean(normals) == pytest.approx(10, abs=0.2)
