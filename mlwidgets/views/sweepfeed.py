@@ -179,14 +179,14 @@ class SweepFeed:
             return False
         path = RunFolder(self._runs / trial.run).metrics
         known = self._numbers.get(trial.number)
-        # Begun anew, it may be another run.
-        if known is None or known.path != path:
-            known = _Numbers(path, self._keys, self._asked.objectives[0].sign)
-            if known.advance():
-                self._numbers[trial.number] = known
-                return True
-            return False
-        return known.advance()
+        if known is not None and known.path == path:
+            return known.advance()
+        fresh = _Numbers(path, self._keys, self._asked.objectives[0].sign)
+        # Begun anew it is another run, and what the first one had logged counts no more.
+        if fresh.advance() or known is not None:
+            self._numbers[trial.number] = fresh
+            return True
+        return False
 
     def _begins(self, trial: Trial) -> bool:
         """Whether the code of a trial has begun since one last looked."""

@@ -182,6 +182,12 @@ def test_slots_that_are_given_back_and_a_trial_begun_anew(sweep: SweepFolder) ->
     assert client.sweep["trials"][0]["state"] == "waiting"
     assert client.sweep["status"]["counts"] == {**count([]), "given_back": 1}
     again = sweep.submit(0, sample(0), 50, attempt=2)
+    client.look()
+    row = client.sweep["trials"][0]
+    assert (row["run"], row["state"], row["values"], row["best"], row["reports"]) == (again, "waiting", None, None, 0)
+    assert client.sweep["curves"][0][1].size == 0
+    assert client.has_the_state()
+    assert snapshot(sweep.run).sweep is not None
     sweep.start(again, 51)
     sweep.log(again, [0.1])
     client.look()
