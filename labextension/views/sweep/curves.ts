@@ -1,11 +1,12 @@
 import { formatNumber } from '../format.ts';
 import { reach, spansDecades } from './insight.ts';
 import { finite, type Curve, type Trial } from './model.ts';
-import { fieldOf, NEAR, paintGrid, paintLabel, paintMark, paintRing, Plot, type Point } from './plot.ts';
+import { fieldOf, NEAR, paintGrid, paintLabel, paintMark, paintRing, Plot, type Links, type Point } from './plot.ts';
 import { numberScale, type Scale } from './scale.ts';
 import type { Scene } from './scene.ts';
 
 const HEIGHT = 220;
+const VERDICT_HEIGHT = 180;
 /** Trials from which on lines are thin and marks small. */
 const MANY = 60;
 /** Curves from which on their ends tell what matters. */
@@ -16,13 +17,17 @@ export class CurvesPlot extends Plot {
   private x: Scale = numberScale(0, 1);
   private y: Scale = numberScale(0, 1);
 
-  constructor(links: ConstructorParameters<typeof Plot>[1], height = HEIGHT) {
-    super('mlw-sweep-curves', links, height);
+  constructor(
+    links: Links,
+    /** Whether it shows one trial, beside what that was held against. */
+    private readonly verdictOf = false,
+  ) {
+    super('mlw-sweep-curves', links, verdictOf ? VERDICT_HEIGHT : HEIGHT);
   }
 
-  protected title({ objectives, sweep }: Scene): string {
+  protected title({ objectives }: Scene): string {
     const metric = objectives[0]?.metric ?? '';
-    return sweep.trials.length > 2 ? `${metric} of each trial` : metric;
+    return this.verdictOf ? metric : `${metric} of each trial`;
   }
 
   protected describe({ sweep }: Scene): string {
@@ -52,7 +57,8 @@ export class CurvesPlot extends Plot {
       context.globalAlpha = is ? (best ? 1 : many ? Math.max(0.35, 40 / shown.size) : 0.85) : 0.14;
       context.lineWidth = best ? 2.25 : many ? 1 : 1.4;
       this.line(context, curve);
-      const end = is && trial.state !== 'finished' && trial.state !== 'waiting' && this.end(curve);
+      const marked = trial.state !== 'waiting' && (trial.state !== 'finished' || curve.values.length < 2);
+      const end = is && marked ? this.end(curve) : null;
       if (end) paintMark(context, trial, end, many ? 3 : 4, scene.colour(trial));
     }
     context.globalAlpha = 1;
@@ -118,7 +124,7 @@ export class CurvesPlot extends Plot {
         context.stroke();
       }
       // Away from the best, whose label is beside it.
-      const away = inside(best) && Math.abs(best.y - y) < 26 ? (best.y < y ? 1 : -1) : scene.sign > 0 ? -1 : 1;
+      const away = inside(best) && best.y < y ? 1 : -1;
       paintLabel(context, scene, `threshold ${formatNumber(why.threshold)}`, { x: threshold.x, y: y + 9 * away }, this.width);
     }
     if (inside(best)) {
@@ -130,7 +136,7 @@ export class CurvesPlot extends Plot {
       context.fill();
       context.stroke();
       const whose = why.best_trial === null ? '' : ` (trial ${why.best_trial})`;
-      paintLabel(context, scene, `best ${formatNumber(why.best)}${whose}`, best, this.width);
+      paintLabel(context, scene, `best ${formatNumber(why.best)}${whose}`, { x: best.x, y: best.y + (threshold && threshold.y < best.y ? 9 : -9) }, this.width);
     }
     if (inside(value)) paintRing(context, scene, value, 5);
   }

@@ -34,7 +34,7 @@ export class SweepFacts {
     private readonly open: (number: number) => void,
   ) {
     this.paused.append(this.pausedText, resume);
-    const facts = element('dl', 'mlw-sweep-facts', {}, this.best.node, this.trials.node, this.saved.node);
+    const facts = element('div', 'mlw-sweep-facts', {}, this.best.node, this.trials.node, this.saved.node);
     this.node = element('div', 'mlw-sweep-head', {}, this.paused, facts, this.asked, this.heard);
   }
 
@@ -106,13 +106,13 @@ export class SweepFacts {
 /** One number with its name and what belongs to it. */
 class Fact {
   readonly node: HTMLElement;
-  private readonly term = element('dt');
+  private readonly term = element('div', 'mlw-sweep-term');
   private readonly value = element('span', 'mlw-sweep-value');
   private readonly about = element('span', 'mlw-sweep-more');
 
   constructor(name: string) {
     this.term.textContent = name;
-    this.node = element('div', 'mlw-sweep-fact', {}, this.term, element('dd', '', {}, this.value, this.about));
+    this.node = element('div', 'mlw-sweep-fact', {}, this.term, element('div', 'mlw-sweep-said', {}, this.value, this.about));
   }
 
   name(name: string): void {

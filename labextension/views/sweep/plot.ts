@@ -300,10 +300,11 @@ export function paintLabel(context: CanvasRenderingContext2D, { colours }: Scene
   const wide = context.measureText(text).width;
   context.textAlign = 'left';
   context.textBaseline = 'middle';
+  const top = Math.max(8, y);
   const left = x + 10 + wide < width ? x + 8 : Math.max(2, x - 8 - wide);
   context.lineWidth = 4;
   context.strokeStyle = colours.ground;
-  context.strokeText(text, left, y);
+  context.strokeText(text, left, top);
   context.fillStyle = colours.text;
-  context.fillText(text, left, y);
+  context.fillText(text, left, top);
 }

@@ -57,7 +57,7 @@ export class TrialPane {
     // It shows one trial, and the one that it was measured against.
     const still: Links = { get hovered() { return null; }, hover: () => undefined, open: () => undefined };
     let shown: number | null = null;
-    this.curve = new CurvesPlot({ ...still, get hovered() { return shown; } }, 180);
+    this.curve = new CurvesPlot({ ...still, get hovered() { return shown; } }, true);
     this.curve.node.removeAttribute('tabindex');
     this.show = (number) => {
       shown = number;
@@ -75,7 +75,7 @@ export class TrialPane {
   open(scene: Scene, trial: Trial, sweep: string): void {
     this.close();
     this.trial = trial;
-    this.source = new TrialSource(this.of, sweep, scene.sweep, trial);
+    this.source = new TrialSource(this.of, sweep, scene.sweep, trial, () => this.node.isConnected && !document.hidden);
     this.unmount = this.mount(this.run, this.source);
     this.node.hidden = false;
     this.update(scene, trial);

@@ -24,6 +24,8 @@ export class TrialSource implements RunSource {
     private readonly sweep: string,
     private data: SweepData,
     private trial: Trial,
+    /** Whether somebody looks: nobody else needs an answer. */
+    private readonly seen: () => boolean,
   ) {
     this.runs = [knownOf(data, trial)];
     if (source.teller) this.teller = source.teller;
@@ -62,7 +64,7 @@ export class TrialSource implements RunSource {
 
   private async look(): Promise<void> {
     const { run } = this.trial;
-    if (run !== null && this.source.ask) {
+    if (run !== null && this.source.ask && (!this.told || this.seen())) {
       try {
         const { run: told } = await this.source.ask({ type: 'trial', run: this.sweep, trial: run });
         if (told && !this.disposed) {

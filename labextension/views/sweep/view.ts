@@ -30,6 +30,11 @@ export class SweepView implements Links {
   private readonly tip = new Tip();
   private readonly probe = element('span', 'mlw-sweep-colours', { 'aria-hidden': 'true' });
   private readonly pane: TrialPane;
+  private readonly sight = new ResizeObserver(() => {
+    if (!this.node.isConnected) return;
+    this.sight.disconnect();
+    this.draw();
+  });
   private readonly all: HTMLElement;
   private settings: Settings = PLAIN;
   private scene: Scene | null = null;
@@ -117,6 +122,7 @@ export class SweepView implements Links {
   destroy(): void {
     cancelAnimationFrame(this.frame);
     cancelAnimationFrame(this.filtering);
+    this.sight.disconnect();
     for (const plot of this.plots) plot.destroy();
     this.pane.destroy();
     this.controls.destroy();
@@ -179,10 +185,8 @@ export class SweepView implements Links {
     if (!sweep) return;
     this.colours ??= this.node.isConnected ? readColours(this.probe) : null;
     if (!this.colours) {
-      // Colours are known once this is on the page.
-      requestAnimationFrame(() => {
-        if (this.node.isConnected) this.draw();
-      });
+      // They are known once this is on the page, and has a size.
+      this.sight.observe(this.node);
       return;
     }
     const scene = (this.scene = makeScene(sweep, this.settings, this.colours, this.now));
