@@ -24,7 +24,7 @@ from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import literal_text
 from mlwidgets.runs.state import read_outcome
 from mlwidgets.runs.trials import read_log
-from mlwidgets.submit import Asked
+from mlwidgets.submit import Asked, capture
 from mlwidgets.sweeps.asked import capture_sweep
 from mlwidgets.sweeps.book import Book
 from mlwidgets.sweeps.definition import Limits
@@ -224,6 +224,62 @@ def test_what_a_kill_left_in_the_middle_is_done_once(half: str) -> None:
     search = Search(folder.study, definition, found.space)
     assert (search.running, search.ended) == ({}, {0, 1})
     search.close()
+
+
+@pytest.mark.parametrize("asked_to_stop", [True, False])
+def test_a_trial_that_gave_its_slots_back_as_the_controller_was_killed_begins_anew(
+    tmp_path: Path, asked_to_stop: bool
+) -> None:
+    go = tmp_path / "go"
+    found = sweep(STEPS, params={"go": str(go)}, trials=1)
+    assert soon(lambda: len(going(found)) == 1)
+    (run,) = found.runs
+    os.kill(pid(found, "worker"), signal.SIGSTOP)
+    Book(RunFolder(found.path)).tell("given_back", number=0, run=run.id)
+    if asked_to_stop:
+        run.stop("sweep hunt, which gave its slots back")
+        assert soon(lambda: run.ended)
+    kill(found, "worker")
+    assert soon(lambda: len(events(found, "trial")) == 2)
+    assert run.wait(60).state == "stopped"
+    go.touch()
+    finish(found)
+    assert states(found) == ["finished"]
+    assert found.runs[0].params == run.params
+
+
+@pytest.mark.parametrize("cold", [True, False])
+def test_a_run_that_is_launched_twice_is_executed_once(tmp_path: Path, cold: bool) -> None:
+    code = "import os\nos.write(os.open(book, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), b'begun ')"
+    book = tmp_path / "book"
+    asked = Asked(code, "twice", {"book": str(book)}, namespace={}, cold=cold)
+    store, spec = capture(asked)
+    folder = store.create_run(spec)
+    for _ in range(3):
+        launch(folder, spec)
+    run = api.open_run(folder.path).wait(60)
+    launch(folder, spec)
+    assert run.state == "finished"
+    assert soon(lambda: holder(folder.alive, "supervisor") is None)
+    time.sleep(0.5)
+    assert book.read_bytes() == b"begun "
+    assert folder.supervisor_log.read_text() == ""
+
+
+def test_a_run_whose_supervisor_was_killed_is_not_executed_by_a_second_one(tmp_path: Path) -> None:
+    blocker = api.train("import time; time.sleep(600)", name="blocker", namespace={}, cpus=4)
+    assert soon(lambda: blocker.state == "running")
+    store, spec = capture(Asked("1", "late", namespace={}))
+    folder = store.create_run(spec)
+    launch(folder, spec)
+    run = api.open_run(folder.path)
+    assert soon(lambda: events(run, "supervising"))
+    kill(run, "supervisor")
+    launch(folder, spec)
+    assert soon(lambda: run.ended)
+    assert run.state == "killed"
+    assert events(run, "started") == []
+    blocker.stop()
 
 
 def record(found: Sweep) -> list[Any]:
