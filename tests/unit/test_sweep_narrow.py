@@ -58,6 +58,8 @@ def narrowed(text: str, good: list[Any]) -> str:
         ("normal(0, 10)", [1.0, 2.0, 3.0, 4.0, 5.0], "normal(3.0, 1.7)"),
         ("qnormal(0, 10, 1)", [1, 2, 3, 4, 5], "qnormal(3.0, 1.7, 1)"),
         ("lognormal(0, 3)", [math.exp(v) for v in (0.0, 0.5, 1.0, 1.5, 2.0)], "lognormal(1.0, 0.849)"),
+        # A sixth of what is left up to six standard deviations.
+        ("normal(0, 1)", [5.5, 5.6, 5.7, 5.8, 5.9], "normal(5.7, 0.05)"),
         ("normal(1000, 0.01)", [1000.001, 1000.002, 1000.003, 1000.004, 1000.005], "normal(1000.003, 0.0017)"),
     ],
 )
