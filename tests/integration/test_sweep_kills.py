@@ -275,11 +275,16 @@ def test_a_run_whose_supervisor_was_killed_is_not_executed_by_a_second_one(tmp_p
     run = api.open_run(folder.path)
     assert soon(lambda: events(run, "supervising"))
     kill(run, "supervisor")
+    # Nobody looks at the run before the second one would have had its turn.
+    assert soon(lambda: holder(folder.alive, "supervisor") is None)
     launch(folder, spec)
+    assert len(events(run, "submitted")) == 2
+    blocker.stop()
+    blocker.wait(60)
+    time.sleep(1.0)
     assert soon(lambda: run.ended)
     assert run.state == "killed"
     assert events(run, "started") == []
-    blocker.stop()
 
 
 def record(found: Sweep) -> list[Any]:

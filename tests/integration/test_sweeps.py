@@ -444,7 +444,7 @@ def test_a_stop_ends_all_trials(tmp_path: Path) -> None:
 
 def test_two_sweeps_and_a_run_share_the_machine(tmp_path: Path) -> None:
     code = "import time\nfrom mlwidgets import log\nlog(score=x)\ntime.sleep(0.05)"
-    one, other = (sweep(code, name=name, trials=12, gpus=4) for name in ("one", "other"))
+    one, other = (sweep(code, name=name, trials=12, gpus=4, concurrent=3) for name in ("one", "other"))
     assert soon(lambda: len(one.runs) > 1 and len(other.runs) > 1)
     run = mlwidgets.train("pass", name="single", namespace={}, gpus=4)
     most = 0
