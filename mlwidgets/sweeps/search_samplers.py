@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import ParameterError
@@ -105,10 +105,10 @@ def _together(space: Space, *, choices: bool = True) -> dict[str, BaseDistributi
     return {name: one for name, one in sorted(found.items()) if not one.single()}
 
 
-def _knowing(kind: type[Any], known: dict[str, BaseDistribution]) -> Any:
+def _knowing(kind: Any, known: dict[str, BaseDistribution]) -> Callable[..., BaseSampler]:
     """Return a kind of sampler that knows the space, where Optuna's own works it out from all trials each time."""
 
-    class Knowing(kind):  # type: ignore[misc]
+    class Knowing(kind):
         def infer_relative_search_space(self, study: object, trial: object) -> dict[str, BaseDistribution]:
             return known
 
