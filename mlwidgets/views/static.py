@@ -51,6 +51,8 @@ FEWEST_SERIES = 12
 MOST_OF_ONE = 500
 SYSTEM_POINTS = 240
 OUTPUT_LINES = 150
+SWEEP_SHARE = 0.25
+"""Of the output and of its own metrics for a sweep, whose view tells more of each trial than they do."""
 FEWEST_LINES = 20
 """Of each run, where there are several."""
 OUTPUT_CHARACTERS = 8000
@@ -123,8 +125,9 @@ def _size(value: Any) -> int:
 
 def _shortened(shot: Snapshot, scale: float) -> Snapshot:
     """Return what a notebook keeps of a run beside numbers, displays and media: the end of the output and so on."""
-    lines = shot.output.lines[-max(FEWEST_LINES, round(OUTPUT_LINES * scale)) :]
-    most = max(FEWEST_CHARACTERS, round(OUTPUT_CHARACTERS * scale))
+    share = SWEEP_SHARE * scale if shot.sweep else scale
+    lines = shot.output.lines[-max(FEWEST_LINES, round(OUTPUT_LINES * share)) :]
+    most = max(FEWEST_CHARACTERS, round(OUTPUT_CHARACTERS * share))
     while len(lines) > 1 and sum(len(text) for line in lines for text, _ in line) > most:
         lines = lines[len(lines) // 4 or 1 :]
     whole = len(lines) == len(shot.output.lines)
@@ -199,11 +202,12 @@ def _bundle(shots: Sequence[Snapshot], shown: Sequence[dict[str, Any]], now: flo
 
 def _numbers(shot: Snapshot, scale: float) -> dict[str, Any]:
     kept = shot.series[: max(FEWEST_SERIES, round(MOST_SERIES * scale))]
+    share = SWEEP_SHARE * scale if shot.sweep else scale
     return {
         "header": shot.header,
-        "series": list(_series(kept, round(MOST_POINTS * scale))),
+        "series": list(_series(kept, round(MOST_POINTS * share))),
         "hidden": len(shot.series) - len(kept),
-        "system": list(_series(shot.system, round(SYSTEM_POINTS * scale))),
+        "system": list(_series(shot.system, round(SYSTEM_POINTS * share))),
         "output": {"text": terminal.ansi(shot.output.lines), "cut": shot.output.cut},
         "displays": [_display(one) for one in shot.displays],
         "details": _details(shot.details or {}, scale),

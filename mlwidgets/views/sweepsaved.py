@@ -13,10 +13,8 @@ from mlwidgets.runs.trials import SAMPLER
 from mlwidgets.views.sweep import Row, short
 from mlwidgets.views.sweepfeed import Curve, SweepShot
 
-BYTES = 66_000
+BYTES = 63_500
 """Of a sweep as JSON, about, where there is room for so many."""
-ROWS = 0.82
-"""Of these for rows, if the curves need the others."""
 MOST_TRIALS = 200
 FEWEST_TRIALS = 20
 ENOUGH = 0.75
@@ -44,14 +42,17 @@ def shortened(shot: SweepShot, scale: float, sweep: str) -> SweepShot:
         Its name.
     """
     room = BYTES * scale
+    told = {one.number: one.n for one in shot.curves}
     for text, params in ((LONGEST_TEXT, MOST_PARAMS), (SHORT_TEXT, FEW_PARAMS), (SHORTEST_TEXT, FEWEST_PARAMS)):
         brief = _with_less_text(shot, text, params)
         rows = _kept(brief, MOST_TRIALS)
-        each = len(json.dumps([_brief_row(one, brief, sweep, 0) for one in rows])) / max(1, len(rows))
+        size = len(json.dumps([_brief_row(one, brief, sweep, told.get(one["number"], 0)) for one in rows]))
+        each = size / max(1, len(rows))
+        most_rows = int(room / (each + CURVE_BYTES + FEWEST_OF_ONE * POINT_BYTES))
         # A reason that is cut off says nothing: rather fewer trials, if only a few.
-        if each * len(rows) * ENOUGH < ROWS * room:
+        if most_rows >= ENOUGH * len(rows):
             break
-    rows = _kept(brief, max(FEWEST_TRIALS, min(MOST_TRIALS, int(ROWS * room / max(1.0, each)))))
+    rows = _kept(brief, max(FEWEST_TRIALS, min(MOST_TRIALS, most_rows)))
     kept = {one["number"] for one in rows}
     curves = [one for one in shot.curves if one.number in kept]
     left = (room - each * len(rows)) / max(1, len(curves))
@@ -89,9 +90,11 @@ def _kept(shot: SweepShot, most: int) -> list[Row]:
     """Return the best trials and the newest, by their numbers."""
     if len(shot.rows) <= most:
         return shot.rows
-    ranked = sorted(shot.rows, key=lambda one: goodness(one, shot.sign), reverse=True)
-    newest = round(NEWEST * most)
-    numbers = {one["number"] for one in [*ranked[: most - newest], *shot.rows[-newest:]]}
+    numbers = {one["number"] for one in shot.rows[-max(1, round(NEWEST * most)) :]}
+    for one in sorted(shot.rows, key=lambda one: goodness(one, shot.sign), reverse=True):
+        if len(numbers) == most:
+            break
+        numbers.add(one["number"])
     return [one for one in shot.rows if one["number"] in numbers]
 
 
@@ -123,8 +126,8 @@ def to_json(shot: SweepShot, whole: SweepShot, sweep: str) -> dict[str, Any]:
 
     What a row does not say is: ``state`` finished, ``name`` the sweep's with the number, ``best`` its first value,
     ``submitted`` what ``started`` is, ``reports`` what its curve says, ``attempts`` 1, ``by`` the sampler; in ``why``,
-    ``policy`` and ``metric`` those of the sweep; all else null. A curve does not say ``n`` where it has all points,
-    and its steps are differences.
+    ``policy`` and ``metric`` those of the sweep; all else null, and ``cause`` where there is a ``why``. A curve does
+    not say ``n`` where it has all points, and its steps are differences.
 
     Parameters
     ----------
@@ -170,6 +173,7 @@ def _brief_row(one: Row, shot: SweepShot, sweep: str, reports: int) -> Row:
     if "best" in said:
         said["best"] = _brief(said["best"])
     if "why" in said:
+        said.pop("cause", None)
         known = {"policy": shot.about["policy"], "metric": shot.metrics[0]}
         said["why"] = {
             key: _brief(value) for key, value in said["why"].items() if value is not None and value != known.get(key)
