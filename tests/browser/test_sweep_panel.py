@@ -10,11 +10,13 @@ import pytest
 from playwright.sync_api import expect
 
 import mlwidgets
+from tests.browser.conftest import _free_port
 from tests.browser.test_live_view import look, use_theme
 from tests.browser.test_panel import find, names, open_panel, row
+from tests.browser.test_panel_page import TOKEN, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from tests.browser.conftest import Lab
 
@@ -123,6 +125,48 @@ def test_a_sweep_is_one_row_that_opens(lab: Lab, page: Page, tmp_path: Path, mon
     toast.get_by_role("button", name="Undo").click()
     folded.wait_for()
     expect(page.locator(".mlw-row")).to_have_count(6)
+
+
+def test_on_the_page_of_its_own_others_look_at_a_sweep_and_change_nothing(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLWIDGETS_STORE", str(tmp_path / ".mlwidgets"))
+    gate = tmp_path / "gate"
+    sweep = mlwidgets.sweep(
+        TRIAL,
+        name="looked-at",
+        space={"depth": "choice(1, 2)"},
+        maximize="score",
+        concurrent=1,
+        params={"gate": str(gate)},
+        cpus=0,
+        gpus=0,
+    )
+    port = _free_port()
+    context = browser.new_context(viewport={"width": 900, "height": 1000}, color_scheme="dark")
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    try:
+        with served(tmp_path, port, "--read-only"):
+            page.goto(f"http://127.0.0.1:{port}/mlwidgets?token={TOKEN}")
+            row(page, "looked-at").dblclick()
+            view = page.locator(".mlw-opened > .mlw-run")
+            expect(view.locator(".mlw-sweep-row", has=page.locator(".mlw-state-running"))).to_have_count(1)
+            expect(view.locator(".mlw-sweep-controls")).to_be_hidden()
+            expect(view.locator(".mlw-stop")).to_be_hidden()
+            look(page, "sweep-page-dark")
+            view.locator(".mlw-sweep-row").first.click()
+            trial = view.locator(".mlw-sweep-trial")
+            expect(trial.locator(".mlw-name")).to_have_text("looked-at-0")
+            expect(trial.locator(".mlw-stop")).to_be_hidden()
+            trial.get_by_role("button", name="Open on its own").click()
+            expect(page.locator(".mlw-opened > .mlw-run .mlw-name")).to_have_text("looked-at-0")
+            page.go_back()
+            expect(view.locator(".mlw-sweep-row").first).to_be_visible()
+    finally:
+        context.close()
+        gate.touch()
+        sweep.stop()
 
 
 def test_a_cell_that_is_a_sweep_gets_no_second_line(lab: Lab, page: Page) -> None:

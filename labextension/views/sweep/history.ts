@@ -1,9 +1,10 @@
+import { increments } from '../axis.ts';
 import { element } from '../dom.ts';
 import { formatElapsed, formatNumber } from '../format.ts';
 import { bestSoFar, reach, spansDecades, valueOf } from './insight.ts';
 import { finite, type Trial } from './model.ts';
 import { fieldOf, NEAR, paintGrid, paintLabel, paintMark, paintRing, Plot, type Links, type Point } from './plot.ts';
-import { numberScale, within, type Scale } from './scale.ts';
+import { numberScale, within, type Scale, type Tick } from './scale.ts';
 import type { Scene } from './scene.ts';
 
 const HEIGHT = 220;
@@ -44,9 +45,7 @@ export class HistoryPlot extends Plot {
     this.scales(scene);
     const values = this.y.ticks(5);
     this.box = fieldOf(context, values.map(({ label }) => label), this.width, this.height);
-    const along = this.x.ticks(Math.max(2, Math.floor(this.width / 80)));
-    const timed = this.along === 'time' ? along.map(({ place }) => ({ place, label: formatElapsed(this.x.at(place)) })) : along;
-    paintGrid(context, scene, this.box, values, timed, this.along);
+    paintGrid(context, scene, this.box, values, this.marks(Math.max(2, Math.floor(this.width / 80))), this.along);
     const { left, right, top, bottom } = this.box;
     const target = finite(sweep.about?.limits.target);
     const aim = target !== null && scene.objective === 0 ? this.y.place(target) : null;
@@ -110,6 +109,14 @@ export class HistoryPlot extends Plot {
       if (far < least) [least, nearest] = [far, trial];
     }
     return nearest;
+  }
+
+  /** Marks of whole trials, or of round times. */
+  private marks(count: number): readonly Tick[] {
+    if (this.along === 'trial') return this.x.ticks(count);
+    const until = this.x.at(1);
+    const by = increments('time').find((increment) => increment * count >= until) ?? until;
+    return Array.from({ length: Math.floor(until / by) + 1 }, (_, i) => ({ place: (i * by) / until, label: formatElapsed(i * by) }));
   }
 
   private steps({ sweep, objective, sign }: Scene): ReturnType<typeof bestSoFar> {
