@@ -158,7 +158,7 @@ class Wilcoxon(OptunaPolicy):
 
     def explain(self, study: CurveStudy, trial: FrozenTrial, curves: Mapping[int, Curve], k: int) -> Why:
         """Say the level, and both means."""
-        from scipy.stats import wilcoxon  # type: ignore[import-untyped]
+        from scipy.stats import wilcoxon
 
         best = study.best
         assert best is not None
