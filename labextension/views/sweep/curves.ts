@@ -165,7 +165,9 @@ export class CurvesPlot extends Plot {
       return;
     }
     const [low, high] = cutOff([least(seen), -least(seen.map((value) => -value))], last, sign);
-    this.y = numberScale(low, high, low > 0 && (settings.log ?? spansDecades([low, high])));
+    const log = low > 0 && (settings.log ?? spansDecades([low, high]));
+    const room = log ? 0 : (high - low) * 0.03;
+    this.y = numberScale(low - room, high + room, log);
   }
 
   /** Later is on top: what passes the filter over what does not, finished ones over others, better over worse. */
@@ -181,7 +183,7 @@ export class CurvesPlot extends Plot {
   private clip(context: CanvasRenderingContext2D): void {
     const { left, top, right, bottom } = this.box;
     context.beginPath();
-    context.rect(left - 2, top - 3, right - left + 8, bottom - top + 4);
+    context.rect(left - 2, top - 6, right - left + 8, bottom - top + 7);
     context.clip();
   }
 

@@ -145,7 +145,8 @@ export class ParallelPlot extends Plot {
     const place = scale.place(value(trial));
     const { top, bottom } = this.box;
     // Many trials share a word, or have none: they pass beside each other.
-    const beside = ((trial.number * 0.618) % 1) - 0.5;
+    const many = Math.min(1, (this.scene?.sweep.trials.length ?? 0) / 25);
+    const beside = (((trial.number * 0.618) % 1) - 0.5) * many;
     if (place === null) return HEIGHT - 9 + beside * 8;
     const spread = scale.words ? beside * Math.min(20, (0.6 * (bottom - top)) / Math.max(1, scale.words.length)) : 0;
     return bottom - within(place) * (bottom - top) + spread;
