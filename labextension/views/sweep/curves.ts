@@ -1,7 +1,8 @@
 import { formatNumber } from '../format.ts';
 import { reach, spansDecades } from './insight.ts';
 import { finite, type Curve, type Trial } from './model.ts';
-import { fieldOf, NEAR, paintGrid, paintLabel, paintMark, paintRing, Plot, type Links, type Point } from './plot.ts';
+import { fieldOf, paintGrid, paintLabel, paintMark, paintRing, type Point } from './paint.ts';
+import { NEAR, Plot, type Links } from './plot.ts';
 import { numberScale, type Scale } from './scale.ts';
 import type { Scene } from './scene.ts';
 

@@ -3,7 +3,8 @@ import { element } from '../dom.ts';
 import { formatElapsed, formatNumber } from '../format.ts';
 import { bestSoFar, reach, spansDecades, valueOf } from './insight.ts';
 import { finite, type Trial } from './model.ts';
-import { fieldOf, NEAR, paintGrid, paintLabel, paintMark, paintRing, Plot, type Links, type Point } from './plot.ts';
+import { fieldOf, paintGrid, paintLabel, paintMark, paintRing, type Point } from './paint.ts';
+import { NEAR, Plot, type Links } from './plot.ts';
 import { numberScale, within, type Scale, type Tick } from './scale.ts';
 import type { Scene } from './scene.ts';
 

@@ -1,7 +1,8 @@
 import { element } from '../dom.ts';
 import { BrushPopup } from './brushpopup.ts';
 import { finite, type Trial } from './model.ts';
-import { NEAR, Plot, type Links, type Point } from './plot.ts';
+import type { Point } from './paint.ts';
+import { NEAR, Plot, type Links } from './plot.ts';
 import { within } from './scale.ts';
 import { brushOver, type Axis, type Brush, type Scene } from './scene.ts';
 

@@ -1,7 +1,8 @@
 import { element } from '../dom.ts';
 import { paretoFront } from './insight.ts';
 import type { Trial } from './model.ts';
-import { fieldOf, NEAR, paintGrid, paintMark, paintRing, Plot, type Links, type Point } from './plot.ts';
+import { fieldOf, paintGrid, paintMark, paintRing, type Point } from './paint.ts';
+import { NEAR, Plot, type Links } from './plot.ts';
 import { within, type Tick } from './scale.ts';
 import type { Axis, Scene } from './scene.ts';
 

@@ -2,7 +2,7 @@ import { element } from '../dom.ts';
 import { formatNumber } from '../format.ts';
 import { trialIcon } from './icons.ts';
 import { stateWord, type Trial } from './model.ts';
-import type { Point } from './plot.ts';
+import type { Point } from './paint.ts';
 import { wordOf } from './scale.ts';
 import { whyText, type Scene } from './scene.ts';
 
