@@ -148,7 +148,7 @@ def play(problem: Problem, sampler: str, policy: str | None, seed: int, scratch:
     """Search with what `%%sweep` searches with, one trial after the other; return what the best loss lacks."""
     from mlwidgets.sweeps.definition import MINIMIZE, Objective, SweepDefinition
     from mlwidgets.sweeps.policies import Curve, parse_policy
-    from mlwidgets.sweeps.search import Search
+    from mlwidgets.sweeps.search.study import Search
     from mlwidgets.sweeps.space import Space
 
     scratch.mkdir(parents=True)

@@ -197,7 +197,7 @@ def _wrong_end(end: dict[str, Any], run: Run, reached: set[str], deeds: Deeds) -
 
 
 def _wrong_study(sweep: Sweep, events: list[dict[str, Any]]) -> Iterator[str]:
-    from mlwidgets.sweeps.search import Search
+    from mlwidgets.sweeps.search.study import Search
 
     search = Search(RunFolder(sweep.path).study, sweep.definition, sweep.space)
     ends = {event["number"]: event for event in events if event["event"] == "trial_ended"}

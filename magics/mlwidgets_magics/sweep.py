@@ -21,7 +21,7 @@ def parser() -> LineParser:
     known = parser_of("%%sweep")
     known.add_argument("--maximize", action="append", default=[], metavar="METRIC")
     known.add_argument("--minimize", action="append", default=[], metavar="METRIC")
-    known.add_argument("--trials", type=int, default=20, metavar="N")
+    known.add_argument("--trials", type=int, metavar="N")
     known.add_argument("--concurrent", type=int, metavar="N")
     known.add_argument("--stop", metavar="POLICY")
     known.add_argument("--sampler", default="tpe", metavar="NAME")
@@ -62,7 +62,7 @@ class SweepMagics(Magics):
         and may depend on a choice:  momentum=uniform(0.5,0.99).when(optimizer=sgd)
 
         --maximize, --minimize METRIC   what to look for; several of them: their Pareto front
-        --trials N          how many trials (default 20)
+        --trials N          how many trials (default 20; all combinations of a grid)
         --concurrent N      how many at once (default: as many as this machine has room for)
         --stop POLICY       end poor trials early: bandit:slack=0.1,every=1,delay=5 · median:delay=5 ·
                             truncation:percent=20,delay=5 · halving · hyperband · wilcoxon

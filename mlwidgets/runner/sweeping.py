@@ -11,7 +11,7 @@ from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import settle
 
 WORKER_MODULE = "mlwidgets.runner.worker"
-CONTROLLER_MODULE = "mlwidgets.sweeps.controller"
+CONTROLLER_MODULE = "mlwidgets.sweeps.control.controller"
 _LOOK = 1.0
 """Seconds between two looks of a trial at its sweep."""
 _LIVED = 10.0

@@ -16,10 +16,10 @@ from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import Resources, RunSpec
 from mlwidgets.runs.store import RunStore
 from mlwidgets.submit import Asked, capture, open_store
+from mlwidgets.sweeps.control.earlier import gather
 from mlwidgets.sweeps.definition import BEST, LAST, Limits, Objective, SweepDefinition
-from mlwidgets.sweeps.earlier import gather
 from mlwidgets.sweeps.policies import parse_policy
-from mlwidgets.sweeps.search_samplers import check_sampler
+from mlwidgets.sweeps.search.samplers import check_sampler
 from mlwidgets.sweeps.space import Distribution, Space
 
 LONGEST_NAME = 90

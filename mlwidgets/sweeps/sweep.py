@@ -13,9 +13,9 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import Resources, literal_text
 from mlwidgets.runs.trials import Trial, TrialLog, best, front, read_log
-from mlwidgets.sweeps.curves import followed
+from mlwidgets.sweeps.control.curves import followed
+from mlwidgets.sweeps.control.limits import room
 from mlwidgets.sweeps.definition import SweepDefinition
-from mlwidgets.sweeps.limits import room
 from mlwidgets.sweeps.requests import ask
 from mlwidgets.sweeps.space import Space
 
@@ -213,7 +213,7 @@ class Sweep(Run):
         ParameterError
             If there are several objectives, or too few trials have finished.
         """
-        from mlwidgets.sweeps.narrow import narrow
+        from mlwidgets.sweeps.search.narrow import narrow
 
         if len(self._signs) > 1:
             raise ParameterError(f"sweep {self.name!r} has several objectives: there is no one good region")

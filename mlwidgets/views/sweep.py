@@ -12,7 +12,7 @@ from mlwidgets.runs.outline import COUNTED, number_ended
 from mlwidgets.runs.state import RUNNING
 from mlwidgets.runs.trials import GIVEN_BACK, WAITING, WARM_START, Trial, best, front
 from mlwidgets.sweeps.definition import SweepDefinition
-from mlwidgets.sweeps.space_text import parse_distribution
+from mlwidgets.sweeps.space.text import parse_distribution
 from mlwidgets.views.format import json_number
 from mlwidgets.views.sweeppace import remaining, saved
 

@@ -1,4 +1,4 @@
-"""What every policy that ends trials early has to guarantee (`mlwidgets.sweeps.policies_base.Policy`)."""
+"""What every policy that ends trials early has to guarantee (`mlwidgets.sweeps.policies.base.Policy`)."""
 
 from __future__ import annotations
 

@@ -26,10 +26,10 @@ from mlwidgets.runs.state import read_outcome
 from mlwidgets.runs.trials import read_log
 from mlwidgets.submit import Asked, capture
 from mlwidgets.sweeps.asked import capture_sweep
-from mlwidgets.sweeps.book import Book
+from mlwidgets.sweeps.control.book import Book
+from mlwidgets.sweeps.control.making import TrialMaker
 from mlwidgets.sweeps.definition import Limits
-from mlwidgets.sweeps.making import TrialMaker
-from mlwidgets.sweeps.search import Search
+from mlwidgets.sweeps.search.study import Search
 from mlwidgets.sweeps.sweep import Sweep
 from tests import sweep_torture
 from tests.integration.test_sweeps import QUICK, STEPS, events, finish, going, pid, queue, states, sweep

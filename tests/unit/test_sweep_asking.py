@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlwidgets.sweeps.asking import Asker
+from mlwidgets.sweeps.control.asking import Asker
 from mlwidgets.sweeps.definition import Objective, SweepDefinition
-from mlwidgets.sweeps.search import Search
+from mlwidgets.sweeps.search.study import Search
 from mlwidgets.sweeps.space import Space
 from tests.laws import soon
 

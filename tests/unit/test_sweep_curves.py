@@ -14,8 +14,8 @@ from mlwidgets.runs.journal import write_event
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.store import RunStore
-from mlwidgets.sweeps.curves import Following, Others, followed
-from mlwidgets.sweeps.missing import Mentions, describe, missing
+from mlwidgets.sweeps.control.curves import Following, Others, followed
+from mlwidgets.sweeps.control.missing import Mentions, describe, missing
 from mlwidgets.tracking.log import MetricLog
 
 

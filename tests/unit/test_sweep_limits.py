@@ -9,8 +9,8 @@ import pytest
 from mlwidgets.runner.devices import Device, Inventory
 from mlwidgets.runs.spec import Resources
 from mlwidgets.runs.trials import Trial
+from mlwidgets.sweeps.control.limits import bests, reached, repeated_failure, room, used_up, value_of
 from mlwidgets.sweeps.definition import Limits, Objective
-from mlwidgets.sweeps.limits import bests, reached, repeated_failure, room, used_up, value_of
 
 NAN, INF = float("nan"), float("inf")
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlwidgets.errors import ParameterError
-from mlwidgets.sweeps.narrow import narrow
+from mlwidgets.sweeps.search.narrow import narrow
 from mlwidgets.sweeps.space import Space
 
 pytestmark = pytest.mark.unit

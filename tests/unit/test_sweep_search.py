@@ -19,8 +19,8 @@ import pytest
 
 from mlwidgets.errors import ParameterError
 from mlwidgets.sweeps.definition import MINIMIZE, Objective, SweepDefinition
-from mlwidgets.sweeps.search import Search
-from mlwidgets.sweeps.search_samplers import SAMPLERS, check_sampler
+from mlwidgets.sweeps.search.samplers import SAMPLERS, check_sampler
+from mlwidgets.sweeps.search.study import Search
 from mlwidgets.sweeps.space import Space
 
 pytestmark = pytest.mark.unit
@@ -137,7 +137,7 @@ CONDUCTED = """
 import sys
 from pathlib import Path
 from mlwidgets.sweeps.definition import Objective, SweepDefinition
-from mlwidgets.sweeps.search import Search
+from mlwidgets.sweeps.search.study import Search
 from mlwidgets.sweeps.space import Space
 
 space = {"lr": "loguniform(1e-5, 0.1)", "width": "choice(32, 64)"}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mlwidgets.errors import ParameterError
-from mlwidgets.sweeps.policies_base import Curve, Policy, Why, comparable, mean, number_text
+from mlwidgets.sweeps.policies.base import Curve, Policy, Why, comparable, mean, number_text
 
 
 @dataclass(frozen=True)

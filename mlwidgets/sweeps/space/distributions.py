@@ -8,7 +8,7 @@ from typing import Any
 
 from mlwidgets.errors import ParameterError
 from mlwidgets.runs.spec import literal_text
-from mlwidgets.sweeps.space_values import exact, number, plain, word
+from mlwidgets.sweeps.space.values import exact, number, plain, word
 
 FORMS = {
     "choice": "choice(a, b, ...)",

@@ -9,8 +9,8 @@ from typing import Any
 
 from mlwidgets.errors import ParameterError
 from mlwidgets.runs.spec import parse_literal
-from mlwidgets.sweeps.space_distributions import DISTRIBUTIONS, FORMS, Distribution
-from mlwidgets.sweeps.space_values import BARE, plain
+from mlwidgets.sweeps.space.distributions import DISTRIBUTIONS, FORMS, Distribution
+from mlwidgets.sweeps.space.values import BARE, plain
 
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\((.*)", re.DOTALL)
 _KEYWORD = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", re.DOTALL)

@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from mlwidgets.runs.spec import literal_text, parse_literal
 from mlwidgets.sweeps.definition import MAXIMIZE, MINIMIZE, SweepDefinition
-from mlwidgets.sweeps.search_journal import PARAMS, StudyLog
-from mlwidgets.sweeps.search_samplers import check_sampler, make_sampler
+from mlwidgets.sweeps.search.journal import PARAMS, StudyLog
+from mlwidgets.sweeps.search.samplers import check_sampler, make_sampler
 from mlwidgets.sweeps.space import GIVEN, Space
 
 FINISHED, TERMINATED, FAILED = "finished", "terminated", "failed"

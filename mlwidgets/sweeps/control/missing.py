@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec
-from mlwidgets.sweeps.curves import Others
+from mlwidgets.sweeps.control.curves import Others
 
 _WORDS = re.compile(r"\w+")
 _PARTS = re.compile(r"[^\W_]+")

@@ -10,9 +10,9 @@ from mlwidgets.errors import ParameterError, UnknownRun
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.trials import Trial, read_trials
-from mlwidgets.sweeps.curves import followed
+from mlwidgets.sweeps.control.curves import followed
+from mlwidgets.sweeps.control.limits import value_of
 from mlwidgets.sweeps.definition import SweepDefinition
-from mlwidgets.sweeps.limits import value_of
 from mlwidgets.sweeps.space import Space
 
 

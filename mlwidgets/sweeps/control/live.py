@@ -13,9 +13,9 @@ from mlwidgets.errors import UnknownRun
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.state import FAILED, FINISHED, KILLED, STOPPED, Outcome, read_outcome, settle
 from mlwidgets.runs.trials import TERMINATED, Trial
-from mlwidgets.sweeps.curves import Following
+from mlwidgets.sweeps.control.curves import Following
+from mlwidgets.sweeps.control.limits import value_of
 from mlwidgets.sweeps.definition import SweepDefinition
-from mlwidgets.sweeps.limits import value_of
 
 _LOOK = 0.5
 """Seconds between two looks whether the processes of a run that says nothing still live."""

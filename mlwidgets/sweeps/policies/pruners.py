@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from mlwidgets.errors import ParameterError
-from mlwidgets.sweeps.policies_base import Curve, Policy, Why, number_text
+from mlwidgets.sweeps.policies.base import Curve, Policy, Why, number_text
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
-    from mlwidgets.sweeps.policies_study import CurveStudy
+    from mlwidgets.sweeps.policies.study import CurveStudy
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class OptunaPolicy(Policy):
     _study: list[CurveStudy] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def _judge(self, curves: Mapping[int, Curve], number: int, k: int) -> Why | None:
-        from mlwidgets.sweeps.policies_study import CurveStudy
+        from mlwidgets.sweeps.policies.study import CurveStudy
 
         with _quiet():
             if not self._study:

@@ -12,7 +12,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from mlwidgets.sweeps.policies_base import Curve
+from mlwidgets.sweeps.policies.base import Curve
 
 
 class _Storage(InMemoryStorage):

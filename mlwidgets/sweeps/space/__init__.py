@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import ParameterError
 from mlwidgets.runs.spec import literal_text
-from mlwidgets.sweeps.space_dimension import GIVEN, MOST, Dimension, parse_dimension
-from mlwidgets.sweeps.space_distributions import (
+from mlwidgets.sweeps.space.dimension import GIVEN, MOST, Dimension, parse_dimension
+from mlwidgets.sweeps.space.distributions import (
     FORMS,
     Distribution,
     choice,
@@ -22,7 +22,7 @@ from mlwidgets.sweeps.space_distributions import (
     randint,
     uniform,
 )  # fmt: skip
-from mlwidgets.sweeps.space_values import word
+from mlwidgets.sweeps.space.values import word
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlwidgets.runs.state import FAILED, FINISHED
 from mlwidgets.runs.trials import TERMINATED
-from mlwidgets.sweeps.search import Search
+from mlwidgets.sweeps.search.study import Search
 
 SLOW = frozenset({"gp"})
 """Samplers that may think for seconds."""

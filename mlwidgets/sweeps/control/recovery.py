@@ -6,9 +6,9 @@ from mlwidgets.runs.spec import literal_text
 from mlwidgets.runs.state import KILLED, read_outcome
 from mlwidgets.runs.stopping import EARLY
 from mlwidgets.runs.trials import GIVEN_BACK, WARM_START, Trial
-from mlwidgets.sweeps.course import Course
-from mlwidgets.sweeps.curves import followed
-from mlwidgets.sweeps.earlier import gather
+from mlwidgets.sweeps.control.course import Course
+from mlwidgets.sweeps.control.curves import followed
+from mlwidgets.sweeps.control.earlier import gather
 from mlwidgets.sweeps.requests import Wish, Wishes
 
 

@@ -14,16 +14,16 @@ from mlwidgets.runs.spec import Resources, RunSpec, literal_text, parse_literal
 from mlwidgets.runs.state import FINISHED, KILLED, STOPPED, Outcome
 from mlwidgets.runs.stopping import EARLY, ask_to_stop
 from mlwidgets.runs.trials import Trial
-from mlwidgets.sweeps import limits, missing
-from mlwidgets.sweeps.asking import Asker
-from mlwidgets.sweeps.book import Book
+from mlwidgets.sweeps.control import limits, missing
+from mlwidgets.sweeps.control.asking import Asker
+from mlwidgets.sweeps.control.book import Book
+from mlwidgets.sweeps.control.judging import Judge
+from mlwidgets.sweeps.control.live import Live, logged
+from mlwidgets.sweeps.control.making import TrialMaker
 from mlwidgets.sweeps.definition import SweepDefinition
-from mlwidgets.sweeps.judging import Judge
-from mlwidgets.sweeps.live import Live, logged
-from mlwidgets.sweeps.making import TrialMaker
 from mlwidgets.sweeps.policies import parse_policy
 from mlwidgets.sweeps.requests import Wish
-from mlwidgets.sweeps.search import Search
+from mlwidgets.sweeps.search.study import Search
 from mlwidgets.sweeps.space import Space
 from mlwidgets.tracking.log import MetricLog
 

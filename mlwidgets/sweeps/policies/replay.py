@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mlwidgets.sweeps.policies_base import NEVER, Curve, Policy, Why
+from mlwidgets.sweeps.policies.base import NEVER, Curve, Policy, Why
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import ParameterError
 from mlwidgets.runs.spec import literal_text, parse_literal
-from mlwidgets.sweeps.space_distributions import Distribution, multiples
-from mlwidgets.sweeps.space_text import parse_distribution
-from mlwidgets.sweeps.space_values import exact, number, word
+from mlwidgets.sweeps.space.distributions import Distribution, multiples
+from mlwidgets.sweeps.space.text import parse_distribution
+from mlwidgets.sweeps.space.values import exact, number, word
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -23,8 +23,8 @@ from mlwidgets.runs.leftovers import put_mark, sweep
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.state import FAILED, KILLED, STOPPED, Outcome, read_events, write_outcome
 from mlwidgets.runs.stopping import cause_of, stop_trials
+from mlwidgets.sweeps.control.wake import Wake
 from mlwidgets.sweeps.definition import SweepDefinition
-from mlwidgets.sweeps.wake import Wake
 
 
 def control(folder: RunFolder) -> None:
@@ -50,7 +50,7 @@ def control(folder: RunFolder) -> None:
     try:
         # Only now: the search takes long to import, and whoever asks this process to end is heard already.
         _warm_up(folder)
-        from mlwidgets.sweeps.leading import Leader
+        from mlwidgets.sweeps.control.leading import Leader
 
         state, cause = Leader(folder, wake).run()
     except Exception as problem:  # whatever it is has to reach the user

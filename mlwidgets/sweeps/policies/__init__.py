@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlwidgets.errors import ParameterError
-from mlwidgets.sweeps.policies_base import Curve, Policy, Why
-from mlwidgets.sweeps.policies_curves import Bandit, Median, Truncation
-from mlwidgets.sweeps.policies_optuna import Halving, Hyperband, Patience, Percentile, Wilcoxon
-from mlwidgets.sweeps.policies_replay import Replay, replay
+from mlwidgets.sweeps.policies.base import Curve, Policy, Why
+from mlwidgets.sweeps.policies.curves import Bandit, Median, Truncation
+from mlwidgets.sweeps.policies.pruners import Halving, Hyperband, Patience, Percentile, Wilcoxon
+from mlwidgets.sweeps.policies.replay import Replay, replay
 
 __all__ = ["POLICIES", "Curve", "Policy", "Replay", "Why", "parse_policy", "replay"]
 

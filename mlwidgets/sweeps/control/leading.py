@@ -9,11 +9,11 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import write_event
 from mlwidgets.runs.state import FAILED, FINISHED, STOPPED
 from mlwidgets.runs.trials import HAND, SAMPLER
-from mlwidgets.sweeps import limits
-from mlwidgets.sweeps.course import Course
-from mlwidgets.sweeps.recovery import recover, take_over_earlier
+from mlwidgets.sweeps.control import limits
+from mlwidgets.sweeps.control.course import Course
+from mlwidgets.sweeps.control.recovery import recover, take_over_earlier
+from mlwidgets.sweeps.control.wake import Wake
 from mlwidgets.sweeps.requests import Wish, Wishes
-from mlwidgets.sweeps.wake import Wake
 
 _QUICK, _SLOW = 0.002, 0.25
 """Seconds between two looks at the trials: while things happen, and when they have not for a while."""

@@ -1,0 +1,1 @@
+"""Who chooses the next trial: a study of Optuna, kept in the sweep's folder."""
