@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mlwidgets.runner.settings import ConfigError, Setting, find_setting
-from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import read_lines, write_event
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.state import FAILED, FINISHED, KILLED, TIMEOUT, Outcome
@@ -32,13 +32,15 @@ _WHEN: dict[str, Callable[[str], bool]] = {
 
 
 def notify(folder: RunFolder, outcome: Outcome) -> None:
-    """Notify whom ``[tool.mlwidgets] notify`` names of how a run ended, once per run.
+    """Notify whom ``[tool.mlwidgets] notify`` names of how a run ended, once per run; of a trial its sweep will tell.
 
     It may take as long as the user's commands and webhooks are given. Whatever goes wrong is an event of the run.
     """
     # The run has ended as it has: nothing here may keep its supervisor from ending too.
     with contextlib.suppress(Exception):
         if any(event["event"] == "notified" for event in read_lines(folder.events)):
+            return
+        if (read_json(folder.spec) or {}).get("trial_of"):
             return
         try:
             setting = find_setting(folder, "notify")

@@ -129,6 +129,18 @@ def test_once_per_run(run: RunFolder, setting, server) -> None:
     assert len(server.received) == 1
 
 
+def test_a_sweep_tells_of_its_end_and_its_trials_do_not(new_run, project: Path, setting, server) -> None:
+    setting(f'"{server.url}/200"')
+    provenance = Provenance(str(project), "python", "3.11", "host", "anna")
+    sweep = new_run(provenance=provenance, sweep={"space": {}})
+    trial = new_run(provenance=provenance, trial_of=sweep.id, trial=0)
+
+    notify(trial, FINISHED)
+    notify(sweep, FINISHED)
+
+    assert [message["id"] for _, _, message in server.received] == [sweep.id]
+
+
 def test_a_server_that_refuses_is_told_of(run: RunFolder, setting, server) -> None:
     setting(f'"{server.url}/404?token=secret"')
     notify(run, FINISHED)
