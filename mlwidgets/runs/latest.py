@@ -16,7 +16,7 @@ _MOST = (8 << 20) // RECORD_SIZE
 
 def read_last(metrics: Path, events: Path) -> dict[str, float]:
     """Return the last value of each metric that was logged, in the order in which the metrics first appeared."""
-    named = (e.get("name") for e in read_lines(events) if e["event"] == "metric")
+    named = (e.get("name") for e in read_lines(events, "metric"))
     names = {metric_key(name): name for name in named if isinstance(name, str)}
     try:
         fd = os.open(metrics, os.O_RDONLY | os.O_CLOEXEC)

@@ -67,14 +67,17 @@ def write_outcome(folder: RunFolder, outcome: Outcome, *, flush: bool = True) ->
 
 
 def read_events(folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """Return the last event of each kind; of what workers say, that of the present attempt alone."""
+    """Return the last event of each kind that tells of processes; of workers' that of the present attempt alone."""
     events: dict[str, dict[str, Any]] = {}
-    for event in read_lines(folder.events):
+    for event in read_lines(folder.events, *_OF_PROCESSES):
         if event["event"] == "attempt":
             for kind in ("started", "saving", "end"):
                 events.pop(kind, None)
         events[event["event"]] = event
     return events
+
+
+_OF_PROCESSES = ("submitted", "supervising", "slots", "attempt", "started", "saving", "end")
 
 
 def read_outcome(folder: RunFolder, now: float | None = None) -> Outcome:
