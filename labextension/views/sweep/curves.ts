@@ -1,17 +1,15 @@
 import { formatNumber } from '../format.ts';
-import { reach, spansDecades } from './insight.ts';
-import { finite, type Curve, type Trial } from './model.ts';
-import { fieldOf, paintGrid, paintLabel, paintMark, paintRing, type Point } from './paint.ts';
+import { curvesRange } from './insight.ts';
+import { finite, signOf, type Curve, type Trial } from './model.ts';
+import { fieldOf, paintBeyond, paintGrid, paintLabel, paintMark, paintRing, type Point } from './paint.ts';
 import { NEAR, Plot, type Links } from './plot.ts';
-import { numberScale, type Scale } from './scale.ts';
-import type { Scene } from './scene.ts';
+import { isBeyond, numberScale, within, type Scale } from './scale.ts';
+import { beyondText, type Scene } from './scene.ts';
 
 const HEIGHT = 220;
 const VERDICT_HEIGHT = 180;
 /** Trials from which on lines are thin and marks small. */
 const MANY = 60;
-/** Curves from which on their ends tell what matters. */
-const FEWEST = 8;
 
 /** The first objective of all trials over their steps. Those that ended early are cut where they ended, with a mark. */
 export class CurvesPlot extends Plot {
@@ -35,9 +33,14 @@ export class CurvesPlot extends Plot {
     return `${sweep.curves.size} curves`;
   }
 
-  protected override readonly note = ({ sweep }: Scene): string => {
-    return sweep.curves.size ? '' : 'Nothing was logged yet.';
-  }
+  protected override readonly note = (scene: Scene): string => {
+    const { curves, trials, about } = scene.sweep;
+    if (!curves.size) return scene.ended ? 'Nothing was logged.' : 'Nothing was logged yet.';
+    this.scales(scene);
+    // A line that begins beyond the field is seen to come from there, one that ends there is not.
+    const beyond = trials.filter(({ number }) => scene.shown.has(number) && isBeyond(this.y.place(curves.get(number)?.values.at(-1))));
+    return beyondText(beyond.length, signOf(about?.objectives[0]));
+  };
 
   protected paint(context: CanvasRenderingContext2D, scene: Scene): void {
     const { sweep, colours, shown } = scene;
@@ -48,6 +51,7 @@ export class CurvesPlot extends Plot {
     context.save();
     this.clip(context);
     const many = shown.size > MANY;
+    const beyond: [edge: Point, down: boolean, colour: string][] = [];
     const order = [...sweep.trials].sort((a, b) => this.rank(scene, a) - this.rank(scene, b));
     for (const trial of order) {
       const curve = sweep.curves.get(trial.number);
@@ -59,11 +63,14 @@ export class CurvesPlot extends Plot {
       context.lineWidth = best ? 2.25 : many ? 1 : 1.4;
       this.line(context, curve);
       const marked = trial.state !== 'waiting' && (trial.state !== 'finished' || curve.values.length < 2);
-      const end = is && marked ? this.end(curve) : null;
-      if (end) paintMark(context, trial, end, many ? 3 : 4, scene.colour(trial));
+      const end = is ? this.end(curve) : null;
+      const edge = end && this.edge(end);
+      if (end && edge) beyond.push([edge, end.y > edge.y, scene.colour(trial)]);
+      else if (end && marked) paintMark(context, trial, end, many ? 3 : 4, scene.colour(trial));
     }
     context.globalAlpha = 1;
     context.restore();
+    for (const [edge, down, colour] of beyond) paintBeyond(context, edge, down ? 'down' : 'up', colour);
   }
 
   protected paintTrial(context: CanvasRenderingContext2D, scene: Scene, trial: Trial): Point | null {
@@ -78,10 +85,12 @@ export class CurvesPlot extends Plot {
       this.line(context, curve);
     }
     const end = this.end(curve);
-    if (end && trial.state !== 'finished') paintMark(context, trial, end, 4.5, colours.mark);
+    const edge = end && this.edge(end);
+    if (end && !edge && trial.state !== 'finished') paintMark(context, trial, end, 4.5, colours.mark);
     context.restore();
+    if (end && edge) paintBeyond(context, edge, end.y > edge.y ? 'down' : 'up', colours.mark);
     this.verdict(context, scene, trial);
-    return end;
+    return edge ?? end;
   }
 
   protected find(scene: Scene, x: number, y: number): Trial | null {
@@ -143,32 +152,24 @@ export class CurvesPlot extends Plot {
   }
 
   private scales(scene: Scene): void {
-    const { sweep, settings } = scene;
-    const sign = sweep.about?.objectives[0]?.direction === 'minimize' ? -1 : 1;
-    const [seen, ends]: [number[], number[]] = [[], []];
+    const { sweep, settings, logs } = scene;
     let [from, until] = [Infinity, -Infinity];
-    for (const { steps, values } of sweep.curves.values()) {
-      for (const value of values) if (Number.isFinite(value)) seen.push(value);
-      const last = values[values.length - 1];
-      if (last !== undefined && Number.isFinite(last)) ends.push(last);
+    for (const { steps } of sweep.curves.values()) {
       from = Math.min(from, steps[0] ?? Infinity);
       until = Math.max(until, steps[steps.length - 1] ?? -Infinity);
     }
-    for (const { why } of sweep.trials) {
-      const threshold = finite(why?.threshold);
-      if (threshold !== null) seen.push(threshold);
-    }
     this.x = from <= until ? numberScale(from, until, false, true) : numberScale(0, 1, false, true);
-    // Where curves begin says less than where they end: what is far from all ends is cut off.
-    const last = ends.length < FEWEST ? null : reach(ends, sign);
-    if (!seen.length) {
-      this.y = numberScale(0, 1);
-      return;
-    }
-    const [low, high] = cutOff([least(seen), -least(seen.map((value) => -value))], last, sign);
-    const log = low > 0 && (settings.log ?? spansDecades([low, high]));
-    const room = log ? 0 : (high - low) * 0.03;
+    const log = logs[0] ?? false;
+    const range = curvesRange(sweep, signOf(sweep.about?.objectives[0]), log, settings.whole);
+    const { low, high } = range ?? { low: 0, high: 1 };
+    const room = log || !range ? 0 : (high - low) * 0.03;
     this.y = numberScale(low - room, high + room, log);
+  }
+
+  /** Where a curve that goes on beyond the field leaves it; null for what is inside. */
+  private edge({ x, y }: Point): Point | null {
+    const { top, bottom } = this.box;
+    return isBeyond((bottom - y) / (bottom - top)) ? { x, y: bottom - within((bottom - y) / (bottom - top)) * (bottom - top) } : null;
   }
 
   /** Later is on top: what passes the filter over what does not, finished ones over others, better over worse. */
@@ -234,21 +235,9 @@ export class CurvesPlot extends Plot {
   }
 }
 
-/** The smallest: `Math.min` takes no more arguments than fit on the stack. */
-function least(values: readonly number[]): number {
-  return values.reduce((low, value) => (value < low ? value : low), Infinity);
-}
-
 function toSegment(a: Point, b: Point, x: number, y: number): number {
   const [dx, dy] = [b.x - a.x, b.y - a.y];
   const length = dx * dx + dy * dy;
   const t = length ? Math.min(1, Math.max(0, ((x - a.x) * dx + (y - a.y) * dy) / length)) : 0;
   return (a.x + t * dx - x) ** 2 + (a.y + t * dy - y) ** 2;
-}
-
-/** All values, less what lies further beyond the worst end of a curve than all ends lie from each other. */
-function cutOff(whole: readonly [number, number], ends: readonly [number, number] | null, sign: number): readonly [number, number] {
-  if (!ends || ends[0] === ends[1]) return whole;
-  const room = 4 * (ends[1] - ends[0]);
-  return sign < 0 ? [whole[0], Math.min(whole[1], ends[1] + room)] : [Math.max(whole[0], ends[0] - room), whole[1]];
 }

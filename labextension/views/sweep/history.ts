@@ -1,12 +1,12 @@
 import { increments } from '../axis.ts';
 import { element } from '../dom.ts';
 import { formatElapsed, formatNumber } from '../format.ts';
-import { bestSoFar, reach, spansDecades, valueOf } from './insight.ts';
+import { bestSoFar, valueOf } from './insight.ts';
 import { finite, type Trial } from './model.ts';
-import { fieldOf, paintGrid, paintLabel, paintMark, paintRing, type Point } from './paint.ts';
+import { fieldOf, paintBeyond, paintGrid, paintLabel, paintMark, paintRing, type Point } from './paint.ts';
 import { NEAR, Plot, type Links } from './plot.ts';
-import { numberScale, within, type Scale, type Tick } from './scale.ts';
-import type { Scene } from './scene.ts';
+import { isBeyond, numberScale, within, type Scale, type Tick } from './scale.ts';
+import { beyondText, type Scene } from './scene.ts';
 
 const HEIGHT = 220;
 let made = 0;
@@ -40,6 +40,12 @@ export class HistoryPlot extends Plot {
     const best = this.steps(scene).pop();
     return best ? `best ${formatNumber(best.value)}, trial ${best.trial.number}` : 'no trial has finished yet';
   }
+
+  protected override readonly note = (scene: Scene): string => {
+    this.scales(scene);
+    const beyond = scene.sweep.trials.filter((trial) => scene.shown.has(trial.number) && this.isBeyond(scene, trial));
+    return beyondText(beyond.length, scene.sign);
+  };
 
   protected paint(context: CanvasRenderingContext2D, scene: Scene): void {
     const { sweep, colours, shown } = scene;
@@ -80,7 +86,8 @@ export class HistoryPlot extends Plot {
       const point = this.pointOf(scene, trial);
       if (!point) continue;
       context.globalAlpha = shown.has(trial.number) ? 1 : 0.15;
-      paintMark(context, trial, point, size, scene.colour(trial));
+      if (this.isBeyond(scene, trial)) paintBeyond(context, point, scene.sign > 0 ? 'down' : 'up', scene.colour(trial));
+      else paintMark(context, trial, point, size, scene.colour(trial));
     }
     context.globalAlpha = 1;
     const last = steps[steps.length - 1];
@@ -139,20 +146,18 @@ export class HistoryPlot extends Plot {
     return { x: left + within(x) * (right - left), y: bottom - within(y) * (bottom - top) };
   }
 
-  private scales(scene: Scene): void {
-    const { sweep, objective, sign, settings } = scene;
+  private isBeyond({ objective }: Scene, trial: Trial): boolean {
+    const value = valueOf(trial, objective);
+    return value !== null && isBeyond(this.y.place(value));
+  }
+
+  private scales({ sweep, range, scale, ended }: Scene): void {
     const places = sweep.trials.map((trial) => this.xOf(sweep.trials, trial)).filter((x) => x !== null);
-    const last = Math.max(1, ...places, this.along === 'trial' ? (sweep.status?.planned ?? 1) - 1 : 1);
+    const last = Math.max(1, ...places, this.along === 'trial' && !ended ? (sweep.status?.planned ?? 1) - 1 : 1);
     this.x = numberScale(this.along === 'trial' ? Math.min(0, ...places) - last * 0.01 : 0, last * 1.01, false, this.along === 'trial');
-    const values = sweep.trials.map((trial) => valueOf(trial, objective)).filter((value) => value !== null);
-    const seen = reach(values, sign);
-    if (!seen) {
-      this.y = numberScale(0, 1);
-      return;
-    }
-    const log = seen[0] > 0 && (settings.log ?? spansDecades([...seen]));
-    const room = log ? 0 : (seen[1] - seen[0]) * 0.06;
-    this.y = numberScale(seen[0] - room, seen[1] + room, log);
+    const { low, high } = range ?? { low: 0, high: 1 };
+    const room = scale.log || !range ? 0 : (high - low) * 0.06;
+    this.y = numberScale(low - room, high + room, scale.log);
   }
 }
 

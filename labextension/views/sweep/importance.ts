@@ -11,13 +11,15 @@ export class ImportanceBars {
     this.node = element('figure', 'mlw-chart mlw-sweep-importance', { 'aria-label': 'Importance of parameters' }, head, this.bars);
   }
 
-  update(importance: Readonly<Record<string, number>> | null, names: readonly string[]): void {
-    if (importance === this.shown) return;
-    this.shown = importance;
+  update(importance: Readonly<Record<string, number>> | null, ended: boolean, names: readonly string[]): void {
     if (!importance) {
-      this.bars.replaceChildren(element('div', 'mlw-hint', {}, 'Known once enough trials have finished.'));
+      this.shown = importance;
+      const why = ended ? 'Not enough trials have finished.' : 'Known once enough trials have finished.';
+      this.bars.replaceChildren(element('div', 'mlw-hint', {}, why));
       return;
     }
+    if (importance === this.shown) return;
+    this.shown = importance;
     const ranked = Object.entries(importance).sort(([, a], [, b]) => b - a);
     const largest = Math.max(1e-9, ...ranked.map(([, share]) => share));
     this.bars.replaceChildren(

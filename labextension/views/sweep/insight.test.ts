@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { bestSoFar, bestTrial, frontOf, paretoFront, reach } from './insight.ts';
-import type { Objective } from './model.ts';
+import { bestSoFar, bestTrial, curvesRange, frontOf, paretoFront, reach } from './insight.ts';
+import type { Curve, Objective } from './model.ts';
 import { about, sweepOf, trial } from './testing.ts';
 
 const value = fc.integer({ min: -20, max: 20 });
@@ -69,5 +69,15 @@ describe('what a scale reaches', () => {
     expect(reach([1, 1e6], -1)).toEqual([1, 1e6]);
     expect(reach([], 1)).toBeNull();
     expect(reach([3, 3, 3, 3, 3, 3, 3, 3, 9], -1)).toEqual([3, 9]);
+  });
+
+  it('follows curves to their ends, and to their beginnings where those are not far', () => {
+    const curves = (first: number): Map<number, Curve> =>
+      new Map(Array.from({ length: 9 }, (_, number) => [number, { number, n: 2, steps: Float64Array.of(0, 1), values: Float64Array.of(first, 0.1 + number / 100) }]));
+    const range = (first: number, whole = false): unknown => curvesRange({ curves: curves(first), trials: [] }, -1, false, whole);
+    expect(range(0.9)).toEqual({ low: 0.1, high: 0.9, cut: false });
+    expect(range(90)).toEqual({ low: 0.1, high: expect.closeTo(0.18 + 4 * 0.08, 9) as number, cut: true });
+    expect(range(90, true)).toEqual({ low: 0.1, high: 90, cut: false });
+    expect(curvesRange({ curves: new Map(), trials: [] }, 1, false, false)).toBeNull();
   });
 });

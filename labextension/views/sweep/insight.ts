@@ -5,8 +5,10 @@ import { finite, signOf, type Objective, type SweepData, type Trial } from './mo
 const FAR_OUT = 3;
 /** Values that it takes to call one of them far out. */
 const FEWEST = 8;
+/** What would be left of an axis for most of the values, below which those that are far out are cut off. */
+const FLAT = 1 / 3;
 /** How many times its smallest the largest value is where a logarithm tells more. */
-const WIDE = 200;
+const WIDE = 1000;
 
 /** What stands for a trial: the value of one objective, where it has one. */
 export function valueOf(trial: Trial, objective = 0): number | null {
@@ -65,10 +67,60 @@ export function reach(values: readonly number[], sign: 1 | -1): readonly [low: n
   return [low, high];
 }
 
+/** A stretch of values that an axis shows. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+  /** Whether there are values beyond it. */
+  readonly cut: boolean;
+}
+
+/** What an axis of results shows: all of them, unless a few that went astray would flatten the rest. */
+export function rangeOf(values: readonly number[], sign: 1 | -1, log: boolean, whole: boolean): Range | null {
+  const [low, high] = [least(values), most(values)];
+  const seen = reach(log ? values.map(Math.log10) : values, sign);
+  if (!seen) return null;
+  const ends = log ? [Math.log10(low), Math.log10(high)] : [low, high];
+  if (whole || seen[1] - seen[0] >= FLAT * ((ends[1] ?? 0) - (ends[0] ?? 0))) return { low, high, cut: false };
+  return sign < 0 ? { low, high: log ? 10 ** seen[1] : seen[1], cut: true } : { low: log ? 10 ** seen[0] : seen[0], high, cut: true };
+}
+
+/** What an axis of curves shows. Where they begin says less than where they end: what is far from all ends may be cut off. */
+export function curvesRange({ curves, trials }: Pick<SweepData, 'curves' | 'trials'>, sign: 1 | -1, log: boolean, whole: boolean): Range | null {
+  const [seen, last]: [number[], number[]] = [[], []];
+  for (const { values } of curves.values()) {
+    for (const value of values) if (Number.isFinite(value)) seen.push(value);
+    const end = values[values.length - 1];
+    if (end !== undefined && Number.isFinite(end)) last.push(end);
+  }
+  for (const { why } of trials) {
+    const threshold = finite(why?.threshold);
+    if (threshold !== null && !(log && threshold <= 0)) seen.push(threshold);
+  }
+  if (!seen.length) return null;
+  const [low, high] = [least(seen), most(seen)];
+  // A logarithm leaves room for all of them.
+  const ends = whole || log || last.length < FEWEST ? null : reach(last, sign);
+  if (!ends) return { low, high, cut: false };
+  const room = 4 * (ends[1] - ends[0]);
+  const kept = sign < 0 ? ([low, Math.min(high, ends[1] + room)] as const) : ([Math.max(low, ends[0] - room), high] as const);
+  if (room === 0 || kept[1] - kept[0] >= FLAT * (high - low)) return { low, high, cut: false };
+  return { low: kept[0], high: kept[1], cut: true };
+}
+
 /** Whether values are told apart by their size rather than by their difference. */
 export function spansDecades(values: readonly number[]): boolean {
-  const smallest = Math.min(...values);
-  return smallest > 0 && Math.max(...values) / smallest > WIDE;
+  const smallest = least(values);
+  return smallest > 0 && values.length > 0 && most(values) / smallest > WIDE;
+}
+
+/** The smallest: `Math.min` takes no more arguments than fit on the stack. */
+function least(values: readonly number[]): number {
+  return values.reduce((low, value) => (value < low ? value : low), Infinity);
+}
+
+function most(values: readonly number[]): number {
+  return values.reduce((high, value) => (value > high ? value : high), -Infinity);
 }
 
 /** The best trial, as the sweep says or as its trials show; none where there are several objectives. */

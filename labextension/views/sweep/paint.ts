@@ -90,6 +90,22 @@ export function paintMark(context: CanvasRenderingContext2D, { state }: Trial, {
   }
 }
 
+/** Stands at the edge for what lies beyond it. */
+export function paintBeyond(context: CanvasRenderingContext2D, { x, y }: Point, towards: 'left' | 'right' | 'up' | 'down', colour: string): void {
+  const size = 4;
+  const turned = { down: 0, left: 1, up: 2, right: 3 }[towards] * (Math.PI / 2);
+  context.save();
+  context.translate(x, y);
+  context.rotate(turned);
+  context.fillStyle = colour;
+  context.beginPath();
+  context.moveTo(0, size);
+  context.lineTo(-size, -size * 0.75);
+  context.lineTo(size, -size * 0.75);
+  context.fill();
+  context.restore();
+}
+
 /** A ring around what is looked at. */
 export function paintRing(context: CanvasRenderingContext2D, { colours }: Scene, { x, y }: Point, size = 7): void {
   context.beginPath();

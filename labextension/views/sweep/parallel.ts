@@ -1,15 +1,17 @@
 import { element } from '../dom.ts';
 import { BrushPopup } from './brushpopup.ts';
 import { finite, type Trial } from './model.ts';
-import type { Point } from './paint.ts';
+import { paintBeyond, type Point } from './paint.ts';
 import { NEAR, Plot, type Links } from './plot.ts';
-import { within } from './scale.ts';
-import { brushOver, type Axis, type Brush, type Scene } from './scene.ts';
+import { isBeyond, within } from './scale.ts';
+import { beyondText, brushOver, type Axis, type Brush, type Scene } from './scene.ts';
 
 const HEIGHT = 260;
-const TOP = 14;
+const TOP = 16;
 /** Pixels below an axis for trials that have no value there. */
-const MISSING = 26;
+const MISSING = 36;
+/** Pixels beyond the end of an axis for trials that have a value there. */
+const BEYOND = 8;
 /** Pixels between two axes at least: what does not fit is scrolled to. */
 const SPACING = 92;
 const LEFT = 14;
@@ -64,8 +66,10 @@ export class ParallelPlot extends Plot {
     });
   }
 
-  protected override readonly note = ({ sweep: { hidden_params: hidden } }: Scene): string =>
-    hidden ? `${hidden} more parameters are not kept here` : '';
+  protected override readonly note = ({ sweep: { hidden_params: hidden, trials }, axes, shown, sign }: Scene): string => {
+    const astray = trials.filter((trial) => shown.has(trial.number) && axes.some(({ scale, value }) => isBeyond(scale.place(value(trial)))));
+    return [beyondText(astray.length, sign), hidden ? `${hidden} more parameters are not kept here` : ''].filter(Boolean).join(' · ');
+  };
 
   protected title(): string {
     return 'Parameters';
@@ -150,6 +154,7 @@ export class ParallelPlot extends Plot {
     const beside = (((trial.number * 0.618) % 1) - 0.5) * many;
     if (place === null) return HEIGHT - 9 + beside * 8;
     const spread = scale.words ? beside * Math.min(20, (0.6 * (bottom - top)) / Math.max(1, scale.words.length)) : 0;
+    if (isBeyond(place)) return place < 0 ? bottom + BEYOND : top - BEYOND;
     return bottom - within(place) * (bottom - top) + spread;
   }
 
@@ -183,11 +188,12 @@ export class ParallelPlot extends Plot {
     if (brush) this.paintBrush(context, scene, axis, brush, x);
     context.textAlign = 'left';
     context.textBaseline = 'middle';
-    context.lineWidth = 3.5;
     const label = (text: string, y: number): void => {
       const shown = shorten(context, text, SPACING - 18);
-      context.strokeStyle = colours.ground;
-      context.strokeText(shown, x + 7, y);
+      context.fillStyle = colours.ground;
+      context.globalAlpha = 0.85;
+      context.fillRect(x + 5, y - 7, context.measureText(shown).width + 4, 13);
+      context.globalAlpha = 1;
       context.fillStyle = colours.text;
       context.fillText(shown, x + 7, y);
     };
@@ -202,16 +208,17 @@ export class ParallelPlot extends Plot {
       context.moveTo(x - 4, Math.round(y) + 0.5);
       context.lineTo(x, Math.round(y) + 0.5);
       context.stroke();
-      context.lineWidth = 3.5;
       label(text, y);
     });
+    const ends = scene.sweep.trials.filter(({ number }) => scene.shown.has(number)).map((trial) => axis.scale.place(axis.value(trial)));
+    if (ends.some((place) => place !== null && place > 1 && isBeyond(place))) paintBeyond(context, { x, y: top - BEYOND }, 'up', colours.text);
+    if (ends.some((place) => place !== null && place < 0 && isBeyond(place))) paintBeyond(context, { x, y: bottom + BEYOND }, 'down', colours.text);
     if (!axis.missing) return;
     context.strokeStyle = colours.text;
     context.lineWidth = 1.25;
     context.beginPath();
     context.arc(x, HEIGHT - 9, 2.5, 0, 2 * Math.PI);
     context.stroke();
-    context.lineWidth = 3.5;
     label(axis.objective === null ? 'not set' : 'none', HEIGHT - 9);
   }
 
@@ -262,7 +269,8 @@ export class ParallelPlot extends Plot {
         const last = i === axes.length - 1;
         if (last) name.style.right = '0';
         else name.style.left = `${this.xOf(i) - LEFT + 2}px`;
-        name.style.maxWidth = `${last ? gap : gap - 8}px`;
+        // The last one reaches back over the gap before it.
+        name.style.maxWidth = `${last ? RIGHT + 0.4 * gap : i === axes.length - 2 ? 0.6 * gap - 8 : gap - 8}px`;
         name.addEventListener('click', () => {
           if (this.scene) this.popup.open(this.scene, axis.key, name);
         });
@@ -290,7 +298,7 @@ export class ParallelPlot extends Plot {
     const { top, bottom } = this.box;
     const place = (y: number): number => (bottom - y) / (bottom - top);
     const [from, until] = [place(drag.from), place(event.offsetY)];
-    const missing = drag.axis.missing && Math.min(from, until) < place(HEIGHT - 14);
+    const missing = drag.axis.missing && Math.min(from, until) < place(HEIGHT - 18);
     this.events.brush(drag.axis.key, brushOver(drag.axis.scale, from, until, missing));
     event.stopPropagation();
   }

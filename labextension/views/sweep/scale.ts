@@ -21,8 +21,11 @@ export interface Scale {
   readonly log: boolean;
 }
 
+/** The share of a logarithmic axis that keeps zero apart from the rest. */
+const ZERO = 0.12;
+
 export function numberScale(low: number, high: number, log = false, whole = false): Scale {
-  if (log && low > 0 && high > low) return logScale(low, high);
+  if (log && low > 0 && high > low) return logScale(low, high, 0);
   const [from, until] = high > low ? [low, high] : [low - (Math.abs(low) * 0.1 || 1), low + (Math.abs(low) * 0.1 || 1)];
   return {
     place: (value) => (typeof value === 'number' && !Number.isNaN(value) ? (value - from) / (until - from) : null),
@@ -46,12 +49,13 @@ function wholeTicks(low: number, high: number, count: number): ReturnType<typeof
   return { ticks: Array.from({ length: Math.max(0, Math.floor(high / by + 1e-9) - first + 1) }, (_, i) => (first + i) * by), increment: by };
 }
 
-function logScale(low: number, high: number): Scale {
+/** Zero has no logarithm: `zero` is how much of the axis keeps it apart from the rest, if values are zero. */
+function logScale(low: number, high: number, zero: number): Scale {
   const [from, until] = [Math.log10(low), Math.log10(high)];
-  const placeOf = (value: number): number => (Math.log10(value) - from) / (until - from);
+  const placeOf = (value: number): number => zero + (1 - zero) * ((Math.log10(value) - from) / (until - from));
   return {
-    place: (value) => (typeof value === 'number' && value > 0 ? placeOf(value) : null),
-    at: (place) => 10 ** (from + place * (until - from)),
+    place: (value) => (typeof value !== 'number' ? null : value > 0 ? placeOf(value) : value === 0 && zero ? 0 : null),
+    at: (place) => (place < zero / 2 ? 0 : 10 ** (from + ((place - zero) / (1 - zero)) * (until - from))),
     ticks: (count) => {
       const splits: number[] = [];
       for (let power = Math.floor(from); power <= until; power++) {
@@ -64,7 +68,8 @@ function logScale(low: number, high: number): Scale {
       const by = Math.ceil(shown.length / Math.max(2, count));
       const few = shown.filter((_, i) => (shown.length - 1 - i) % by === 0);
       const ends = few.length < 2 ? [low, high] : few;
-      return ends.map((tick) => ({ place: placeOf(tick), label: formatNumber(Number(tick.toPrecision(3))) }));
+      const marks = ends.map((tick) => ({ place: placeOf(tick), label: formatNumber(Number(tick.toPrecision(3))) }));
+      return zero ? [{ place: 0, label: '0' }, ...marks] : marks;
     },
     words: null,
     log: true,
@@ -98,7 +103,13 @@ export function dimensionScale(dimension: Dimension, values: readonly (ParamValu
   const all = [...numbers, dimension.low, dimension.high].filter((value): value is number => value !== null);
   const usable = dimension.log ? all.filter((value) => value > 0) : all;
   if (!usable.length) return numberScale(0, 1);
+  if (dimension.log && numbers.includes(0)) return aboveZero(Math.min(...usable), Math.max(...usable));
   return numberScale(Math.min(...usable), Math.max(...usable), dimension.log, dimension.integer);
+}
+
+/** A logarithmic axis of values some of which were rounded to zero. */
+function aboveZero(low: number, high: number): Scale {
+  return high > low ? logScale(low, high, ZERO) : logScale(low / 10, high, ZERO);
 }
 
 /** How a value is shown: numbers short, texts without quotes. */
@@ -116,6 +127,11 @@ function textWord(text: string): string {
   const number = Number(text.replace(/_/g, ''));
   if (text.trim() && !Number.isNaN(number)) return formatNumber(number);
   return /^(['"])(.*)\1$/s.exec(text)?.[2] ?? text;
+}
+
+/** Whether a place is off the axis. */
+export function isBeyond(place: number | null): boolean {
+  return place !== null && (place < -1e-6 || place > 1 + 1e-6);
 }
 
 /** A place on the axis itself. */

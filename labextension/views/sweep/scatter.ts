@@ -1,14 +1,15 @@
 import { element } from '../dom.ts';
 import { paretoFront } from './insight.ts';
 import type { Trial } from './model.ts';
-import { fieldOf, paintGrid, paintMark, paintRing, type Point } from './paint.ts';
+import { fieldOf, paintBeyond, paintGrid, paintMark, paintRing, type Point } from './paint.ts';
 import { NEAR, Plot, type Links } from './plot.ts';
-import { within, type Tick } from './scale.ts';
-import type { Axis, Scene } from './scene.ts';
+import { isBeyond, within, type Tick } from './scale.ts';
+import { beyondText, type Axis, type Scene } from './scene.ts';
 
 const HEIGHT = 240;
-/** Pixels of the strip for trials that have no value on an axis. */
-const GUTTER = 18;
+/** Pixels of the row and of the column for trials that have no value on an axis. */
+const ROW = 26;
+const COLUMN = 52;
 
 /** Two parameters or objectives against each other. For two objectives with the front that no trial is beyond. */
 export class ScatterPlot extends Plot {
@@ -44,8 +45,10 @@ export class ScatterPlot extends Plot {
 
   protected override readonly note = (scene: Scene): string => {
     const front = this.frontOf(scene);
-    if (!front) return '';
-    return front.length === 1 ? '1 trial on the Pareto front' : `${front.length} trials on the Pareto front`;
+    const found = !front ? '' : front.length === 1 ? '1 trial on the Pareto front' : `${front.length} trials on the Pareto front`;
+    const shown = this.axes(scene).filter((axis) => axis !== undefined);
+    const beyond = scene.sweep.trials.filter((trial) => scene.shown.has(trial.number) && shown.some(({ scale, value }) => isBeyond(scale.place(value(trial)))));
+    return [found, beyondText(beyond.length, scene.sign)].filter(Boolean).join(' · ');
   }
 
   protected paint(context: CanvasRenderingContext2D, scene: Scene): void {
@@ -54,12 +57,12 @@ export class ScatterPlot extends Plot {
     const { sweep, shown, colours } = scene;
     const values = y.scale.ticks(5).map((tick) => ({ ...tick, place: inset(y, tick.place) }));
     const along = x.scale.ticks(Math.max(2, Math.floor(this.width / 90))).map((tick) => ({ ...tick, place: inset(x, tick.place) }));
-    const { left, top, right, bottom } = fieldOf(context, values.map(({ label }) => label), this.width, this.height);
+    const { left, top, right, bottom } = fieldOf(context, [...values.map(({ label }) => label), y.missing ? without(y) : ''], this.width, this.height);
     this.box = {
-      left: left + (x.missing ? GUTTER : 8),
+      left: left + (x.missing ? COLUMN : 8),
       top,
       right: right - 6,
-      bottom: bottom - (y.missing ? GUTTER : 8),
+      bottom: bottom - (y.missing ? ROW : 8),
     };
     const [wide, tall] = [right - left, bottom - top];
     const moved = (ticks: readonly Tick[], from: number, length: number, whole: number): Tick[] =>
@@ -69,8 +72,8 @@ export class ScatterPlot extends Plot {
       context,
       scene,
       { left, top, right, bottom },
-      moved(values, bottom - this.box.bottom, field.height, tall),
-      moved(along, this.box.left - left, field.width, wide),
+      [...(y.missing ? [{ place: ROW / 3 / tall, label: without(y) }] : []), ...moved(values, bottom - this.box.bottom, field.height, tall)],
+      [...(x.missing ? [{ place: COLUMN / 3 / wide, label: without(x) }] : []), ...moved(along, this.box.left - left, field.width, wide)],
       x.name,
     );
     const front = this.frontOf(scene);
@@ -81,7 +84,9 @@ export class ScatterPlot extends Plot {
       const point = this.pointOf(x, y, trial);
       if (!point) continue;
       context.globalAlpha = shown.has(trial.number) ? 0.92 : 0.12;
-      paintMark(context, trial, point, size, scene.colour(trial));
+      const out = beyond(x, y, trial);
+      if (out) paintBeyond(context, point, out, scene.colour(trial));
+      else paintMark(context, trial, point, size, scene.colour(trial));
       if (front?.includes(trial.number)) {
         context.beginPath();
         context.arc(point.x, point.y, size + 2.5, 0, 2 * Math.PI);
@@ -153,8 +158,8 @@ export class ScatterPlot extends Plot {
     const spread = (axis: Axis, by: number): number =>
       axis.scale.words ? (((trial.number * by) % 1) - 0.5) * Math.min(22, 0.6 * ((right - left) / Math.max(1, axis.scale.words.length))) : 0;
     return {
-      x: across === null ? left - GUTTER + 4 : left + inset(x, within(across)) * (right - left) + spread(x, 0.618),
-      y: up === null ? bottom + GUTTER - 8 : bottom - inset(y, within(up)) * (bottom - top) + spread(y, 0.755),
+      x: across === null ? left - (2 * COLUMN) / 3 : left + inset(x, within(across)) * (right - left) + spread(x, 0.618),
+      y: up === null ? bottom + (2 * ROW) / 3 : bottom - inset(y, within(up)) * (bottom - top) + spread(y, 0.755),
     };
   }
 
@@ -194,6 +199,18 @@ export class ScatterPlot extends Plot {
     selects.x.value = chosen.x;
     selects.y.value = chosen.y;
   }
+}
+
+/** What is said of trials that have no value on an axis. */
+function without({ objective }: Axis): string {
+  return objective === null ? 'not set' : 'none';
+}
+
+/** Where a trial lies beyond the axes. */
+function beyond(x: Axis, y: Axis, trial: Trial): 'left' | 'right' | 'up' | 'down' | null {
+  const [across, up] = [x.scale.place(x.value(trial)), y.scale.place(y.value(trial))];
+  if (up !== null && isBeyond(up)) return up < 0 ? 'down' : 'up';
+  return across !== null && isBeyond(across) ? (across < 0 ? 'left' : 'right') : null;
 }
 
 /** Words have room around them, for the trials that share one. */

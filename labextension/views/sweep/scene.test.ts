@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Dimension, ParamValue } from './model.ts';
 import { dimensionScale, numberScale, wordOf } from './scale.ts';
-import { brushOver, isWithin, makeScene, PLAIN, walk, type Scene } from './scene.ts';
+import { brushOver, isWithin, makeScene, PLAIN, walk, type Scene, type Settings } from './scene.ts';
 import { about, COLOURS, dimension, sweepOf, trial } from './testing.ts';
 
 const LR = dimension({ name: 'lr', low: 1e-5, high: 0.1, log: true });
@@ -17,6 +17,18 @@ describe('the axis of a parameter', () => {
     expect(scale.place(0)).toBeNull();
     expect(scale.ticks(5).map(({ label }) => label)).toEqual(['1e−5', '1e−4', '0.001', '0.01', '0.1']);
     expect(dimensionScale(LR, [1]).place(1)).toBe(1);
+  });
+
+  it('keeps zero apart where values were rounded to it', () => {
+    const scale = dimensionScale(dimension({ kind: 'qlognormal', low: 0.05, high: 400, log: true }), [0, 1, 400, undefined]);
+    expect([scale.place(0), scale.place(400), scale.place(undefined), scale.place(-1)]).toEqual([0, expect.closeTo(1, 9), null, null]);
+    expect(scale.place(0.05)).toBeGreaterThan(0.1);
+    expect(scale.ticks(5)[0]).toEqual({ place: 0, label: '0' });
+    expect(scale.at(0)).toBe(0);
+    const [zeros, rest] = [brushOver(scale, 0.03, -0.1, false), brushOver(scale, 0.1, 1.1, false)];
+    expect([0, 1, 400, undefined].map((value) => isWithin(zeros, scale, value))).toEqual([true, false, false, false]);
+    expect([0, 1, 400, undefined].map((value) => isWithin(rest, scale, value))).toEqual([false, true, true, false]);
+    expect(dimensionScale(dimension({ low: null, high: null, log: true }), [0, 2]).place(2)).toBeCloseTo(1, 9);
   });
 
   it('has a place for each word, as trials have it, and none for what is not set', () => {
@@ -85,6 +97,29 @@ describe('a brush', () => {
         }
       }),
     );
+  });
+});
+
+describe('the axis of results', () => {
+  const scene = (values: readonly number[], given: Partial<Settings> = {}): Scene =>
+    makeScene(sweepOf(values.map((value, number) => trial({ number, values: [value] }))), { ...PLAIN, ...given }, COLOURS, 0);
+
+  it('reaches to all of them, unless that flattens the rest', () => {
+    const some = [0.62, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.98, 0.1];
+    expect(scene(some).range).toEqual({ low: 0.1, high: 0.98, cut: false });
+    const close = [0.97, 0.972, 0.974, 0.976, 0.978, 0.98, 0.98, 0.98, 0.1];
+    expect([scene(close).range, scene(close).cut]).toEqual([{ low: 0.97, high: 0.98, cut: true }, true]);
+    expect(scene(close, { whole: true }).range).toEqual({ low: 0.1, high: 0.98, cut: false });
+  });
+
+  it('is logarithmic unasked where they span more than three decades alone, and all or none of the plots are', () => {
+    expect(scene([0.01, 4.96]).scale.log).toBe(false);
+    expect(scene([0.001, 4.96]).scale.log).toBe(true);
+    expect(scene([0.001, 4.96], { log: false }).scale.log).toBe(false);
+    expect(scene([0, 4.96], { log: true }).scale.log).toBe(false);
+    const curves = new Map([[0, { number: 0, n: 2, steps: Float64Array.of(0, 1), values: Float64Array.of(0, 4) }]]);
+    const one = makeScene(sweepOf([trial({ values: [0.001] }), trial({ number: 1, values: [4] })], { curves }), { ...PLAIN, log: true }, COLOURS, 0);
+    expect([one.scale.log, one.logs, one.canLog]).toEqual([false, [false], false]);
   });
 });
 

@@ -1,7 +1,7 @@
 // What all parts of the view of a sweep show alike: which trials, by which objective, in which colours.
 import { formatNumber, formatTook } from '../format.ts';
 import { stateColour, type Colours } from './colour.ts';
-import { bestTrial, frontOf, reach, spansDecades, valueOf } from './insight.ts';
+import { bestTrial, curvesRange, frontOf, rangeOf, spansDecades, valueOf, type Range } from './insight.ts';
 import { finite, signOf, type Dimension, type Objective, type ParamValue, type SweepData, type Trial, type TrialState } from './model.ts';
 import { dimensionScale, numberScale, within, wordOf, type Scale } from './scale.ts';
 
@@ -18,13 +18,15 @@ export interface Settings {
   readonly colourBy: 'value' | 'state';
   /** Null: where it tells more. */
   readonly log: boolean | null;
+  /** Whether axes reach to what went astray, though that flattens the rest. */
+  readonly whole: boolean;
   readonly objective: number;
   readonly brushes: ReadonlyMap<string, Brush>;
   /** Groups of states that are not wanted. */
   readonly without: ReadonlySet<string>;
 }
 
-export const PLAIN: Settings = { colourBy: 'value', log: null, objective: 0, brushes: new Map(), without: new Set() };
+export const PLAIN: Settings = { colourBy: 'value', log: null, whole: false, objective: 0, brushes: new Map(), without: new Set() };
 
 /** A parameter or an objective along which trials lie. */
 export interface Axis {
@@ -47,6 +49,14 @@ export interface Scene {
   readonly metric: string;
   /** Of the chosen objective. */
   readonly scale: Scale;
+  readonly range: Range | null;
+  /** Whether each objective is shown by its logarithm, and can be. */
+  readonly logs: readonly boolean[];
+  readonly canLog: boolean;
+  /** Whether something lies beyond an axis. */
+  readonly cut: boolean;
+  /** Whether no trial will follow. */
+  readonly ended: boolean;
   readonly axes: readonly Axis[];
   readonly shown: ReadonlySet<number>;
   readonly best: Trial | null;
@@ -73,11 +83,14 @@ export function groupOf(state: TrialState): string {
   return GROUPS.find(({ states }) => states.includes(state))?.key ?? '';
 }
 
-export function makeScene(sweep: SweepData, settings: Settings, colours: Colours, now: number): Scene {
+export function makeScene(sweep: SweepData, settings: Settings, colours: Colours, now: number, ended = false): Scene {
   const objectives = sweep.about?.objectives ?? [];
   const objective = Math.min(settings.objective, Math.max(0, objectives.length - 1));
   const sign = signOf(objectives[objective]);
-  const axes = axesOf(sweep, objectives, settings);
+  const able = objectives.map((_, i) => canLog(sweep, i));
+  const logs = objectives.map((_, i) => able[i] === true && (settings.log ?? spansDecades(valuesOf(sweep, i))));
+  const ranges = objectives.map((one, i) => rangeOf(valuesOf(sweep, i), signOf(one), logs[i] ?? false, settings.whole));
+  const axes = axesOf(sweep, objectives, ranges, logs);
   const scale = axes.find((axis) => axis.objective === objective)?.scale ?? numberScale(0, 1);
   const shown = new Set(sweep.trials.filter((trial) => isShown(trial, axes, settings)).map(({ number }) => number));
   const share = (trial: Trial): number | null => {
@@ -91,10 +104,14 @@ export function makeScene(sweep: SweepData, settings: Settings, colours: Colours
     return there === null ? colours.none : colours.ramp(there);
   };
   const metric = objectives[objective]?.metric ?? '';
-  return { sweep, objectives, objective, sign, metric, scale, axes, shown, best: bestTrial(sweep), front: new Set(frontOf(sweep)), colours, settings, now, colour };
+  const cut = ranges.some((range) => range?.cut) || curvesRange(sweep, signOf(objectives[0]), logs[0] ?? false, settings.whole)?.cut === true;
+  return {
+    sweep, objectives, objective, sign, metric, scale, range: ranges[objective] ?? null, logs, canLog: able[objective] ?? false, cut, ended, axes, shown,
+    best: bestTrial(sweep), front: new Set(frontOf(sweep)), colours, settings, now, colour,
+  };
 }
 
-function axesOf(sweep: SweepData, objectives: readonly Objective[], settings: Settings): Axis[] {
+function axesOf(sweep: SweepData, objectives: readonly Objective[], ranges: readonly (Range | null)[], logs: readonly boolean[]): Axis[] {
   const { trials } = sweep;
   const axis = (key: string, name: string, about: string, scale: Scale, value: Axis['value'], objective: number | null): Axis => {
     const missing = trials.some((trial) => scale.place(value(trial)) === null);
@@ -105,9 +122,10 @@ function axesOf(sweep: SweepData, objectives: readonly Objective[], settings: Se
     const value = (trial: Trial): ParamValue | undefined => (Object.hasOwn(trial.params, name) ? trial.params[name] : undefined);
     return axis(`param:${name}`, name, when ? `${text}, where ${when}` : text, dimensionScale(dimension, trials.map(value)), value, null);
   });
-  const metrics = objectives.map(({ metric, direction }, i) =>
-    axis(`metric:${metric}`, metric, `${metric}: ${direction}`, objectiveScale(sweep, i, settings.log), (trial) => valueOf(trial, i) ?? undefined, i),
-  );
+  const metrics = objectives.map(({ metric, direction }, i) => {
+    const { low, high } = ranges[i] ?? { low: 0, high: 1 };
+    return axis(`metric:${metric}`, metric, `${metric}: ${direction}`, numberScale(low, high, logs[i]), (trial) => valueOf(trial, i) ?? undefined, i);
+  });
   return [...parameters, ...metrics];
 }
 
@@ -117,13 +135,19 @@ function namedIn(trials: readonly Trial[]): Dimension[] {
   return names.map((name) => ({ name, kind: '', text: name, low: null, high: null, log: false, integer: false, choices: null, when: null }));
 }
 
-function objectiveScale(sweep: SweepData, objective: number, log: boolean | null): Scale {
-  const sign = signOf(sweep.about?.objectives[objective]);
-  const values = sweep.trials.map((trial) => valueOf(trial, objective)).filter((value) => value !== null);
-  const seen = reach(values, sign);
-  if (!seen) return numberScale(0, 1);
-  const possible = seen[0] > 0;
-  return numberScale(seen[0], seen[1], possible && (log ?? spansDecades([...seen])));
+function valuesOf({ trials }: SweepData, objective: number): number[] {
+  return trials.map((trial) => valueOf(trial, objective)).filter((value) => value !== null);
+}
+
+/** Whether an objective has a logarithm wherever it is drawn. */
+function canLog(sweep: SweepData, objective: number): boolean {
+  if (valuesOf(sweep, objective).some((value) => value <= 0)) return false;
+  return objective > 0 || [...sweep.curves.values()].every(({ values }) => values.every((value) => !(value <= 0)));
+}
+
+/** How many lie beyond the bad end of an axis, in words. */
+export function beyondText(count: number, sign: 1 | -1): string {
+  return count ? `${sign > 0 ? '▾' : '▴'} ${count.toLocaleString('en')} beyond` : '';
 }
 
 function isShown(trial: Trial, axes: readonly Axis[], { brushes, without }: Settings): boolean {

@@ -9,6 +9,7 @@ export class SweepToolbar {
   readonly node = element('div', 'mlw-toolbar mlw-sweep-toolbar', { role: 'toolbar', 'aria-label': 'Trials on show' });
   private readonly objective = element('select', 'mlw-sweep-select', { 'aria-label': 'Objective' });
   private readonly log: HTMLButtonElement;
+  private readonly whole: HTMLButtonElement;
   private readonly states = element('span', 'mlw-sweep-states', { role: 'group', 'aria-label': 'States' });
   private readonly chips = new Map<string, { readonly node: HTMLButtonElement; readonly count: HTMLElement }>();
   private readonly count = element('span', 'mlw-sweep-count', { role: 'status' });
@@ -31,7 +32,10 @@ export class SweepToolbar {
     this.log = button('Log', 'mlw-toggle', () => {
       set({ log: !this.isLog });
     });
-    this.log.title = 'Logarithmic values';
+    this.whole = button('All values', 'mlw-toggle', () => {
+      set({ whole: !this.settings?.whole });
+    });
+    this.whole.title = 'Show what lies beyond the axes, though that flattens the rest';
     this.objective.addEventListener('change', () => {
       set({ objective: Number(this.objective.value) });
     });
@@ -51,13 +55,17 @@ export class SweepToolbar {
     this.clear = button('Show all', 'mlw-toggle', () => {
       set({ brushes: new Map(), without: new Set() });
     });
-    this.node.append(colour, this.objective, this.log, this.states, this.count, this.clear);
+    this.node.append(colour, this.objective, this.log, this.whole, this.states, this.count, this.clear);
   }
 
-  update({ settings, scale, objectives, shown, sweep, objective }: Scene, counts: ReadonlyMap<string, number>): void {
+  update({ settings, scale, objectives, shown, sweep, objective, canLog, cut }: Scene, counts: ReadonlyMap<string, number>): void {
     this.settings = settings;
     this.isLog = scale.log;
     this.log.setAttribute('aria-pressed', String(scale.log));
+    this.log.disabled = !canLog;
+    this.log.title = canLog ? 'Logarithmic values' : 'Logarithmic values: for those above 0 alone';
+    this.whole.hidden = !cut && !settings.whole;
+    this.whole.setAttribute('aria-pressed', String(settings.whole));
     const offered = JSON.stringify(objectives);
     if (offered !== this.offered) {
       this.offered = offered;

@@ -102,7 +102,7 @@ export class SweepView implements Links {
 
   update(run: RunData, now: number): void {
     this.now = now;
-    const same = run.sweep === this.run?.sweep;
+    const same = run.sweep === this.run?.sweep && hasEnded(run.header.state) === this.ended;
     this.run = run;
     if (!run.sweep) return;
     this.controls.update(run.header, run.sweep);
@@ -154,6 +154,10 @@ export class SweepView implements Links {
     this.pane.open(scene, trial, run.header.id);
   }
 
+  private get ended(): boolean {
+    return this.run !== null && hasEnded(this.run.header.state);
+  }
+
   private close(): void {
     const { opened } = this;
     this.opened = null;
@@ -190,7 +194,7 @@ export class SweepView implements Links {
       this.sight.observe(this.node);
       return;
     }
-    const scene = (this.scene = makeScene(sweep, this.settings, this.colours, this.now));
+    const scene = (this.scene = makeScene(sweep, this.settings, this.colours, this.now, this.ended));
     const trial = this.opened === null ? undefined : this.trial(this.opened);
     if (trial) {
       this.pane.update(scene, trial);
@@ -198,7 +202,7 @@ export class SweepView implements Links {
     }
     this.toolbar.update(scene, countsOf(sweep));
     for (const plot of this.plots) plot.update(scene);
-    this.importance.update(sweep.importance, scene.axes.filter((axis) => axis.objective === null).map(({ name }) => name));
+    this.importance.update(sweep.importance, this.ended, scene.axes.filter((axis) => axis.objective === null).map(({ name }) => name));
     this.importance.node.hidden = scene.objectives.length > 1 && !sweep.importance;
     this.board.update(scene);
     if (this.hovered !== null && !scene.shown.has(this.hovered)) this.hover(null);
