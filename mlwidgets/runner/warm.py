@@ -48,6 +48,9 @@ MANY = 150
 HEAVY = ("torch", "transformers", "lightning", "sklearn", "scipy", "pandas", "matplotlib", "polars", "xgboost", "numpy")
 """Libraries that take long to import: worth a warm process, and worth naming where one is shown."""
 
+_SOON = {"torch": "torch._dynamo"}
+"""What a library imports, taking long, when nearly every cell first uses it: torch when it makes an optimizer."""
+
 # They differ from notebook to notebook, and no library looks at them when it is imported.
 _VOLATILE = re.compile(
     r"(JPY|MLWIDGETS|VSCODE|SSH|PYDEVD|KERNEL|DBUS|XDG_SESSION|TERM|GIT|TMUX|WINDOW)_?.*"
@@ -138,6 +141,7 @@ def prepare() -> None:
     if where is None:
         return
     names = worth_having()
+    names += [later for library, later in _SOON.items() if library in _tops() and later not in names]
     key = f"{fingerprint(os.environ)}-{_digest(sorted(_tops()))[:8]}"
     if key in _prepared or any(warm.key == key for warm in warm_processes(where)):
         return

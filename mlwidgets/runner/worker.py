@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import gc
 import importlib
+import io
 import multiprocessing
 import os
 import signal
@@ -145,6 +146,7 @@ class Worker:
         self._over.set()
         sys.stdout.flush()
         sys.stderr.flush()
+        _flush(shell.user_ns)
         raised = result.error_before_exec or result.error_in_exec
         if raised is None or (isinstance(raised, SystemExit) and raised.code in {None, 0}):
             return FINISHED, None, None
@@ -202,6 +204,14 @@ class Worker:
             outcome = Outcome(state, cause, self._started, time.time(), None, error)
             write_outcome(self._folder, outcome)
             notify(self._folder, outcome)
+
+
+def _flush(namespace: dict[str, Any]) -> None:
+    """Write what is in the buffers of files that the code has left open: Python's end does not promise to."""
+    for value in list(namespace.values()):
+        if isinstance(value, io.IOBase):
+            with contextlib.suppress(OSError, ValueError):
+                value.flush()
 
 
 def _line(error: BaseException) -> str:

@@ -151,6 +151,20 @@ def test_what_the_libraries_do_in_a_forked_process(user: User) -> None:
     assert told == [2 * 700.0**3, [6, 22], ["flushed", "done", "waited for"]]
 
 
+def test_what_torch_loads_with_the_first_optimizer_is_there(user: User) -> None:
+    told = user.does(
+        """
+        import torch
+        go()
+        warmed()
+        mine = 'torch._dynamo' in __import__('sys').modules
+        run = go("there = 'torch._dynamo' in __import__('sys').modules")
+        tell([mine, run.result['facts']['warm'], run.result['there']])
+        """
+    )
+    assert told == [False, True, True]
+
+
 def test_figures_are_shown_where_nobody_chose_a_backend(user: User) -> None:
     user.environment.pop("MPLBACKEND", None)
     told = user.does(

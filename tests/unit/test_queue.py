@@ -458,6 +458,25 @@ def test_a_stopped_process_that_holds_the_mutex_is_named(queue: Path, monkeypatc
     assert left(queue) == {"2.json", "2.fifo"}
 
 
+TURNS = """
+from mlwidgets.runner.board import Board
+print(flush=True)
+while True:
+    with Board.open().locked():
+        time.sleep(0.02)
+    time.sleep(0.001)
+"""
+
+
+def test_a_mutex_that_goes_from_hand_to_hand_is_waited_for(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board, "_LOCKED_FOR", 0.2)
+    with another(TURNS), another(TURNS), another(TURNS), another(TURNS):
+        for number in range(3):
+            grant = enter(ask(f"run-{number}", 1)).attempt()
+            assert grant is not None
+            grant.release()
+
+
 DIE = """
 held = enter(Request("dead", "dead", sys.argv[1], 0, 4)).attempt()
 print(held, flush=True)
