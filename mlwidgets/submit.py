@@ -108,7 +108,7 @@ def capture(
     check_params(named, names, origin)
     outputs = None if asked.outputs is None else tuple(asked.outputs)
     check_outputs(outputs, names, namespace)
-    check_binding(origin.binding, names, namespace)
+    check_binding(origin, names, namespace)
     must, maybe = select(names, namespace, named, tuple(asked.inputs), origin)
 
     store = open_store()

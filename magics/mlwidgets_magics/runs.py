@@ -14,6 +14,7 @@ from mlwidgets.errors import MlwidgetsError, ParameterError, StoreError
 from mlwidgets.runner.slots import overview
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
+from mlwidgets.sweeps.space.values import word
 from mlwidgets.sweeps.sweep import Sweep
 from mlwidgets.views.live import show
 from mlwidgets.views.slots import QueuedRunTable, SlotsView
@@ -28,6 +29,8 @@ _USAGE = (
     "%runs --help says more"
 )
 _OF_SWEEPS = frozenset({"trials", "narrow", "pause", "resume", "concurrent", "add"})
+LONGEST_PARAMS = 200
+"""Characters of a trial's parameters in one line."""
 
 
 @magics_class
@@ -71,7 +74,7 @@ class RunsMagics(Magics):
         if words == ["slots"]:
             return self._guarded(lambda: SlotsView(overview()))
         action, names = words[0], words[1:]
-        if action in _OF_SWEEPS and names:
+        if action in _OF_SWEEPS and names and _is_whole(action, names[1:]):
             return self._guarded(lambda: self._of_sweep(action, names[0], names[1:]))
         if action == "show" and names:
             self._guarded(lambda: _show([api.run(name) for name in names]))
@@ -111,26 +114,37 @@ class RunsMagics(Magics):
         submitted = self._sending.submitted.get(found.id)
         loaded = load_into(RunFolder(run.path), run.result, self.shell.user_ns, list(names), submitted)
         print(describe(run, loaded))
+        if best:
+            print(self._params_of(run, loaded))
+
+    def _params_of(self, run: Run, loaded: Loaded) -> str:
+        """Say which parameters the best trial had, and that the notebook's own names are not touched."""
+        line = f"its parameters: {' '.join(f'{name}={word(value)}' for name, value in run.params.items())}"
+        own = [f"`{name}`" for name in run.params if name in self.shell.user_ns and name not in loaded.bound]
+        stay = f"; the notebook's own {', '.join(own)} stay{'s' * (len(own) == 1)} as before" if own else ""
+        return (line if len(line) <= LONGEST_PARAMS else f"{line[: LONGEST_PARAMS - 1]}…") + stay
 
     def _of_sweep(self, action: str, name: str, words: list[str]) -> Any:
         sweep = api.run(name)
         if not isinstance(sweep, Sweep):
             raise ParameterError(f"{name} is no sweep: %runs {action} is for those that %%sweep has started")
+        if action == "trials":
+            return sweep.trials
+        if action == "narrow":
+            return sweep.narrow()
+        asked = "go on"
         if action == "add":
             sweep.add(read_params(words, taken=self.shell.user_ns))
-        elif action == "concurrent" and words and set(words[1:]) <= {"--now"}:
+            asked = f"run a trial with {', '.join(words)}"
+        elif action == "concurrent":
             sweep.set_concurrent(_number(words[0]), now="--now" in words)
-        elif words:
-            raise UsageError(_USAGE)
-        elif action == "trials":
-            return sweep.trials
-        elif action == "narrow":
-            return sweep.narrow()
+            asked = f"run {words[0]} at once"
         elif action == "pause":
             sweep.pause()
+            asked = f"pause; `%runs resume {name}` lets it go on"
         else:
             sweep.resume()
-        print(f"{sweep.name}: asked to {action}")
+        print(f"{sweep.name}: asked to {asked}")
         return None
 
 
@@ -141,6 +155,15 @@ def _table(*, every: bool, trials: bool) -> RunTable:
     except StoreError:
         # Runs are there to be seen even where there is no queue.
         return RunTable(summaries, every=every, trials=trials)
+
+
+def _is_whole(action: str, words: list[str]) -> bool:
+    """Whether what is asked of a sweep has all its words, and no others."""
+    if action == "add":
+        return bool(words)
+    if action == "concurrent":
+        return bool(words) and set(words[1:]) <= {"--now"}
+    return not words
 
 
 def _number(text: str) -> int:

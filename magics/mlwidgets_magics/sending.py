@@ -131,25 +131,27 @@ class Sending:
     def _wait(self, run: Run, *, in_terminal: bool) -> None:
         """Wait as if the cell ran here: an interrupt of the kernel interrupts the run."""
         try:
-            if in_terminal and console.can_follow() and not console.follow(run, hint="Ctrl-C stops the run"):
-                raise KeyboardInterrupt
-            run.wait()
-        except KeyboardInterrupt:
-            run.stop("Ctrl-C" if in_terminal else "interrupt of the kernel")
-            run.wait()
-        flush_finished()
-        if in_terminal:
-            # A terminal has no view that the output would appear in.
-            print(run.output, end="")
-            for display in run.displays():
-                print(display.data.get("text/plain", ""))
-            console.print_line(console.end_line(run))
-        if RunFolder(run.path).manifest.exists():
             try:
-                load_into(RunFolder(run.path), run.result, self._shell.user_ns, submitted=self.submitted.get(run.id))
-            except MlwidgetsError as error:
-                print(error, file=sys.stderr)
-        try:
+                if in_terminal and console.can_follow() and not console.follow(run, hint="Ctrl-C stops the run"):
+                    raise KeyboardInterrupt
+                run.wait()
+            except KeyboardInterrupt:
+                run.stop("Ctrl-C" if in_terminal else "interrupt of the kernel")
+                run.wait()
+            flush_finished()
+            if in_terminal:
+                # A terminal has no view that the output would appear in.
+                print(run.output, end="")
+                for display in run.displays():
+                    print(display.data.get("text/plain", ""))
+                console.print_line(console.end_line(run))
+            if RunFolder(run.path).manifest.exists():
+                try:
+                    load_into(
+                        RunFolder(run.path), run.result, self._shell.user_ns, submitted=self.submitted.get(run.id)
+                    )
+                except MlwidgetsError as error:
+                    print(error, file=sys.stderr)
             run.raise_for_state()
         except RunFailed as error:
             # One line, like a UsageError: the frames of this magic say nothing to the user.

@@ -11,9 +11,10 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from mlwidgets import api
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.sweeps.space import parse_dimension
+from mlwidgets.sweeps.space.text import bare_words
 from mlwidgets.sweeps.sweep import Sweep
 from mlwidgets_magics.sending import Sending, given, name_and_binding, origin, parser_of, seconds
-from mlwidgets_magics.words import LineParser, help_of, is_param, read_params, split_words
+from mlwidgets_magics.words import LineParser, help_of, is_param, read_params, refuse_names, split_words
 
 
 def parser() -> LineParser:
@@ -65,8 +66,9 @@ class SweepMagics(Magics):
         --trials N          how many trials (default 20; all combinations of a grid)
         --concurrent N      how many at once (default: as many as this machine has room for)
         --stop POLICY       end poor trials early: bandit:slack=0.1,every=1,delay=5 · median:delay=5 ·
-                            truncation:percent=20,delay=5 · halving · hyperband · wilcoxon
-        --sampler NAME      tpe (default), random, grid, qmc, cmaes, gp
+                            truncation:percent=20,delay=5 · patience:intervals=5 · percentile · halving ·
+                            hyperband · wilcoxon
+        --sampler NAME      tpe (default), random, grid, qmc, cmaes, gp, nsga2
         --value last|best   what stands for a trial: its last logged value (default) or its best one
         --max-time T        no trial starts after that time, and those that run are stopped
         --max-gpu-hours H   the same for the hours on GPUs of all trials together
@@ -76,7 +78,8 @@ class SweepMagics(Magics):
         --warm-start RUNS   learn from these sweeps and runs (comma-separated)
         --seed N            seed the trials, and the search: with --concurrent 1 it is repeatable
         --dry-run           start nothing: show which trials of the sweep NAME the POLICY would have ended
-        --wait, --gpus, --cpus, --timeout, --retries, … as with %%train, for each trial
+        --wait              block until the sweep has ended, or has paused itself, which is an error; loads nothing
+        --gpus, --cpus, --timeout, --retries, … as with %%train, for each trial
         """
         words = split_words(line)
         if "--help" in words or "-h" in words:
@@ -110,6 +113,7 @@ class SweepMagics(Magics):
             elif param in space:
                 raise UsageError(f"parameter {param!r} is given twice")
             else:
+                refuse_names(param, bare_words(text), namespace)
                 space[param] = text
         return api.sweep(
             cell,

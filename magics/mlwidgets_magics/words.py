@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -23,9 +24,19 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 class LineParser(argparse.ArgumentParser):
     """An argument parser whose errors are one line in the notebook."""
 
+    def parse_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read the words; what is no option is named alone, without the words behind it."""
+        found, unknown = self.parse_known_intermixed_args(args, namespace)
+        if unknown:
+            name = next((text for text in unknown if text.startswith("-")), unknown[0]).partition("=")[0]
+            close = difflib.get_close_matches(name, self._option_string_actions, n=1, cutoff=0.6)
+            self.error(f"there is no option {name}" + (f"; did you mean {close[0]}?" if close else ""))
+        return found
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
-        raise UsageError(f"{self.prog}: {message}; {self.prog} --help lists the options")
+        end = "" if message.endswith("?") else ";"
+        raise UsageError(f"{self.prog}: {message}{end} {self.prog} --help lists the options")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Raise UsageError; a magic cannot end the process."""
@@ -123,6 +134,21 @@ def read_params(words: list[str], taken: Container[str] = ()) -> dict[str, Any]:
                 ) from None
             params[name] = text
     return params
+
+
+def refuse_names(param: str, words: Iterable[str], taken: Container[str]) -> None:
+    """Refuse bare words among the values of a search that may be meant as text or as names of the notebook.
+
+    Raises
+    ------
+    UsageError
+        If one is such a name.
+    """
+    for text in words:
+        if text in taken:
+            raise UsageError(
+                f"parameter {param}: for the value of the notebook's `{text}` write {{{text}}}, for the text {text!r}"
+            )
 
 
 def read_tags(words: list[str]) -> dict[str, str]:

@@ -117,7 +117,7 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean `{close[0]}`? " if close else ""
 
 
-def check_binding(binding: str | None, names: CellNames, namespace: dict[str, Any]) -> None:
+def check_binding(origin: Origin, names: CellNames, namespace: dict[str, Any]) -> None:
     """Make sure that binding the run's name takes nothing from the notebook.
 
     Raises
@@ -125,6 +125,7 @@ def check_binding(binding: str | None, names: CellNames, namespace: dict[str, An
     ParameterError
         If the cell uses the name, the notebook has something else of that name, or Python does.
     """
+    binding = origin.binding
     if binding is None:
         return
     if binding in names.must or binding in names.binds or (binding in names.maybe and binding in namespace):
@@ -137,7 +138,8 @@ def check_binding(binding: str | None, names: CellNames, namespace: dict[str, An
         reason = f"`{binding}` is one of Python's built-in names"
     else:
         return
-    raise ParameterError(f"{reason}, so the run needs another one: %%train {binding}_run for instance")
+    magic = (origin.heading or "%%train").split()[0]
+    raise ParameterError(f"{reason}, so the run needs another one: {magic} {binding}_run for instance")
 
 
 def check_outputs(outputs: tuple[str, ...] | None, names: CellNames, namespace: dict[str, Any]) -> None:

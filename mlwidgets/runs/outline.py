@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlwidgets.runs.state import FAILED, FINISHED, RUNNING, STOPPED
-from mlwidgets.runs.trials import GIVEN_BACK, TERMINATED, WAITING, WARM_START, Trial, TrialLog, best, signs
+from mlwidgets.runs.trials import GIVEN_BACK, HAND, TERMINATED, WAITING, WARM_START, Trial, TrialLog, best, signs
 
 COUNTED = (RUNNING, WAITING, FINISHED, TERMINATED, FAILED, STOPPED, GIVEN_BACK)
+WORDS = {TERMINATED: "ended early", GIVEN_BACK: "given back"}
+"""States that a person calls otherwise."""
 
 
 def state_of(trial: Trial, *, begun: bool, ended: bool) -> str:
@@ -41,6 +43,11 @@ def number_ended(counts: Mapping[str, int]) -> int:
     return sum(counts[state] for state in (FINISHED, TERMINATED, FAILED, STOPPED))
 
 
+def number_planned(asked: int, trials: Iterable[Trial]) -> int:
+    """Return how many trials there are to be: those that were asked for, and those that people have added."""
+    return asked + sum(trial.by == HAND for trial in trials)
+
+
 def outline(
     log: TrialLog, sweep: Mapping[str, Any], begun: Callable[[Trial], bool] = lambda _: True, *, ended: bool
 ) -> dict[str, Any]:
@@ -65,7 +72,7 @@ def outline(
     found = best(log.trials.values(), directions[0]) if len(directions) == 1 else None
     return {
         "objectives": [{"metric": str(one["metric"]), "direction": one["direction"]} for one in sweep["objectives"]],
-        "planned": planned if isinstance(planned := sweep["limits"]["trials"], int) else None,
+        "planned": number_planned(asked, own) if isinstance(asked := sweep["limits"]["trials"], int) else None,
         "counts": count(state_of(one, begun=one.is_over or begun(one), ended=ended) for one in own),
         "best": None if found is None else found.values,
         "best_trial": None if found is None else found.number,

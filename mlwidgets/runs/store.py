@@ -167,9 +167,20 @@ class RunStore:
                 prefixed = folder
         if prefixed is not None:
             return prefixed
-        known = list(dict.fromkeys(name_of(f.id) for f in self.folders()))
+        known = self._names()
         have = f"it has: {', '.join(known[:8])}{' …' if len(known) > 8 else ''}" if known else "it is empty"
         raise UnknownRun(f"no run {name!r} in the store {self.path}; {have}")
+
+    def _names(self) -> list[str]:
+        """Return the names of runs and sweeps, the newest first; hundreds of trials would hide them."""
+        folders = list(self.folders())
+        names = dict.fromkeys(name_of(folder.id) for folder in folders)
+        sweeps = {name_of(folder.id) for folder in folders if os.path.exists(folder.wishes)}
+        return [name for name in names if not _is_trial_of(sweeps, *name.rpartition("-"))]
+
+
+def _is_trial_of(sweeps: set[str], sweep: str, _dash: str, number: str) -> bool:
+    return number.isdecimal() and sweep in sweeps
 
 
 def age(run_id: str) -> tuple[str, str, str]:

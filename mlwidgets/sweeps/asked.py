@@ -21,6 +21,7 @@ from mlwidgets.sweeps.definition import BEST, LAST, Limits, Objective, SweepDefi
 from mlwidgets.sweeps.policies import parse_policy
 from mlwidgets.sweeps.search.samplers import check_sampler
 from mlwidgets.sweeps.space import Distribution, Space
+from mlwidgets.sweeps.space.values import word
 
 LONGEST_NAME = 90
 """Characters of a sweep's name: its trials' names are longer."""
@@ -66,6 +67,7 @@ def capture_sweep(
     examples = {dimension.name: dimension.args[0] for dimension in searched.dimensions}
     at_times = [d.name for d in searched.dimensions if d.when is not None and not d.distribution.otherwise]
     starts = tuple(_ids(warm_start))
+    asked = replace(asked, inputs=tuple(asked.inputs))
     store, spec = capture(asked, examples, at_times)
     definition = SweepDefinition(
         space=searched.to_json(),
@@ -77,11 +79,12 @@ def capture_sweep(
         limits=limits,
         resources=asdict(replace(spec.resources, after=None)),
         warm_start=starts,
+        inputs=tuple(asked.inputs),
         modules=store.put("\n".join(_modules(asked.seed)).encode()),
     )
     hints = list(spec.hints)
     if starts:
-        hints += gather(RunFolder(store.runs / spec.id), definition, searched)[1]
+        hints += gather(RunFolder(store.runs / spec.id), definition, searched, spec.params)[1]
     own = Resources(gpus=0.0, cpus=0, priority=spec.resources.priority, after=spec.resources.after)
     # What the spec holds of it is what reading it gives.
     plain = json.loads(json.dumps(definition.to_json()))
@@ -122,6 +125,11 @@ def _check(
     for dimension in space.dimensions:
         if not dimension.name.isidentifier():
             raise ParameterError(f"{dimension.name!r} cannot be a parameter: it is no Python name")
+        if dimension.only and dimension.when is None:
+            fixed = f"{dimension.name}={word(dimension.only[0])}"
+            raise ParameterError(
+                f"{dimension.name}={dimension.text:.60} has one value only: give it as the fixed parameter {fixed:.60}"
+            )
         if dimension.name in (asked.params or {}):
             raise ParameterError(f"parameter {dimension.name!r} is searched and fixed at once; drop one of both")
     if value not in {LAST, BEST}:

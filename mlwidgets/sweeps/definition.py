@@ -76,6 +76,8 @@ class SweepDefinition:
         What each trial may use, as `mlwidgets.runs.spec.Resources` in JSON.
     warm_start
         Ids of earlier runs and sweeps of the same store that the search learns from.
+    inputs
+        Names that are sent beside those that the code is seen to read.
     modules
         Digest of the names of the modules that whoever submitted it had imported: warm processes that have them
         start the trials.
@@ -90,6 +92,7 @@ class SweepDefinition:
     limits: Limits = field(default_factory=Limits)
     resources: dict[str, Any] = field(default_factory=dict)
     warm_start: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     modules: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -109,5 +112,6 @@ class SweepDefinition:
         given = {key: value for key, value in data.items() if key in known}
         given["objectives"] = tuple(Objective(**one) for one in data["objectives"])
         given["limits"] = Limits(**data.get("limits", {}))
-        given["warm_start"] = tuple(data.get("warm_start", ()))
+        for name in ("warm_start", "inputs"):
+            given[name] = tuple(data.get(name, ()))
         return cls(**given)

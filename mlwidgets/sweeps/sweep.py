@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.errors import ParameterError, ResultNotAvailable
+from mlwidgets.errors import ParameterError, ResultNotAvailable, RunFailed
 from mlwidgets.runner import devices
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.outline import number_planned
+from mlwidgets.runs.result import Result
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import Resources, literal_text
-from mlwidgets.runs.trials import Trial, TrialLog, best, front, read_log
+from mlwidgets.runs.trials import WARM_START, Trial, TrialLog, best, front, read_log
 from mlwidgets.sweeps.control.curves import followed
 from mlwidgets.sweeps.control.limits import room
 from mlwidgets.sweeps.definition import SweepDefinition
+from mlwidgets.sweeps.narrowed import Narrowed
 from mlwidgets.sweeps.requests import ask
 from mlwidgets.sweeps.space import Space
+from mlwidgets.sweeps.table import table_of
+from mlwidgets.sweeps.waiting import own_pause
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,47 +70,50 @@ class Sweep(Run):
     def trials(self) -> pd.DataFrame:
         """One row for each trial, sorted by the objective, the best first.
 
-        Columns are ``trial`` (the number, from 0), ``state``, the searched parameters, the objectives' values, ``best``
-        (the best value that the trial logged), ``started`` (UTC), ``seconds``, ``run`` (id) and ``why`` (the cause of
-        an end other than finishing). With several objectives those of the Pareto front come first.
+        Columns are ``trial`` (the number, from 0), ``state`` (``earlier`` of a result that was learnt from), the
+        searched parameters, the objectives' values, ``best`` (the best value that the trial logged), ``started`` (UTC,
+        to the second), ``seconds``, ``run`` (id) and ``why`` (the cause of an end other than finishing). With several
+        objectives those of the Pareto front come first.
         """
-        import pandas as pd
-
         log = self._log()
-        rows = [self._row(trial, over=self.ended) for trial in self._sorted(log)]
-        names = [*self.definition.space, *(one.metric for one in self.definition.objectives)]
-        columns = ["trial", "state", *dict.fromkeys(names), "best", "started", "seconds", "run", "why"]
-        frame = pd.DataFrame(rows, columns=columns)
-        frame["started"] = pd.to_datetime(frame["started"], unit="s", utc=True)
-        return frame
+        return table_of(self.path.parent, self.definition, self._sorted(log), over=self.ended)
 
-    def _row(self, trial: Trial, *, over: bool) -> dict[str, Any]:
-        first = self.definition.objectives[0]
-        row: dict[str, Any] = {"trial": trial.number, "state": trial.state, "run": trial.run, "why": trial.cause}
-        row |= trial.params
-        row |= {one.metric: value for one, value in zip(self.definition.objectives, trial.values or [], strict=False)}
-        folder = None if trial.run is None else RunFolder(self.path.parent / trial.run)
-        if folder is None or not folder.path.exists():
-            return row
-        outcome = self._run(folder.id).outcome
-        if not trial.is_over:
-            # A sweep that was killed has not taken note of these ends.
-            row["state"] = outcome.state if over or outcome.started_at else "waiting"
-            row["why"] = outcome.cause
-        row["started"] = outcome.started_at
-        if outcome.started_at is not None and outcome.ended_at is not None:
-            row["seconds"] = outcome.ended_at - outcome.started_at
-        with followed(folder, [first.metric]) as following:
-            upto = (trial.why or {}).get("interval")
-            values = following.points[0].values[:upto]
-        row["best"] = max(values, key=lambda value: first.sign * value, default=None)
-        return row
+    @property
+    def gave_up(self) -> str | None:
+        """Why it has paused itself, None if it has not; nothing happens any more then unless somebody asks for it."""
+        return None if self.ended else own_pause(RunFolder(self.path))
+
+    def wait(self, timeout: float | None = None) -> Sweep:
+        """Block until the sweep has ended; return it.
+
+        Raises
+        ------
+        RunFailed
+            If it has paused itself because of failures. It stays paused until `resume` or `stop`; one that a person
+            has paused is waited for.
+        TimeoutError
+            If it goes on after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        log = TrialLog(RunFolder(self.path).events)
+        pause = 0.005
+        while not self.ended:
+            log.advance()
+            if log.paused is not None and (why := self.gave_up) is not None:
+                raise RunFailed(
+                    f"sweep {self.name!r} has paused itself: {why}; mend that and resume {self.name}, or stop it"
+                )
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"sweep {self.name!r} is still {self.state} after {timeout:g} s")
+            time.sleep(pause)
+            pause = min(0.1, pause * 1.5)
+        return self
 
     @property
     def runs(self) -> list[Run]:
-        """The trials' runs, in the order of their numbers; those that were deleted are left out."""
+        """The trials' runs, in the order of their numbers, without those that were deleted or learnt from."""
         trials = self._log().trials
-        ids = [trials[number].run for number in sorted(trials)]
+        ids = [trials[number].run for number in sorted(trials) if trials[number].by != WARM_START]
         return [self._run(run) for run in ids if run is not None and os.path.exists(self.path.parent / run)]
 
     @property
@@ -136,9 +145,31 @@ class Sweep(Run):
         return [self._run(one.run) for one in found if one.run is not None]
 
     @property
+    def result(self) -> Result:
+        """Nothing: the results are those of its trials.
+
+        Raises
+        ------
+        ResultNotAvailable
+            In any case; it says where to look.
+        """
+        where = ".front" if len(self._signs) > 1 else ".best.result"
+        raise ResultNotAvailable(f"sweep {self.name!r} has no result of its own: its trials have; look at its {where}")
+
+    @property
     def importance(self) -> dict[str, float]:
-        """How much of the result each parameter explains, the most important first; empty as long as nobody knows."""
-        shares = self._log().importance or {}
+        """How much of the result each parameter explains, the most important first.
+
+        Raises
+        ------
+        ResultNotAvailable
+            If nobody can tell: with several objectives, or after too few trials.
+        """
+        shares = self._log().importance
+        if not shares:
+            few = "that takes 10 trials or more, with different values"
+            why = "it has several objectives" if len(self._signs) > 1 else few
+            raise ResultNotAvailable(f"the importance of the parameters of sweep {self.name!r} is not known: {why}")
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
     @property
@@ -167,8 +198,18 @@ class Sweep(Run):
         self._ask("concurrent", n=_at_least_one(most), now=now)
 
     def give_back(self, n: int = 1) -> None:
-        """Run `n` trials fewer at once, from now on, as `set_concurrent` does with ``now``."""
-        self.set_concurrent(self.concurrent - n, now=True)
+        """Run `n` trials fewer at once, from now on, as `set_concurrent` does with ``now``.
+
+        Raises
+        ------
+        ParameterError
+            If no trial would be left, or `n` is no number above 0.
+        """
+        now = self.concurrent
+        if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n < now:
+            most = "" if now == 1 else "give back 1, or " if now == 2 else f"give back 1 to {now - 1}, or "
+            raise ParameterError(f"sweep {self.name!r} runs {now} at once and cannot give back {n}: {most}pause() it")
+        self.set_concurrent(now - n, now=True)
 
     def pause(self) -> None:
         """Start no more trials until `resume`; those that run go on."""
@@ -192,7 +233,10 @@ class Sweep(Run):
 
     def _ask(self, what: Any, **about: Any) -> None:
         if self.ended:
-            raise ParameterError(f"sweep {self.name!r} has ended; start another one, with warm_start={self.name!r}")
+            raise ParameterError(
+                f"sweep {self.name!r} has ended; another one with --warm-start {self.name} (in Python "
+                f"warm_start={self.name!r}) goes on from what it learned"
+            )
         ask(RunFolder(self.path), what, **about)
 
     def narrow(self, name: str | None = None) -> Narrowed:
@@ -235,7 +279,7 @@ class Sweep(Run):
         first = self.definition.objectives[0]
         curves = {}
         for number, trial in sorted(self._log().trials.items()):
-            if trial.run is None or not trial.is_over:
+            if trial.run is None or trial.by == WARM_START or not trial.is_over:
                 continue
             with followed(RunFolder(self.path.parent / trial.run), [first.metric]) as following:
                 points, began = following.points[0], following.started_at
@@ -254,37 +298,14 @@ class Sweep(Run):
         text = super().__repr__()
         try:
             log = self._log()
-            ended = sum(one.is_over for one in log.trials.values())
-            about = f", {ended} of {self.definition.limits.trials} trials ended"
+            own = [one for one in log.trials.values() if one.by != WARM_START]
+            planned = number_planned(self.definition.limits.trials, own)
+            about = f", {sum(one.is_over for one in own)} of {planned} trials ended"
             if self.paused:
                 about += f", {self.paused}"
             return text.replace("<Run ", "<Sweep ", 1)[:-1] + about + ">"
         except Exception:  # as with any run: a list shows all of them
             return text
-
-
-class Narrowed:
-    """A proposal for the next search: its line, and its space."""
-
-    def __init__(self, name: str, space: dict[str, str], before: Sweep) -> None:
-        self.name = name
-        self.space = space
-        self._before = before
-
-    def __repr__(self) -> str:
-        definition, spec = self._before.definition, self._before.spec
-        words = [f"--{one.direction} {one.metric}" for one in definition.objectives]
-        words.append(f"--trials {definition.limits.trials}")
-        if definition.limits.concurrent:
-            words.append(f"--concurrent {definition.limits.concurrent}")
-        if definition.policy:
-            words.append(f"--stop {definition.policy}")
-        if spec.seed is not None:
-            words.append(f"--seed {spec.seed}")
-        words.append(f"--warm-start {self._before.name}")
-        words += [f"{name}={text}" for name, text in spec.params.items()]
-        words += [f"{name}={text}" for name, text in self.space.items()]
-        return f"%%sweep {self.name} {' '.join(words)}"
 
 
 def _at_least_one(most: int) -> int:

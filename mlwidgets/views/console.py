@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.sweeps.sweep import Sweep
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, sweeptext, terminal
 from mlwidgets.views.data import seconds
@@ -65,7 +66,7 @@ def _loop_is_running() -> bool:
 
 
 def follow(*runs: Run, hint: str) -> bool:
-    """Draw runs in place until all have ended; take the block away then. Only where `can_follow`.
+    """Draw runs in place until all have ended, or paused themselves; take the block away then. Only where `can_follow`.
 
     Parameters
     ----------
@@ -158,11 +159,13 @@ class _Block:
         self._output = ""
         self._sweep: dict[str, Any] = {}
         self._rows: dict[int, Row] = {}
+        self._run = run
+        self._gave_up = False
         self.look()
 
     @property
     def ended(self) -> bool:
-        return self._follower.ended
+        return self._follower.ended or self._gave_up
 
     def look(self) -> None:
         if self._header and self.ended:
@@ -173,6 +176,9 @@ class _Block:
         self._metrics.update({one["name"]: one["last"] for one in changes.get("series", ())})
         self._sweep.update(changes.get("sweep", {}))
         self._rows.update({one["number"]: one for one in self._sweep.pop("trials", ())})
+        paused = self._sweep.get("status", {}).get("paused")
+        # A sweep that has paused itself would be followed for ever.
+        self._gave_up = bool(paused) and isinstance(self._run, Sweep) and self._run.gave_up is not None
         output = changes.get("output", {})
         self._output = (output.get("text", self._output) + output.get("add", ""))[-OUTPUT_CHARACTERS:]
 

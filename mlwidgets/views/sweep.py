@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.runs.outline import COUNTED, number_ended
+from mlwidgets.runs.outline import COUNTED, number_ended, number_planned
 from mlwidgets.runs.state import RUNNING
 from mlwidgets.runs.trials import GIVEN_BACK, WAITING, WARM_START, Trial, best, front
 from mlwidgets.sweeps.definition import SweepDefinition
@@ -201,12 +201,13 @@ def status(
     found = best(trials.values(), signs[0]) if len(signs) == 1 else None
     concurrent = concurrent or asked.limits.concurrent or max(1, counts[RUNNING] + counts[WAITING])
     own = [one for one in rows.values() if one["by"] != WARM_START]
-    left = None if ended or paused is not None else remaining(asked, own, counts, concurrent, begun, now)
+    planned = number_planned(asked.limits.trials, trials.values())
+    left = None if ended or paused is not None else remaining(asked, own, counts, concurrent, begun, now, planned)
     return {
         "paused": None if ended or paused is None else reason(paused),
         "concurrent": concurrent,
         "counts": dict(counts),
-        "planned": asked.limits.trials,
+        "planned": planned,
         "best": found and {"number": found.number, "run": found.run, "values": _numbers(found.values)},
         "front": [one.number for one in front(trials.values(), signs)] if len(signs) > 1 else [],
         "remaining": left,
@@ -231,7 +232,7 @@ def progress_of(said: Mapping[str, Any]) -> dict[str, Any] | None:
     planned, done = said["planned"], number_ended(said["counts"])
     if not planned:
         return None
-    label = f"{min(done, planned)} of {planned} trials"
+    label = f"{done} of {planned} trials"
     return {"fraction": min(1.0, done / planned), "label": label, "remaining": said["remaining"], "at": said["at"]}
 
 

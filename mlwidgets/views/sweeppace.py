@@ -25,6 +25,7 @@ def remaining(
     concurrent: int,
     begun: float | None,
     now: float,
+    planned: int | None = None,
 ) -> float | None:
     """Return the seconds until the last trial ends, if those to come take as long as the last ones did.
 
@@ -39,6 +40,8 @@ def remaining(
         How many may run at once.
     begun
         When the first trial did; times in Unix seconds.
+    planned
+        How many trials there are in all; as many as were asked for if None.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def remaining(
     lengths = [_took(one) or 0.0 for one in ended[-RECENT:]]
     each = sum(lengths) / len(lengths)
     under_way = [max(0.0, each - (now - one["started"])) for one in rows if one["state"] == RUNNING and one["started"]]
-    to_begin = max(0, asked.limits.trials - number_ended(counts) - counts[RUNNING])
+    to_begin = max(0, (planned or asked.limits.trials) - number_ended(counts) - counts[RUNNING])
     # One that was submitted a moment ago is about to begin; the others wait for a place. Where none waits, the one that
     # comes after the last end is not submitted yet.
     beginning = sum(one["state"] == WAITING and now - one["submitted"] < STARTING for one in rows)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.runs.outline import WORDS
 from mlwidgets.runs.state import FINISHED
 from mlwidgets.runs.trials import TERMINATED
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette
 from mlwidgets.views.sweepsvg import results, robust, shades, value_of
-from mlwidgets.views.sweeptext import WORDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.runs.outline import COUNTED, number_ended
+from mlwidgets.runs.outline import COUNTED, WORDS, number_ended
 from mlwidgets.runs.state import RUNNING
-from mlwidgets.runs.trials import GIVEN_BACK, TERMINATED, WAITING, WARM_START
+from mlwidgets.runs.trials import GIVEN_BACK, WAITING, WARM_START
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette
 from mlwidgets.views.sweep import Row, short
@@ -16,8 +16,6 @@ from mlwidgets.views.sweepsaved import goodness
 if TYPE_CHECKING:
     from mlwidgets.views.sweepfeed import SweepShot
 
-WORDS = {TERMINATED: "ended early", GIVEN_BACK: "given back"}
-"""States that a person calls otherwise."""
 LONGEST_VALUE = 24
 LONGEST_LINE = 200
 """Characters."""

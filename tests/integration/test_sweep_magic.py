@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import mlwidgets
+from mlwidgets.runs.trials import read_log
 from mlwidgets.sweeps.sweep import Sweep
 from tests.notebook import Notebook
 
@@ -62,6 +64,8 @@ def test_from_the_line_to_the_best_model(nb: Notebook) -> None:
     assert nb.value("(type(first_search).__name__, x, len(first_search.trials))") == ("Sweep", "mine", 6)
     said = nb.run("%runs load first-search --best").text
     assert f"loaded from {best.name}" in said
+    assert f"its parameters: epochs=4 x={best.params['x']}" in said
+    assert said.rstrip().endswith("; the notebook's own `epochs`, `x` stay as before")
     assert nb.value("model") == {"x": best.params["x"], "kind": best.params["kind"]}
     table = nb.run("%runs trials first-search").shown[0]["text/html"]
     assert table.count("<tr") == 7
@@ -85,10 +89,43 @@ def test_what_was_proposed_can_be_run_as_it_stands(nb: Notebook) -> None:
     assert found("coarse-narrow").state == "finished"
 
 
-def test_a_dry_run_is_a_cell_by_itself(nb: Notebook) -> None:
-    nb.run(
-        "%%sweep earlier --maximize score --trials 6 --seed 3 --wait --cpus 0 x=uniform(0,9) kind=choice(a)\n" + CELL
+def test_what_was_proposed_does_all_else_as_the_first_search(nb: Notebook) -> None:
+    nb.run("helper = 7")
+    options = (
+        "--minimize score --trials 6 --concurrent 2 --stop median:delay=99 --sampler random --value best --max-time 2h "
+        "--max-gpu-hours 1.5 --target=-1e-07 --patience 50 --max-failures 0 --seed 5 --timeout 90.5 --retries 1 "
+        "--cpus 2 --gpus 0 --priority=-3 --cold --tag 'for=a [test' --tag by=me -i helper,offset -o model "
+        """--note 'it\\'s "so", -- (really' epochs=2 kind=choice(flat,'two words') x=uniform(0,1)"""
     )
+    nb.run(f"%%sweep whole {options}\n{CELL}")
+    first = found("whole")
+    assert first.wait(60).state == "finished"
+    assert first.note == """it's "so", -- (really"""
+    line = nb.run("%runs narrow whole").shown[0]["text/plain"]
+    nb.run(f"{line}\n{CELL}")
+    second = found("whole-narrow")
+    second.stop()
+    second.wait(60)
+    before, now = (
+        dataclasses.replace(one.definition, space={}, warm_start=(), modules=None) for one in (first, second)
+    )
+    assert now == before
+    assert second.definition.warm_start == (first.id,)
+    fixed = {"kind": "'flat'"} if "kind=flat" in line else {}
+    for name in ("seed", "results", "resources", "note", "tags"):
+        assert getattr(second.spec, name) == getattr(first.spec, name), name
+    assert set(second.spec.params) - set(first.spec.params) <= {"kind"}, fixed
+
+
+def test_options_that_were_not_given_are_not_proposed(nb: Notebook) -> None:
+    nb.run(f"%%sweep grid --maximize score --sampler grid --wait kind=choice(a,b) x=quniform(0,1,0.25)\n{CELL}")
+    line = nb.run("%runs narrow grid").shown[0]["text/plain"]
+    options = [word for word in line.split() if word.startswith("-")]
+    assert options == ["--maximize", "--sampler", *(["--gpus"] if "--gpus" in line else []), "--warm-start"]
+
+
+def test_a_dry_run_is_a_cell_by_itself(nb: Notebook) -> None:
+    nb.run("%%sweep earlier --maximize score --trials 6 --seed 3 --wait --cpus 0 x=uniform(0,9) kind=a\n" + CELL)
     before = len(mlwidgets.runs())
     said = nb.run("%%sweep earlier --dry-run --stop bandit:slack=0.1,delay=1").shown[0]["text/plain"]
     assert "of 6 trials" in said
@@ -102,12 +139,15 @@ def test_it_is_paused_changed_and_stopped_by_name(nb: Notebook) -> None:
         "import time\nfrom mlwidgets import log\nlog(score=x)\ntime.sleep(0.1)"
     )
     sweep = found("going")
-    nb.run("%runs pause going")
+    assert nb.run("%runs pause going").text == "going: asked to pause; `%runs resume going` lets it go on\n"
     until(lambda: sweep.paused is not None)
-    nb.run("%runs add going x=0.25")
-    nb.run("%runs concurrent going 2 --now")
+    for line in ("concurrent going", "add going", "pause going 2", "concurrent going 2 --later"):
+        assert "usage: %runs" in nb.run(f"%runs {line}", fails=True).text
+    assert nb.run("%runs add going x=0.25").text == "going: asked to run a trial with x=0.25\n"
+    assert nb.run("%runs concurrent going 2 --now").text == "going: asked to run 2 at once\n"
     until(lambda: sweep.concurrent == 2)
-    nb.run("%runs resume going")
+    assert [one.by for one in read_log(sweep.path).trials.values()].count("hand") == 0
+    assert nb.run("%runs resume going").text == "going: asked to go on\n"
     until(lambda: any(run.params["x"] == 0.25 for run in sweep.runs))
     nb.run("%runs stop going")
     assert sweep.wait(60).state == "stopped"
@@ -130,6 +170,11 @@ def test_it_is_paused_changed_and_stopped_by_name(nb: Notebook) -> None:
         ("bad --maximize score x=uniform(0,1) x=choice(1,2)", "twice"),
         ("bad --maximize score x=uniform(0,1) x=2", "searched and fixed at once"),
         ("bad --dry-run", "--stop"),
+        ("bad --maximize score --trails 5 x=uniform(0,1)", "there is no option --trails; did you mean --trials? %%"),
+        ("bad --maximize score --unheard-of=5 x=uniform(0,1)", "there is no option --unheard-of; %%sweep --help"),
+        ("bad --maximize score x=choice(2)", "give it as the fixed parameter x=2"),
+        ("bad --maximize score x=choice(epochs,1)", "for the value of the notebook's `epochs` write {epochs}, for the"),
+        ("offset --maximize score x=uniform(0,1)", "so the run needs another one: %%sweep offset_run"),
         ("nobody --dry-run --stop median", "nobody"),
     ],
 )
@@ -142,6 +187,26 @@ def test_mistakes_are_said_in_a_line_and_change_nothing(nb: Notebook, line: str,
     assert "Traceback" not in said
     assert len(said.splitlines()) == 1
     assert len(mlwidgets.runs()) == before
+
+
+def test_waiting_for_one_that_pauses_itself_raises_in_a_line(nb: Notebook) -> None:
+    reply = nb.run(
+        "%%sweep doomed --maximize score --max-failures 1 --wait --cpus 0 x=uniform(0,1)\nraise ValueError(f'no {x}')",
+        fails=True,
+    )
+    assert "RunFailed: sweep 'doomed' has paused itself: a trial failed: ValueError: no 0." in reply.error
+    assert len(reply.error.strip().splitlines()) == 1
+    sweep = found("doomed")
+    assert not sweep.ended
+    nb.run("%runs stop doomed")
+    assert sweep.wait(60).ended
+
+
+def test_a_name_that_is_not_there_is_told_beside_those_of_sweeps(nb: Notebook) -> None:
+    nb.run("%%sweep many --maximize score --trials 12 --wait --cpus 0 x=uniform(0,1)\n" + CELL)
+    said = nb.run("%runs show x", fails=True).text
+    assert "it has: many, " in said
+    assert "many-3" not in said
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_name_the_cell_sets_is_seen_by_the_notebooks_functions(nb: Notebook) -
         ("p x=1 x=2", "pass", "parameter 'x' is given twice"),
         ("p -i nothere", "pass", "the notebook has no `nothere`"),
         ("p -o nothere", "pass", "the cell neither binds nor reads `nothere`"),
-        ("p --nope", "pass", "unrecognized arguments: --nope"),
+        ("p --nope", "pass", "there is no option --nope"),
         ("p", "def (:", "the cell is no valid Python: invalid syntax (line 2)"),
         ("p", "   ", "cell body is empty"),
         ("p x=[1", "pass", "] is not closed"),

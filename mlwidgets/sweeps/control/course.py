@@ -10,6 +10,7 @@ from mlwidgets.runner import devices
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_records
 from mlwidgets.runs.objects import ObjectStore
+from mlwidgets.runs.outline import WORDS
 from mlwidgets.runs.spec import Resources, RunSpec, literal_text, parse_literal
 from mlwidgets.runs.state import FINISHED, KILLED, STOPPED, Outcome
 from mlwidgets.runs.stopping import EARLY, ask_to_stop
@@ -195,7 +196,8 @@ class Course:
         self.asker.tell(number, values, state, (why or {}).get("interval", 1))
         self.log_bests()
         shown = ", ".join(f"{m} {v:.6g}" for m, v in zip(self.metrics, values or [], strict=False))
-        print(f"trial {number} {state}" + "".join(f": {text}" for text in (shown, cause or "") if text), flush=True)
+        said = (shown, (cause or "").removeprefix(EARLY))
+        print(f"trial {number} {WORDS.get(state, state)}" + "".join(f": {text}" for text in said if text), flush=True)
         bounds = self.definition.limits
         if self.book.log.paused is None:
             row = limits.repeated_failure(self.book.ended[self.book.resumed :], bounds.failures)

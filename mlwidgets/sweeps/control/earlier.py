@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlwidgets.errors import ParameterError, UnknownRun
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
-from mlwidgets.runs.trials import Trial, read_trials
+from mlwidgets.runs.spec import literal_text
+from mlwidgets.runs.trials import TERMINATED, Trial, read_trials
 from mlwidgets.sweeps.control.curves import followed
 from mlwidgets.sweeps.control.limits import value_of
 from mlwidgets.sweeps.definition import SweepDefinition
 from mlwidgets.sweeps.space import Space
+
+MOST_REASONS = MOST_NAMES = 3
+"""That a hint has."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,11 @@ class Earlier:
     run, name
         Of the run that it comes from; the run may have been deleted.
     params
-        Those that are searched.
+        All, and those alone that are searched here once it is clear that they fit.
     values
         One for each objective.
+    searched
+        Names of the parameters that were searched there.
     """
 
     key: str
@@ -37,15 +43,20 @@ class Earlier:
     name: str | None
     params: dict[str, Any]
     values: list[float]
+    searched: frozenset[str] = frozenset()
 
 
-def gather(folder: RunFolder, definition: SweepDefinition, space: Space) -> tuple[list[Earlier], list[str]]:
-    """Return the results that fit the space, and a hint for each run of which something had to be left out.
+def gather(
+    folder: RunFolder, definition: SweepDefinition, space: Space, fixed: Mapping[str, str]
+) -> tuple[list[Earlier], list[str]]:
+    """Return the results that fit the space, and hints that say of each run what had to be left out, and why.
 
     Parameters
     ----------
     folder
         Of the sweep, or of any run beside those that are named.
+    fixed
+        Texts of the parameters that all trials have: a result for another value of one that was searched is left out.
     """
     found: list[Earlier] = []
     hints: list[str] = []
@@ -56,38 +67,61 @@ def gather(folder: RunFolder, definition: SweepDefinition, space: Space) -> tupl
         except UnknownRun as error:
             hints.append(f"nothing is learnt from {run_id!r}: {error}")
             continue
-        fitting, reason = [], f"it has no result with a value of {definition.objectives[0].metric!r}"
-        for result in results:
-            known = {name: value for name, value in result.params.items() if name in space}
-            try:
-                space.to_study(known)
-            except ParameterError as error:
-                reason = str(error)
-                continue
-            fitting.append(Earlier(result.key, result.run, result.name, known, result.values))
-        found += fitting
-        if not fitting:
-            hints.append(f"nothing is learnt from {run.name!r}: {reason}")
-        elif len(fitting) < len(results):
-            left_out = len(results) - len(fitting)
-            hints.append(f"{left_out} of {len(results)} results of {run.name!r} are left out: {reason}")
+        unused: dict[str, list[str]] = {}
+        before = len(found)
+        for name, result in results:
+            reason = result if isinstance(result, str) else _misfit(result, space, fixed)
+            if isinstance(result, str) or reason is not None:
+                unused.setdefault(str(reason), []).append(name)
+            else:
+                found.append(replace(result, params={n: v for n, v in result.params.items() if n in space}))
+        reasons = "; ".join(f"{_some(names)}: {reason}" for reason, names in list(unused.items())[:MOST_REASONS])
+        if len(unused) > MOST_REASONS:
+            reasons += f"; and {len(unused) - MOST_REASONS} more reasons"
+        if len(found) == before:
+            hints.append(f"nothing is learnt from {run.name!r}: {reasons or 'it has no trials'}")
+        elif unused:
+            count = sum(map(len, unused.values()))
+            hints.append(f"{count} of {len(results)} trials of {run.name!r} are not used: {reasons}")
     return found, hints
 
 
-def _results(run: Run, definition: SweepDefinition) -> Iterator[Earlier]:
+def _misfit(result: Earlier, space: Space, fixed: Mapping[str, str]) -> str | None:
+    """Return why a result says nothing about this space, None if it does."""
+    for name in result.searched & fixed.keys():
+        if literal_text(result.params[name]) != fixed[name]:
+            return f"{name} is {fixed[name]:.40} here, which was searched there"
+    try:
+        space.to_study({name: value for name, value in result.params.items() if name in space})
+    except ParameterError as error:
+        return str(error)
+    return None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+
+
+def _results(run: Run, definition: SweepDefinition) -> Iterator[tuple[str, Earlier | str]]:
+    """Yield what each trial of a run is called with its result, or why it has none."""
+    lacking = f"no value of {definition.objectives[0].metric!r}"
     if run.spec.sweep is None:
         values = _values(RunFolder(run.path), definition)
-        if values is not None:
-            yield Earlier(run.id, run.id, run.name, run.params, values)
+        yield run.name, lacking if values is None else Earlier(run.id, run.id, run.name, run.params, values)
         return
     theirs = SweepDefinition.from_json(run.spec.sweep)
     same = theirs.objectives == definition.objectives and theirs.value == definition.value
     for trial in read_trials(run.path):
-        if trial.is_result:
-            values = list(trial.values or ()) if same else _values_of(trial, run, definition)
-            if values:
-                name = trial.name or f"{run.name}-{trial.number}"
-                yield Earlier(f"{run.id}/{trial.number}", trial.run, name, {**run.params, **trial.params}, values)
+        name = trial.name or f"{run.name}-{trial.number}"
+        if not trial.is_result:
+            yield name, "ended early" if trial.state == TERMINATED else "did not finish"
+            continue
+        values = list(trial.values or ()) if same else _values_of(trial, run, definition)
+        if not values:
+            yield name, lacking
+            continue
+        params = {**run.params, **trial.params}
+        yield name, Earlier(f"{run.id}/{trial.number}", trial.run, name, params, values, frozenset(trial.params))
 
 
 def _values_of(trial: Trial, run: Run, definition: SweepDefinition) -> list[float] | None:

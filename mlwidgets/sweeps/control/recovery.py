@@ -16,7 +16,7 @@ def take_over_earlier(course: Course) -> None:
     """Let the search learn from earlier runs, before the first trial."""
     if not course.definition.warm_start or course.book.own:
         return
-    found, hints = gather(course.folder, course.definition, course.space)
+    found, hints = gather(course.folder, course.definition, course.space, course.spec.params)
     for one in found:
         number = course.asker.search.take_over(one.params, one.values, key=one.key)
         if number not in course.book.log.trials:

@@ -50,7 +50,8 @@ def narrow(space: Space, trials: Sequence[tuple[Mapping[str, Any], float]], sign
     """
     ranked = sorted((t for t in trials if math.isfinite(t[1])), key=lambda t: -sign * t[1])
     if len(ranked) < FEWEST:
-        raise ParameterError(f"{len(ranked)} trials have a result: narrowing takes at least {FEWEST}")
+        have = "1 trial has" if len(ranked) == 1 else f"{len(ranked)} trials have"
+        raise ParameterError(f"{have} a result: narrowing takes at least {FEWEST}")
     good = [params for params, _ in ranked[: max(FEWEST, math.ceil(len(ranked) / _SHARE))]]
     found: dict[str, Distribution] = {}
     for dimension in space.ordered:

@@ -74,7 +74,10 @@ class Space:
         for name, text in space.items():
             dimension = parse_dimension(name, text)
             if dimension is None:
-                raise ParameterError(f"parameter {name}={text!s:.80} is no distribution: there are {', '.join(FORMS)}")
+                fixed = "" if isinstance(text, str) else f"; what is fixed is given as params={{{name!r}: ...}}"
+                raise ParameterError(
+                    f"parameter {name}={text!s:.80} is no distribution: there are {', '.join(FORMS)}{fixed}"
+                )
             dimensions.append(dimension)
         return cls(tuple(dimensions))
 

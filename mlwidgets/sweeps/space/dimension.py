@@ -72,6 +72,14 @@ class Dimension:
         return self.kind in {"choice", "randint", "quniform", "qloguniform"}
 
     @property
+    def only(self) -> tuple[Any, ...]:
+        """Its value if there is no other, nothing else."""
+        if self.kind == "choice":
+            return self.args if len(self.args) == 1 else ()
+        low, high = map(self.decode, self._bounds())
+        return (low,) if low == high else ()
+
+    @property
     def choices(self) -> list[str] | None:
         """What a choice chooses from, as text."""
         return [literal_text(v) for v in self.args] if self.kind == "choice" else None
@@ -222,14 +230,16 @@ class Dimension:
         yield from map(self.decode, range(low, high + 1))
 
 
-def parse_dimension(name: str, text: str | Distribution) -> Dimension | None:
-    """Read a parameter's text; None if it is no call of a known distribution.
+def parse_dimension(name: str, text: object) -> Dimension | None:
+    """Read a parameter's text, or what `choice` and its like have made; None for anything else.
 
     Raises
     ------
     ParameterError
         If it is a bad one; the message names the parameter.
     """
+    if not isinstance(text, str | Distribution):
+        return None
     try:
         distribution = text if isinstance(text, Distribution) else parse_distribution(text)
     except ParameterError as error:

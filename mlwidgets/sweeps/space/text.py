@@ -58,6 +58,13 @@ def parse_distribution(text: str) -> Distribution | None:
     return distribution.when(**conditions)
 
 
+def bare_words(text: str) -> list[str]:
+    """Return the values of a distribution, which can be read, that stand as words without quotes for themselves."""
+    match = _CALL.fullmatch(text)
+    parts = [] if match is None else _parts(_until_closed(match[2])[0])
+    return [word for part in parts if BARE.fullmatch(word := part.strip()) and isinstance(_value(word), str)]
+
+
 def _call(kind: str, inside: str) -> Distribution:
     args: list[Any] = []
     keywords: dict[str, Any] = {}
