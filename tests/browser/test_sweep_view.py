@@ -128,7 +128,7 @@ def test_a_search_is_watched_steered_and_understood(lab: Lab, page: Page, search
     )
     expect(rows.first).to_have_attribute("data-trial", str(best.spec.trial))
     trials = sweep.trials
-    early = trials[trials["state"] == "terminated"]
+    early = trials[trials["state"] == "ended early"]
     assert len(early)
     expect(board(view, "terminated")).to_have_count(len(early))
     saved = view.locator(".mlw-sweep-fact", has_text="Saved by ending early")
