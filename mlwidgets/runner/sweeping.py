@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from mlwidgets.errors import UnknownRun
@@ -64,7 +65,10 @@ class ItsSweep:
     """
 
     def __init__(self, folder: RunFolder, spec: RunSpec) -> None:
-        self._folder = RunFolder(folder.path.parent / spec.trial_of) if spec.trial_of else None
+        name = spec.trial_of or ""
+        # An id that is no folder's name must lead nowhere else.
+        known = bool(name) and os.sep not in name and name[0] != "."
+        self._folder = RunFolder(folder.path.parent / name) if known else None
         self._looked = time.monotonic()
 
     @property

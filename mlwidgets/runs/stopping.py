@@ -8,7 +8,7 @@ import signal
 from typing import Any
 
 from mlwidgets.runs.alive import holder
-from mlwidgets.runs.folder import RunFolder, write_whole
+from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.machine import boot_id, host
 
@@ -67,11 +67,13 @@ def cause_of(folder: RunFolder) -> str:
 
 
 def trials_of(folder: RunFolder) -> list[RunFolder]:
-    """Return the folders beside this one in which the runs of a sweep's trials are or were; none of any other run."""
+    """Return the folders beside this one in which the runs of a sweep's trials are; none of any other run."""
     told = [event.get("run") for event in read_lines(folder.events) if event["event"] == "trial"]
     # An id that is no folder's name must lead nowhere else.
     ids = [run for run in told if isinstance(run, str) and run and os.sep not in run and run[0] != "."]
-    return [RunFolder(folder.path.parent / run) for run in dict.fromkeys(ids)]
+    found = [RunFolder(folder.path.parent / run) for run in dict.fromkeys(ids)]
+    # Events may name any run: a trial says itself whose it is.
+    return [one for one in found if (read_json(one.spec) or {}).get("trial_of") == folder.id]
 
 
 def stop_trials(folder: RunFolder, by: str) -> int:

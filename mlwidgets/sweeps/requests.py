@@ -39,13 +39,16 @@ def ask(folder: RunFolder, what: Ask, by: str = "user", **about: Any) -> str:
     line = json.dumps({"id": wish, "time": time.time(), "by": by, "ask": what, **about}).encode() + b"\n"
     try:
         # The file is there from the first moment on where the run is a sweep.
-        fd = os.open(folder.wishes, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        fd = os.open(folder.wishes, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     except FileNotFoundError:
         raise StoreError(f"run {folder.id!r} is no sweep, or was deleted") from None
     except OSError as error:
         raise StoreError(f"sweep {folder.id!r} cannot be asked: {error.strerror or error}") from error
     try:
-        # A line that a full disk has cut off must not spoil the next one.
+        # A line that a full disk or a kill has cut off must not spoil the next one.
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":
+            line = b"\n" + line
         if os.write(fd, line) < len(line):
             os.write(fd, b"\n")
             raise StoreError(f"sweep {folder.id!r} cannot be asked: the disk is full")

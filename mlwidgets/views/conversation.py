@@ -123,14 +123,15 @@ class Conversation:
                 self.tell({"type": "answer", "to": to, "answer": answer}, asker)
 
     def stop(self, run_id: Any) -> None:
-        """Ask one of the runs to stop, or a trial of one; the first run if there is none with this id."""
+        """Ask one of the runs to stop, or a trial of one: the first where no id is given, none for an unknown one."""
         runs = self._runs()
-        found = next((run for run in runs if run.id == run_id), None)
+        found = runs[0] if run_id is None else next((run for run in runs if run.id == run_id), None)
         if found is None:
             with self._lock:
                 trial = self._answers.trial(run_id)
-            found = trial.run if trial else runs[0]
-        found.stop()
+            found = trial.run if trial else None
+        if found is not None:
+            found.stop()
 
     def steer(self, request: dict[str, Any]) -> None:
         """Leave a wish for one of the sweeps on show; raises `ParameterError` where it is none."""

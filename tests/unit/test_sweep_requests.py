@@ -42,6 +42,13 @@ def test_what_is_no_wish_is_passed_over(folder: RunFolder) -> None:
     assert [(one.id, one.ask, one.by) for one in wishes.advance()] == [("b", "pause", "user")]
 
 
+def test_a_torn_wish_does_not_swallow_the_next(folder: RunFolder) -> None:
+    with open(folder.wishes, "ab") as file:
+        file.write(b'{"id": "torn", "ask": "pau')
+    asked = ask(folder, "resume")
+    assert [one.id for one in Wishes(folder.wishes).advance()] == [asked]
+
+
 def test_only_a_sweep_can_be_asked(new_run: Callable[..., RunFolder]) -> None:
     with pytest.raises(StoreError, match="is no sweep"):
         ask(new_run("lenet"), "pause")

@@ -26,8 +26,8 @@ Make = Callable[..., RunFolder]
 
 @pytest.fixture
 def done(new_run: Make) -> Callable[..., RunFolder]:
-    def make(name: str = "lenet") -> RunFolder:
-        folder = new_run(name)
+    def make(name: str = "lenet", **fields: object) -> RunFolder:
+        folder = new_run(name, **fields)
         write_outcome(folder, Outcome("finished", None, 1.0, 2.0, 0))
         return folder
 
@@ -121,7 +121,8 @@ def hunt(store: RunStore, new_run: Make, done: Make) -> RunFolder:
     """A sweep of three trials, of which one was begun twice."""
     sweep = new_run("hunt", sweep={"space": {}})
     for number, name in enumerate(("hunt-0", "hunt-1", "hunt-1", "hunt-2")):
-        write_event(sweep.events, "trial", number=number, run=done(name).id, params={}, attempt=1, by="sampler")
+        trial = done(name, trial_of=sweep.id, trial=number)
+        write_event(sweep.events, "trial", number=number, run=trial.id, params={}, attempt=1, by="sampler")
     write_outcome(sweep, Outcome("finished", None, 1.0, 2.0, 0))
     return sweep
 
@@ -158,7 +159,7 @@ def test_a_sweep_takes_its_trials_along_whenever_that_is_cut_off(
 
 
 def test_a_sweep_stays_as_long_as_a_trial_goes_on(store: RunStore, new_run: Make, hunt: RunFolder) -> None:
-    going = new_run("hunt-3")
+    going = new_run("hunt-3", trial_of=hunt.id, trial=3)
     write_event(hunt.events, "trial", number=3, run=going.id, params={}, attempt=1, by="sampler")
     hold(going.alive, "worker")
     try:

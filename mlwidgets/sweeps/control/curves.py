@@ -134,7 +134,7 @@ class Following:
                 elif self.curious and key in self._names:
                     other = self.others.setdefault(self._names[key], Others())
                     other.count += 1
-                    if len(other.steps) < 3:
+                    if len(other.steps) < 2:
                         other.steps.add(step)
         return news
 

@@ -44,16 +44,16 @@ class Mentions:
             # A function of the notebook comes pickled, its names and constants as they are.
             digests.append(self._spec.inputs.stream)
         for digest in digests:
-            with contextlib.suppress(OSError):
-                texts.append(self._objects.read(digest)[:_LARGEST].decode("utf-8", "replace"))
+            with contextlib.suppress(OSError), open(self._objects.path / digest, "rb") as file:
+                texts.append(file.read(_LARGEST).decode("utf-8", "replace"))
         return {word for text in texts for word in _WORDS.findall(text)}
 
 
 def missing(objectives: Sequence[str], logged: Sequence[str], others: Mapping[str, Others], mentions: Mentions) -> bool:
     """Return whether a trial that goes on has come so far that an objective would have been logged by now.
 
-    It has when another metric was logged at two steps, where the objective's name cannot come from the code; in any
-    case when the rarest of the other metrics was logged at its third step.
+    It has when another metric was logged at two steps, where an objective's name cannot come from the code. One that
+    can may come once an epoch or once at the end, however often others do: that is known when the trial has ended.
 
     Parameters
     ----------
@@ -63,14 +63,9 @@ def missing(objectives: Sequence[str], logged: Sequence[str], others: Mapping[st
         The metrics that are no objectives.
     """
     lacking = [name for name in objectives if name not in logged]
-    if not lacking or not others:
+    if not lacking or not any(len(other.steps) >= 2 for other in others.values()):
         return False
-    if any(len(other.steps) >= 2 for other in others.values()):
-        if not all(mentions.may_be(name) for name in lacking):
-            return True
-        # The objectives that are logged count as well: they come as rarely as the one that lacks, or more often.
-        return min(len(other.steps) for other in others.values()) >= 3
-    return False
+    return not all(mentions.may_be(name) for name in lacking)
 
 
 def describe(objectives: Sequence[str], logged: Sequence[str], others: Sequence[str]) -> str:
