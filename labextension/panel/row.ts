@@ -1,7 +1,8 @@
 import { element, icon, setText } from '../views/dom.ts';
 import { formatElapsed, formatNumber, formatTook } from '../views/format.ts';
 import { hasEnded, type Num } from '../views/model.ts';
-import { stateIcon, STOP_ICON } from '../views/states.ts';
+import { shownState, stateIcon, STOP_ICON } from '../views/states.ts';
+import { stateWord } from '../views/sweep/model.ts';
 import { CARET, MORE, STAR } from './icons.ts';
 import { tagText } from './list.ts';
 import type { Sparkline, Summary } from './model.ts';
@@ -114,10 +115,11 @@ export class Row {
   }
 
   private updateRun(run: Summary, words: Words, readOnly: boolean): void {
-    if (run.state !== this.state) {
-      this.state = run.state;
-      this.mark.className = `mlw-row-mark mlw-state-${run.state}`;
-      this.mark.replaceChildren(stateIcon(run.state));
+    const state = shownState(run);
+    if (state !== this.state) {
+      this.state = state;
+      this.mark.className = `mlw-row-mark mlw-state-${state}`;
+      this.mark.replaceChildren(stateIcon(state));
     }
     this.node.dataset.run = run.id;
     this.node.dataset.state = run.state;
@@ -193,7 +195,7 @@ function about(run: Summary, { words, now, lead, sweep }: RowContext): string {
     return [...parts.filter(Boolean), ...tags, ...params].join(' · ');
   }
   const took = run.ended === null ? '' : formatTook(run.ended - (run.started ?? run.submitted));
-  return [...leading, run.state === 'finished' ? '' : run.state, ...trials, took, ...tags.slice(leading.length), ...params].filter(Boolean).join(' · ');
+  return [...leading, run.state === 'finished' ? '' : stateWord(shownState(run)), ...trials, took, ...tags.slice(leading.length), ...params].filter(Boolean).join(' · ');
 }
 
 /** How a sweep stands: "12/20 trials", "5 running", "3 ended early". */
@@ -215,7 +217,7 @@ function tooltip(run: Summary, words: Words): string {
   const pairs = (named: Readonly<Record<string, string>>): string =>
     Object.entries(named).map(([key, value]) => tagText(key, value)).join(', ');
   const lines = [
-    `${run.name}: ${run.state}`,
+    `${run.name}: ${stateWord(shownState(run))}`,
     run.cause ?? run.waiting ?? '',
     run.sweep?.paused ? words.__('paused: %1', run.sweep.paused) : '',
     words.__('submitted %1', new Date(run.submitted * 1000).toLocaleString()),
@@ -234,6 +236,6 @@ function describe(run: Summary, context: RowContext): string {
   const known = metricValue(run, metric);
   const value = known === undefined ? '' : `${metric ?? ''} ${formatNumber(known)}`;
   const when = hasEnded(run.state) ? formatWhen(run.submitted, now) : since(run, now);
-  const parts = [run.name, run.state, run.pinned ? words.__('pinned') : '', when, about(run, context), value, run.note];
+  const parts = [run.name, stateWord(shownState(run)), run.pinned ? words.__('pinned') : '', when, about(run, context), value, run.note];
   return parts.filter(Boolean).join(', ');
 }

@@ -92,11 +92,13 @@ export class HeaderBar {
     this.run = run;
     setText(this.name, header.name);
     this.name.title = header.id;
-    this.badge.update(header.state);
+    this.badge.update(header);
     this.stop.update(header);
     setText(this.attempt, header.attempt ?? '');
-    setText(this.cause, header.cause ?? '');
-    this.cause.hidden = !header.cause || header.state === 'finished';
+    // Of a sweep that has finished, the cause is the limit that it came to.
+    const finished = header.state === 'finished';
+    setText(this.cause, finished ? `Finished: ${header.cause ?? ''}` : (header.cause ?? ''));
+    this.cause.hidden = !header.cause || (finished && !run.sweep);
     setText(this.note, header.note);
     this.note.hidden = !header.note;
     this.showChips(header);

@@ -56,7 +56,7 @@ export class RunTable {
     runs.forEach((run, index) => {
       const row = this.rows[index];
       if (!row) return;
-      row.badge.update(run.header.state);
+      row.badge.update(run.header);
       row.stop.update(run.header);
       row.choose.checked = run.header.id === chosen;
       for (const [name, better] of metrics) {

@@ -10,7 +10,7 @@ import { mountMedia, type MountedMedia } from './media/index.ts';
 import { hasEnded, type RunData, type RunSource } from './model.ts';
 import { OutputPane } from './output.ts';
 import { RunTable } from './runtable.ts';
-import { progressOf } from './sweep/facts.ts';
+import { ofSweep } from './sweep/facts.ts';
 import { SweepView } from './sweep/view.ts';
 import { SystemSection } from './system.ts';
 import { Tabs } from './tabs.ts';
@@ -134,7 +134,7 @@ export class RunView {
     const { header } = run;
     this.chosen = header.id;
     if (runs.length > 1) this.table.update(this.chosen);
-    else this.header.update(run.sweep ? { ...run, progress: progressOf(run.sweep) ?? run.progress } : run);
+    else this.header.update(run.sweep ? ofSweep(run, run.sweep) : run);
     this.show(this.head.node);
     this.node.setAttribute('aria-label', runs.length > 1 ? `${runs.length} runs` : `Run ${header.name}`);
     this.node.dataset.state = header.state;

@@ -3,9 +3,16 @@ import { hasEnded, type Header, type RunSource } from '../model.ts';
 import { MINUS, PAUSE, PLUS, RESUME } from './icons.ts';
 import type { SweepData } from './model.ts';
 
-/** Milliseconds for which a wish that had no effect yet is shown as one. */
+/** Milliseconds after which a wish that had no effect is given up, in words. */
 const PATIENCE = 10_000;
 const MOST = 512;
+
+interface Wishes {
+  paused: boolean | null;
+  concurrent: number | null;
+}
+
+const NONE: Readonly<Wishes> = { paused: null, concurrent: null };
 
 /** Pauses and resumes a sweep, and says how many of its trials run at once. Nothing where the source cannot ask. */
 export class SweepControls {
@@ -13,6 +20,8 @@ export class SweepControls {
   readonly resume = button('Resume', 'mlw-button', () => {
     this.toggle();
   }, RESUME);
+  /** What was asked in vain. */
+  readonly refused = element('div', 'mlw-hint mlw-sweep-refused', { role: 'status', hidden: '' });
   private readonly pause = button('Pause', 'mlw-button', () => {
     this.toggle();
   }, PAUSE);
@@ -26,7 +35,8 @@ export class SweepControls {
   private readonly stepper: HTMLElement;
   private header: Header | null = null;
   private status: SweepData['status'] = null;
-  private wishes: { paused: boolean | null; concurrent: number | null } = { paused: null, concurrent: null };
+  private wishes: Wishes = { ...NONE };
+  private vain: Wishes = { ...NONE };
   private timer = 0;
 
   constructor(
@@ -43,8 +53,10 @@ export class SweepControls {
     const { wishes, source } = this;
     if (status && wishes.paused === (status.paused !== null)) wishes.paused = null;
     if (wishes.concurrent === status?.concurrent) wishes.concurrent = null;
+    if (status && (this.vain.paused === (status.paused !== null) || this.vain.concurrent === status.concurrent)) this.refuse(NONE);
     const able = 'steer' in source && status !== null && !hasEnded(header.state) && !header.stopping;
     this.node.hidden = this.resume.hidden = !able;
+    if (!able) this.refuse(NONE);
     if (!status || !able) return;
     const { paused } = status;
     this.pause.hidden = paused !== null;
@@ -84,11 +96,22 @@ export class SweepControls {
   /** Show the wish, and what is so if nothing comes of it. */
   private later(): void {
     window.clearTimeout(this.timer);
+    this.refuse(NONE);
     this.timer = window.setTimeout(() => {
-      this.wishes = { paused: null, concurrent: null };
+      this.refuse(this.wishes);
+      this.wishes = { ...NONE };
       this.changed();
     }, PATIENCE);
     this.changed();
+  }
+
+  /** Say that a wish had no effect. */
+  private refuse(wish: Wishes): void {
+    this.vain = { ...wish };
+    const { paused, concurrent } = wish;
+    const what = paused === true ? 'It has not paused' : paused === false ? 'It has not resumed' : concurrent === null ? '' : `It has not gone to ${concurrent} at a time`;
+    setText(this.refused, what && `${what}: nothing came of that within ${PATIENCE / 1000} s.`);
+    this.refused.hidden = !what;
   }
 }
 

@@ -1,13 +1,22 @@
 import { button, element, setText } from '../dom.ts';
 import { formatElapsed, formatNumber } from '../format.ts';
 import { chip } from '../header.ts';
-import type { Progress } from '../model.ts';
+import type { Progress, RunData } from '../model.ts';
 import { bestTrial, frontOf } from './insight.ts';
 import { finite, type SweepData, type Trial } from './model.ts';
 import { wordOf } from './scale.ts';
 
-/** How far a sweep is, for the bar of its header. */
-export function progressOf({ status }: SweepData): Progress | null {
+/** What the header says of a sweep: how far it is, and what all of its trials were given. */
+export function ofSweep(run: RunData, sweep: SweepData): RunData {
+  const searched = new Set(sweep.about?.space.map(({ name }) => name));
+  const params = run.header.params.filter(([name]) => !searched.has(name));
+  const { status } = sweep;
+  // That all trials were had is said by their number.
+  const all = run.header.state === 'finished' && status?.planned != null && endedOf(status.counts) >= status.planned;
+  return { ...run, header: { ...run.header, params, cause: all ? null : run.header.cause }, progress: progressOf(sweep) ?? run.progress };
+}
+
+function progressOf({ status }: SweepData): Progress | null {
   if (!status?.planned) return null;
   const ended = endedOf(status.counts);
   return { fraction: Math.min(1, ended / status.planned), label: `${ended} of ${status.planned} trials`, remaining: status.remaining, at: status.at };
@@ -31,11 +40,12 @@ export class SweepFacts {
 
   constructor(
     resume: HTMLElement,
+    refused: HTMLElement,
     private readonly open: (number: number) => void,
   ) {
     this.paused.append(this.pausedText, resume);
     const facts = element('div', 'mlw-sweep-facts', {}, this.best.node, this.trials.node, this.saved.node);
-    this.node = element('div', 'mlw-sweep-head', {}, this.paused, facts, this.asked, this.heard);
+    this.node = element('div', 'mlw-sweep-head', {}, refused, this.paused, facts, this.asked, this.heard);
   }
 
   update(sweep: SweepData, ended: boolean): void {

@@ -1,4 +1,3 @@
-import { icon } from '../dom.ts';
 import { stateIcon } from '../states.ts';
 import type { TrialState } from './model.ts';
 
@@ -9,10 +8,7 @@ export const NEXT = 'M5.700 3l5 5-5 5 1.100 1.100L12.900 8 6.800 1.900z';
 export const MINUS = 'M3.500 7.300h9v1.400h-9z';
 export const PLUS = 'M7.300 3.500h1.400v3.800h3.800v1.400H8.700v3.800H7.300V8.700H3.500V7.300h3.800z';
 export const TAB = 'M3 3h4.500v1.400H4.400v7.200h7.200V8.500H13V13H3zm6 0h4v4h-1.400V5.400L7.700 9.300l-1-1 3.900-3.900H9z';
-/** A line that is cut. */
-const CUT = 'M1.500 7.300h6V4H9v8H7.500V8.700h-6z';
 
 export function trialIcon(state: TrialState): SVGSVGElement {
-  if (state === 'terminated') return icon(CUT);
   return stateIcon(state === 'waiting' ? 'submitted' : state);
 }

@@ -34,6 +34,9 @@ export class Leaderboard {
   private readonly head = element('tr');
   private readonly body = element('tbody');
   private readonly count = element('span', 'mlw-hint', { role: 'status' });
+  private readonly ranked = button('Best first', 'mlw-toggle', () => {
+    this.orderBy(null);
+  });
   private readonly more = button('', 'mlw-more', () => {
     this.all = true;
     if (this.scene) this.update(this.scene);
@@ -42,7 +45,8 @@ export class Leaderboard {
   private columns: readonly Column[] = [];
   private built = '';
   private headed = '';
-  private sort = { key: 'value', reversed: false };
+  /** Null: best first. */
+  private sort: { readonly key: string; readonly reversed: boolean } | null = null;
   private all = false;
   private scene: Scene | null = null;
   private order: readonly number[] = [];
@@ -52,10 +56,11 @@ export class Leaderboard {
   constructor(private readonly links: Links) {
     const table = element('table', 'mlw-table mlw-sweep-table', {}, element('thead', '', {}, this.head), this.body);
     this.node.append(
-      element('div', 'mlw-section-head', {}, element('span', 'mlw-section-name', {}, 'Trials'), this.count),
+      element('div', 'mlw-section-head', {}, element('span', 'mlw-section-name', {}, 'Trials'), this.count, this.ranked),
       element('div', 'mlw-table-frame', {}, table),
       this.more,
     );
+    this.ranked.title = 'Those that finished by their result, then those that did not';
     this.body.addEventListener('click', (event) => {
       const number = this.numberOf(event);
       if (number !== null) links.open(number, event.ctrlKey || event.metaKey);
@@ -121,7 +126,7 @@ export class Leaderboard {
     if (key !== this.built) {
       this.built = key;
       this.columns = this.columnsOf(scene);
-      if (!this.columns.some((column) => column.key === this.sort.key)) this.sort = { key: 'value', reversed: false };
+      if (!this.columns.some((column) => column.key === this.sort?.key)) this.sort = null;
       this.rows.clear();
       this.body.replaceChildren();
       this.headed = '';
@@ -129,6 +134,7 @@ export class Leaderboard {
     const headed = JSON.stringify(this.sort);
     if (headed === this.headed) return;
     this.headed = headed;
+    this.ranked.setAttribute('aria-pressed', String(this.sort === null));
     const focused = (document.activeElement as HTMLElement | null)?.dataset.key;
     const inside = this.head.contains(document.activeElement);
     this.head.replaceChildren(...this.columns.map((column) => this.heading(column)));
@@ -165,25 +171,30 @@ export class Leaderboard {
   }
 
   private heading({ key, label, number, descending }: Column): HTMLElement {
-    const sorted = this.sort.key === key;
-    const large = this.sort.reversed !== descending;
+    const sorted = this.sort?.key === key;
+    const large = (sorted && this.sort?.reversed === true) !== descending;
     const name = element('button', 'mlw-sweep-sort', { type: 'button', 'data-key': key, title: `Sort by ${label}` }, label);
     if (sorted) name.append(element('span', 'mlw-sweep-arrow', { 'aria-hidden': 'true' }, large ? '▾' : '▴'));
     name.addEventListener('click', () => {
-      this.sort = { key, reversed: sorted && !this.sort.reversed };
-      if (this.scene) this.update(this.scene);
+      this.orderBy({ key, reversed: sorted && this.sort?.reversed !== true });
     });
     const node = element('th', number ? 'mlw-number' : '', { scope: 'col' }, name);
     if (sorted) node.setAttribute('aria-sort', large ? 'descending' : 'ascending');
     return node;
   }
 
+  private orderBy(sort: Leaderboard['sort']): void {
+    this.sort = sort;
+    if (this.scene) this.update(this.scene);
+  }
+
   /** What passes the filter, in order; what has no value is last either way. */
   private sorted(scene: Scene): Trial[] {
-    const column = this.columns.find(({ key }) => key === this.sort.key);
-    const sign = column?.descending !== this.sort.reversed ? -1 : 1;
+    const { sort } = this;
+    const column = this.columns.find(({ key }) => key === (sort?.key ?? 'value'));
+    const sign = column?.descending !== (sort?.reversed ?? false) ? -1 : 1;
     // Those that were ended early rank behind those that were given all the time they wanted.
-    const early = (trial: Trial): number => (this.sort.key === 'value' && !this.sort.reversed && trialEnded(trial) && trial.state !== 'finished' ? 1 : 0);
+    const early = (trial: Trial): number => (sort === null && trialEnded(trial) && trial.state !== 'finished' ? 1 : 0);
     const keyed = scene.sweep.trials
       .filter(({ number }) => scene.shown.has(number))
       .map((trial) => ({ trial, value: column?.value(trial, scene) ?? null, late: early(trial) }));
@@ -237,6 +248,7 @@ export class Leaderboard {
         row.state.replaceChildren(trialIcon(trial.state), stateWord(trial.state));
         cell.replaceChildren(row.state);
       } else if (key === 'value') {
+        cell.classList.add('mlw-sweep-measured');
         cell.replaceChildren(row.swatch, formatNumber(trial.values?.[0] ?? null));
       } else if (key === 'duration') setText(cell, duration(trial, scene.now));
       else if (key === 'why') {

@@ -1,5 +1,5 @@
 // A search over parameters as a view holds it.
-import type { Num } from '../model.ts';
+import type { Num, RunState } from '../model.ts';
 
 export type TrialState = 'waiting' | 'running' | 'finished' | 'terminated' | 'failed' | 'stopped' | 'killed' | 'timeout';
 
@@ -129,10 +129,11 @@ export interface SweepData {
   readonly hidden_params: number;
 }
 
+/** With these words the cause of such a trial's end begins. */
 export const ENDED_EARLY = 'ended early';
 
 /** A state in the words of the view. */
-export function stateWord(state: TrialState): string {
+export function stateWord(state: TrialState | RunState): string {
   return state === 'terminated' ? ENDED_EARLY : state;
 }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Answer, Question, RunData, RunSource } from '../model.ts';
 import type { Curve } from './model.ts';
 import { sweepOf, trial } from './testing.ts';
+import { shownState } from '../states.ts';
 import { TrialSource } from './trialsource.ts';
 
 const CURVE: Curve = { number: 3, n: 40, steps: Float64Array.of(0, 5, 9), values: Float64Array.of(1, NaN, 0.25) };
@@ -35,6 +36,7 @@ describe('a trial of a sweep', () => {
     const ended = trial({ ...TRIAL, state: 'terminated', ended: 200, cause: 'too low' });
     shown.update(sweepOf([ended], { curves: DATA.curves }), ended);
     expect([shown.runs[0]?.header.state, shown.runs[0]?.header.ended, changes]).toEqual(['stopped', 200, 1]);
+    expect(shown.runs.map(({ header }) => shownState(header))).toEqual(['terminated']);
     shown.dispose();
   });
 

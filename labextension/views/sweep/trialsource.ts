@@ -2,7 +2,7 @@
 import type { Answer, Question, RunData, RunSource, RunState, Series } from '../model.ts';
 import { Terminal } from '../terminal.ts';
 import { hasEnded } from '../model.ts';
-import type { SweepData, Trial, TrialState } from './model.ts';
+import { ENDED_EARLY, type SweepData, type Trial, type TrialState } from './model.ts';
 import { wordOf } from './scale.ts';
 
 /** Milliseconds between two questions while the trial goes on. */
@@ -98,7 +98,7 @@ function knownOf(data: SweepData, trial: Trial): RunData {
       id: trial.run ?? `trial ${trial.number}`,
       name: trial.name,
       state,
-      cause: trial.state === 'terminated' ? null : trial.cause,
+      cause: trial.state === 'terminated' && !trial.cause?.startsWith(ENDED_EARLY) ? ENDED_EARLY : trial.cause,
       error: null,
       submitted: trial.submitted ?? trial.started ?? 0,
       started: trial.started,

@@ -56,7 +56,7 @@ export class SweepView implements Links {
     this.controls = new SweepControls(source, () => {
       if (this.run?.sweep) this.controls.update(this.run.header, this.run.sweep);
     });
-    this.facts = new SweepFacts(this.controls.resume, (number) => {
+    this.facts = new SweepFacts(this.controls.resume, this.controls.refused, (number) => {
       this.open(number, false);
     });
     this.toolbar = new SweepToolbar((change) => {
