@@ -60,7 +60,7 @@ demo: $(STAMP) $(BUILT)
 
 test: lint
 	npm test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST_ARGS)
 
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture --rounds $(N)

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,15 +19,24 @@ TIERS = ("unit", "contract", "integration", "browser", "gpu")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test's folder is its tier. The quickest come first, before there are servers that the others share.
 
-    Where several processes share the tests, one has all that need a browser, and begins with them: they take longest.
+    Where several processes share the tests they begin with those that take longest.
     """
-    shared = config.getoption("dist", "no") != "no"
-    order = TIERS[::-1] if shared else TIERS
+    order = TIERS[::-1] if hasattr(config, "workerinput") else TIERS
     for item in items:
         item.add_marker(_tier(item))
-        group = "browser" if _tier(item) == "browser" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: order.index(_tier(item)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each file to one process, and to one of them all that need a browser: they share a JupyterLab."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
 
 
 def _tier(item: pytest.Item) -> str:
