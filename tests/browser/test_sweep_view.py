@@ -19,7 +19,7 @@ from mlwidgets.views.static import bundle
 from tests.browser.test_live_view import look, use_theme
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, WebSocketRoute
 
     from tests.browser.conftest import Lab
 
@@ -127,6 +127,8 @@ def test_a_search_is_watched_steered_and_understood(lab: Lab, page: Page, search
         f"trial {best.spec.trial}"
     )
     expect(rows.first).to_have_attribute("data-trial", str(best.spec.trial))
+    # That it had all its trials needs no words.
+    expect(view.locator(".mlw-header > .mlw-cause")).to_be_hidden()
     trials = sweep.trials
     early = trials[trials["state"] == "ended early"]
     assert len(early)
@@ -193,6 +195,19 @@ def test_a_search_is_watched_steered_and_understood(lab: Lab, page: Page, search
     expect(rows).to_have_count(14 - len(early))
     view.get_by_role("button", name="Show all", exact=True).click()
 
+    # Best first those that finished; by value all alike.
+    ranked = view.get_by_role("button", name="Best first")
+    expect(ranked).to_have_attribute("aria-pressed", "true")
+    states = [str(row.get_attribute("aria-label")).split(", ")[1] for row in rows.all()]
+    assert states == sorted(states, key=["finished", "ended early", "failed"].index)
+    expect(view.locator("th[aria-sort]")).to_have_count(0)
+    view.get_by_role("button", name="accuracy", exact=True).click()
+    expect(view.locator("th[aria-sort=descending]")).to_have_text(re.compile("accuracy"))
+    values = [float(text) for text in view.locator(".mlw-sweep-measured").all_inner_texts() if text != "–"]
+    assert values == sorted(values, reverse=True)
+    ranked.click()
+    expect(rows.first).to_have_attribute("data-trial", str(best.spec.trial))
+
     # By another column, and with the keys to the trial that was cut off: it says why.
     view.get_by_role("button", name="#", exact=True).click()
     expect(rows).to_have_count(14)
@@ -205,6 +220,7 @@ def test_a_search_is_watched_steered_and_understood(lab: Lab, page: Page, search
     verdict = trial.locator(".mlw-sweep-verdict")
     expect(verdict).to_contain_text(f"Ended early: {early['why'].iloc[0].removeprefix('ended early: ')}")
     page.wait_for_function(f"() => ({DRAWN})(document.querySelectorAll('.mlw-sweep-verdict canvas')[1]) > 100")
+    expect(trial.locator(".mlw-badge")).to_have_text("ended early")
     look(page, "sweep-verdict")
     trial.get_by_role("button", name="Trial after").click()
     expect(trial.locator(".mlw-sweep-trial-name")).to_have_text(re.compile(f"^Trial {number + 1}"))
@@ -214,6 +230,28 @@ def test_a_search_is_watched_steered_and_understood(lab: Lab, page: Page, search
     trial.get_by_role("button", name="Open on its own").click()
     expect(page.locator(".mlw-opened:visible .mlw-name")).to_have_text(name)
     expect(page.locator(".lm-TabBar-tabLabel", has_text=re.compile(f"^{name}$"))).to_have_count(1)
+
+
+def test_what_came_of_a_search_and_what_did_not_is_said(lab: Lab, page: Page, search: Search, tmp_path: Path) -> None:
+    def deaf(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda message: None if '"pause"' in str(message) else server.send(message))
+
+    page.route_web_socket(re.compile("/mlwidgets/"), deaf)
+    gate = tmp_path / "gate"
+    sweep = search("limited", gate, trials=20, concurrent=1, target=0.1)
+    view = show(lab, page, sweep)
+    expect(board(view, "running")).to_have_count(1)
+    view.get_by_role("button", name="Pause").click()
+    expect(view.get_by_role("button", name="Pausing…")).to_be_disabled()
+    expect(view.locator(".mlw-sweep-refused")).to_have_text(re.compile("^It has not paused"))
+    expect(view.get_by_role("button", name="Pause")).to_be_enabled()
+    view.get_by_role("button", name="One trial more at a time").click()
+    expect(view.locator(".mlw-sweep-refused")).to_be_hidden()
+    gate.touch()
+    sweep.wait()
+    expect(view.locator(".mlw-header > .mlw-cause")).to_have_text(re.compile("^Finished: .*accuracy"))
+    expect(view.locator(".mlw-sweep-importance")).to_contain_text("Not enough trials have finished.")
 
 
 def test_a_search_for_several_goals_in_a_notebook_and_what_that_keeps(
@@ -252,6 +290,9 @@ def test_a_search_for_several_goals_in_a_notebook_and_what_that_keeps(
     still = page.locator(".mlw-rendered .mlw-run").first
     expect(still.locator(".mlw-sweep-row")).to_have_count(5)
     expect(still.locator(".mlw-sweep-controls")).to_be_hidden()
+    facts = [fact.bounding_box() for fact in still.locator(".mlw-sweep-fact:visible").all()]
+    assert all(fact and fact["height"] < 60 for fact in facts), "the notebook's own rules lay the facts out"
+    look(page, "sweep-kept")
     still.locator(".mlw-sweep-row").first.click()
     trial = still.locator(".mlw-sweep-trial")
     expect(trial).to_contain_text("Only what the sweep knows of it is kept here.")
