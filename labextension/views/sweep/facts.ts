@@ -3,17 +3,16 @@ import { formatElapsed, formatNumber } from '../format.ts';
 import { chip } from '../header.ts';
 import type { Progress, RunData } from '../model.ts';
 import { bestTrial, frontOf } from './insight.ts';
-import { finite, type SweepData, type Trial } from './model.ts';
+import { ALL_ENDED, finite, type SweepData, type Trial } from './model.ts';
 import { wordOf } from './scale.ts';
 
 /** What the header says of a sweep: how far it is, and what all of its trials were given. */
 export function ofSweep(run: RunData, sweep: SweepData): RunData {
   const searched = new Set(sweep.about?.space.map(({ name }) => name));
   const params = run.header.params.filter(([name]) => !searched.has(name));
-  const { status } = sweep;
+  const { cause } = run.header;
   // That all trials were had is said by their number.
-  const all = run.header.state === 'finished' && status?.planned != null && endedOf(status.counts) >= status.planned;
-  return { ...run, header: { ...run.header, params, cause: all ? null : run.header.cause }, progress: progressOf(sweep) ?? run.progress };
+  return { ...run, header: { ...run.header, params, cause: cause?.startsWith(ALL_ENDED) ? null : cause }, progress: progressOf(sweep) ?? run.progress };
 }
 
 function progressOf({ status }: SweepData): Progress | null {

@@ -131,6 +131,8 @@ export interface SweepData {
 
 /** With these words the cause of such a trial's end begins. */
 export const ENDED_EARLY = 'ended early';
+/** And with these that of a sweep's, where no limit came first. */
+export const ALL_ENDED = 'all trials have ended';
 
 /** A state in the words of the view. */
 export function stateWord(state: TrialState | RunState): string {
