@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -239,8 +240,22 @@ def _sweep(options: argparse.Namespace) -> Sweep:
 
 def _trials(options: argparse.Namespace) -> int:
     frame = _sweep(options).trials
-    print(frame.to_string(index=False) if len(frame) else f"{options.name} has no trials yet")
+    if len(frame):
+        print(frame.apply(lambda column: column.map(_cell)).to_string(index=False))
+    else:
+        print(f"{options.name} has no trials yet")
     return 0
+
+
+def _cell(value: Any) -> str:
+    """Return a value as a table shows it: a number with six digits, a time in seconds where the user is."""
+    import pandas as pd
+
+    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, datetime):
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value.timestamp()))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _narrow(options: argparse.Namespace) -> int:

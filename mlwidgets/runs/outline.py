@@ -11,6 +11,13 @@ from mlwidgets.runs.trials import GIVEN_BACK, HAND, TERMINATED, WAITING, WARM_ST
 COUNTED = (RUNNING, WAITING, FINISHED, TERMINATED, FAILED, STOPPED, GIVEN_BACK)
 WORDS = {TERMINATED: "ended early", GIVEN_BACK: "given back"}
 """States that a person calls otherwise."""
+ALL_ENDED = "all trials have ended"
+"""How the cause of a sweep that came to its end as it was asked to begins."""
+
+
+def ending(state: str, cause: str | None) -> str | None:
+    """Return why a sweep finished, if it was not because all its trials had ended."""
+    return cause if state == FINISHED and cause and not cause.startswith(ALL_ENDED) else None
 
 
 def state_of(trial: Trial, *, begun: bool, ended: bool) -> str:

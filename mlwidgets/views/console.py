@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runs.outline import ending
 from mlwidgets.sweeps.sweep import Sweep
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, sweeptext, terminal
@@ -281,7 +282,9 @@ def end_line(run: Run) -> Fragments:
     state, cause = header["state"], header["cause"]
     parts: Fragments = [(f"class:{state}", f"{palette.SIGNS[state]} "), ("class:name", header["name"])]
     parts.append(("", f"  {state}  {_time(header, time.time())}"))
-    if state != "finished" and cause:
+    if state == "finished":
+        cause = ending(state, cause) if isinstance(run, Sweep) else None
+    if cause:
         parts.append(("", f"  {cause}"))
     columns = os.get_terminal_size().columns - sum(len(text) for _, text in parts) if is_terminal() else 80
     values = {name: value for name, value in run.last_values().items() if name.lower() not in CLOCKS}

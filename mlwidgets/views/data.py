@@ -123,6 +123,9 @@ def read_header(run: Run) -> dict[str, Any]:
     folder = RunFolder(run.path)
     outcome = run.outcome
     error = outcome.error
+    space = (run.spec.sweep or {}).get("space")
+    # What a parameter is where it is not searched is no fixed parameter of the sweep.
+    searched = space if isinstance(space, dict) else {}
     return {
         "id": run.id,
         "name": run.name,
@@ -132,7 +135,7 @@ def read_header(run: Run) -> dict[str, Any]:
         "submitted": run.submitted_at,
         "started": outcome.started_at,
         "ended": outcome.ended_at,
-        "params": [[name, _short(value)] for name, value in run.params.items()],
+        "params": [[name, _short(value)] for name, value in run.params.items() if name not in searched],
         "tags": [[name, _short(value)] for name, value in run.tags.items()],
         "note": run.note,
         "stopping": not outcome.ended and folder.stop_request.exists(),

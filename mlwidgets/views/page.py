@@ -14,6 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mlwidgets.runs.outline import ending
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, svg, terminal
 from mlwidgets.views.groups import Chart, charts
@@ -64,7 +65,7 @@ def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None, sc
     ended = header["ended"] is not None
     parts = [
         _title(header, now),
-        _cause(header),
+        _cause(snapshot),
         _chips(header, max(FEWEST_CHIPS, round(MOST_CHIPS * scale))),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
         *_numbers(snapshot, scale, ended=ended),
@@ -99,10 +100,12 @@ def _title(header: dict[str, Any], now: float) -> str:
     )
 
 
-def _cause(header: dict[str, Any]) -> str:
-    if header["state"] == "finished" or not header["cause"]:
-        return ""
-    return _text_block(header["cause"], "margin-top:4px;overflow-wrap:anywhere")
+def _cause(snapshot: Snapshot) -> str:
+    state, cause = snapshot.header["state"], snapshot.header["cause"]
+    if state == "finished":
+        reason = ending(state, cause) if snapshot.sweep else None
+        cause = f"Finished: {reason}" if reason else None
+    return _text_block(cause or "", "margin-top:4px;overflow-wrap:anywhere")
 
 
 def _text_block(text: str, style: str) -> str:

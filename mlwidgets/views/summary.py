@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from mlwidgets.runs.outline import ending
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, terminal
 from mlwidgets.views.data import seconds
@@ -34,6 +35,8 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
     text = [f"{palette.SIGNS[state]} {header['name']}  {state}  {elapsed}"]
     if header["cause"] and state != "finished":
         text.append(f"  {header['cause']}")
+    elif snapshot.sweep and (cause := ending(state, header["cause"])):
+        text.append(f"  finished: {cause}")
     if header.get("waiting"):
         text.append(f"  {header['waiting']}")
     pairs = [f"{key}={value}" for key, value in header["params"]]

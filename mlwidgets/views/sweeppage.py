@@ -81,7 +81,9 @@ def _best(shot: SweepShot) -> str:
         f'<span style="{MUTED}">{escape(sweeptext.figure(name))}</span> {escape(sweeptext.figure(value))}'
         for name, value in list(one["params"].items())[: 2 * MOST_PARAMS]
     )
-    return f' <span style="{MUTED}">{escape(one["name"])}:</span> {params}'
+    hidden = len(one["params"]) - 2 * MOST_PARAMS
+    more = f" +{hidden} more" if hidden > 0 else ""
+    return f' <span style="{MUTED}">{escape(one["name"])}:</span> {params}{more}'
 
 
 def _asked(shot: SweepShot) -> str:
@@ -102,18 +104,23 @@ def _pictures(shot: SweepShot, points: int) -> str:
     early = any(one["state"] == TERMINATED for one in shot.rows)
     mark = f' · <span style="color:{palette.STATES[TERMINATED]}">●</span> ended early' if early else ""
     found: list[tuple[str, str, str, int]] = []
-    if shot.curves:
+    if sweepsvg.has_course(shot):
         best = "" if several else f' · <span style="color:{palette.BEST};font-weight:700">━</span> best'
         title = f"<b>{escape(metric)}</b> of all trials by step{best}{mark}"
         found.append((title, f"{metric} of {len(shot.curves)} trials", sweepsvg.curves(shot, points), 50))
-    if several:
+    if several and sweepsvg.results(shot.rows):
         title = f"<b>{escape(shot.metrics[1])}</b> by {escape(metric)} · Pareto front"
         found.append((title, "Pareto front", sweepsvg.scatter(shot), 50))
-    else:
+    elif sweepsvg.results(shot.rows):
         title = f"<b>best {escape(metric)}</b> by trials ended{mark}"
         found.append((title, f"best {metric} so far", sweepsvg.history(shot), 50))
-    whole = f"<b>Parameters</b> and {escape(metric)}, from {_shade(0)} worst to {_shade(-1)} best"
-    found.append((whole, "parallel coordinates", sweepsvg.parallel(shot), 100))
+    if sweepsvg.results(shot.rows):
+        hidden = len(shot.about["space"]) - sweepsvg.MOST_AXES
+        more = f" · {text}" if (text := sweeptext.more_params(hidden)) else ""
+        whole = f"<b>Parameters</b> and {escape(metric)}, from {_shade(0)} worst to {_shade(-1)} best{more}"
+        found.append((whole, "parallel coordinates", sweepsvg.parallel(shot), 100))
+    if not found:
+        return ""
     return f'<div style="margin:10px -16px 0 0">{"".join(_picture(*one) for one in found)}</div>'
 
 
@@ -150,7 +157,9 @@ def _leaderboard(shot: SweepShot, most: int) -> str:
     space = sorted(shot.about["space"], key=lambda one: -(shot.importance or {}).get(one["name"], 0.0))
     head, rows = sweeptext.leaderboard({**shot.about, "space": space}, shot.status, shot.rows, most, MOST_PARAMS)
     rest = len(shot.rows) - len(rows)
-    more = f'<div style="{SMALL};{MUTED}">and {rest} more trials</div>' if rest > 0 else ""
+    left_out = [f"and {rest} more trial{'s' * (rest != 1)}"] if rest > 0 else []
+    left_out += [text] if (text := sweeptext.more_params(len(space) - MOST_PARAMS)) else []
+    more = f'<div style="{SMALL};{MUTED}">{", ".join(left_out)}</div>' if left_out else ""
     return f'<div style="{HEAD}">Best trials</div>{_table(head, rows)}{more}'
 
 

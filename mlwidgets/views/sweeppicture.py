@@ -10,7 +10,7 @@ from mlwidgets.runs.state import FINISHED
 from mlwidgets.runs.trials import TERMINATED
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette
-from mlwidgets.views.sweepsvg import results, robust, shades, value_of
+from mlwidgets.views.sweepsvg import has_course, results, robust, shades, value_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +32,11 @@ def draw_sweep(shot: SweepShot, title: str, dpi: float) -> Figure:
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.05)
     figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
-    left, right = figure.subplots(1, 2)
-    _curves(left, shot)
+    if has_course(shot):
+        left, right = figure.subplots(1, 2)
+        _curves(left, shot)
+    else:
+        right = figure.subplots()
     (_front if len(shot.metrics) > 1 else _history)(right, shot)
     return figure
 
@@ -51,7 +54,7 @@ def _curves(axes: Axes, shot: SweepShot) -> None:
         look: Any = {"color": palette.RAMP[colours.get(one.number, 0)], "linewidth": 0.7}
         if one.number == best:
             look = {"color": palette.BEST, "linewidth": 1.8}
-        axes.plot(one.steps, one.values, **look)
+        axes.plot(one.steps, one.values, marker="o" if len(one.values) == 1 else "", markersize=2, **look)
         if rows[one.number]["state"] == TERMINATED and len(one.values):
             axes.plot(one.steps[-1:], one.values[-1:], "o", color=palette.STATES[TERMINATED], markersize=2.6)
     early = EARLY if any(one["state"] == TERMINATED for one in shot.rows) else ""

@@ -58,6 +58,11 @@ def value_of(one: Row, place: int = 0) -> float | None:
     return values[place] if place < len(values) and isinstance(values[place], int | float) else None
 
 
+def has_course(shot: SweepShot) -> bool:
+    """Whether any trial has logged two numbers: points alone are no curves."""
+    return any(sum(map(math.isfinite, one.values.tolist())) > 1 for one in shot.curves)
+
+
 def curves(shot: SweepShot, points: int) -> str:
     """Return all curves in one picture, those that ended early with a mark at their ends.
 
@@ -75,21 +80,29 @@ def curves(shot: SweepShot, points: int) -> str:
     colours, rows = shades(shot.rows, shot.sign), {one["number"]: one for one in shot.rows}
     paths: dict[int, list[str]] = {}
     marks: list[Point] = []
+    singles: dict[str, list[Point]] = {}
     best_path = ""
     for number, one in drawn.items():
         places = [
             (plot.x(s), plot.y(v)) if math.isfinite(v) else None
             for s, v in zip(one.steps.tolist(), one.values.tolist(), strict=True)
         ]
-        if number == best:
+        there = [place for place in places if place]
+        if len(there) == 1:
+            singles.setdefault(palette.BEST if number == best else palette.RAMP[colours.get(number, 0)], []).extend(
+                there
+            )
+        elif number == best:
             best_path = path(places)
         else:
             paths.setdefault(colours.get(number, 0), []).append(path(places))
-        if rows[number]["state"] == TERMINATED and (ends := [place for place in places if place]):
-            marks.append(ends[-1])
+        if rows[number]["state"] == TERMINATED and there:
+            marks.append(there[-1])
     for shade in sorted(paths):
         plot.draw("".join(paths[shade]), palette.RAMP[shade], 1.1)
     plot.draw(best_path, palette.BEST, 2.2)
+    for colour, one_value in singles.items():
+        plot.dots(one_value, colour, 3.5)
     plot.dots(marks, palette.STATES[TERMINATED], 4.5)
     return plot.done()
 

@@ -123,6 +123,11 @@ def sweep_lines(shot: SweepShot) -> list[str]:
     return lines(shot.about, shot.status, shot.rows)
 
 
+def more_params(hidden: int) -> str:
+    """Return how many parameters are left out, in words; nothing where none is."""
+    return f"+{hidden} more parameter{'s' * (hidden != 1)}" if hidden > 0 else ""
+
+
 def lines(about: About, status: Status, rows: Sequence[Row], columns: int | None = None) -> list[str]:
     """Return the same of its parts, tables at most `columns` wide."""
     found = [trials_done(status) + (": " + ", ".join(counted(status)) if any(status["counts"].values()) else "")]
@@ -130,23 +135,38 @@ def lines(about: About, status: Status, rows: Sequence[Row], columns: int | None
         found.insert(0, f"paused: {short(status['paused'], LONGEST_LINE)}")
     if value := best_value(about, status):
         one = best_row(status, rows)
-        params = [f"{figure(name)}={figure(v)}" for name, v in list(one["params"].items())[:MOST_PARAMS]] if one else []
+        given = list(one["params"].items()) if one else []
+        params = [f"{figure(name)}={figure(v)}" for name, v in given[:MOST_PARAMS]]
+        params += [f"+{len(given) - MOST_PARAMS} more"] if len(given) > MOST_PARAMS else []
         found.append("  ".join([value, *([one["name"]] if one else []), *params]))
     if text := saved(status):
         found.append(text)
     if rows:
-        found += table(*leaderboard(about, status, rows, TOP_TRIALS, MOST_PARAMS), columns)
+        front = [one for one in rows if one["number"] in status["front"]]
+        head, cells = leaderboard(about, status, front or rows, TOP_TRIALS, MOST_PARAMS)
+        kept = _fitting(head, cells, columns)
+        found += table(head, cells, columns)
+        shown = len(kept) - (len(head) - min(len(about["space"]), MOST_PARAMS))
+        rest = [f"… and {len(rows) - len(cells)} more"] if len(rows) > len(cells) else []
+        rest += [text] if (text := more_params(len(about["space"]) - max(0, shown))) else []
+        found += [", ".join(rest)] if rest else []
     return found
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int | None = None) -> list[str]:
     """Return a table as lines of text; those of parameters that find no room in `columns` are left out."""
+    kept = _fitting(head, rows, columns)
+    widths = [max(len(line[i]) for line in [head, *rows]) for i in kept]
+    lines = [[line[i].ljust(width) for i, width in zip(kept, widths, strict=True)] for line in [head, *rows]]
+    return ["  ".join(line).rstrip() for line in lines]
+
+
+def _fitting(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int | None) -> list[int]:
+    """Return the places of the columns that find room."""
     kept = list(range(len(head)))
     while True:
         widths = [max(len(line[i]) for line in [head, *rows]) for i in kept]
         if columns is None or sum(widths) + 2 * len(widths) <= columns or len(kept) <= 3:
-            break
+            return kept
         # The first columns tell most, and the last are no parameters.
         kept.pop(-3 if len(kept) > 5 else -1)
-    lines = [[line[i].ljust(width) for i, width in zip(kept, widths, strict=True)] for line in [head, *rows]]
-    return ["  ".join(line).rstrip() for line in lines]

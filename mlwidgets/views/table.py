@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import shutil
 import sys
 import time
@@ -23,6 +24,7 @@ HIDDEN_NAMED = 8
 """Columns left out that the line below a table names."""
 MOST_IN_ONE_LINE = 32
 """Characters of a cell that is not broken."""
+_LONG_FLOAT = re.compile(r"-?(?=[\d.]{8})\d+\.\d+(e[-+]?\d+)?")
 
 
 def format_duration(seconds: float) -> str:
@@ -67,6 +69,11 @@ def _brief(text: str) -> str:
     return line if len(line) <= 40 else f"{line[:39]}…"
 
 
+def _rounded(text: str) -> str:
+    """Return a number with six digits at most; what a sampler has chosen has seventeen."""
+    return f"{float(text):.6g}" if _LONG_FLOAT.fullmatch(text) else text
+
+
 @dataclass(frozen=True)
 class _Column:
     head: str
@@ -74,7 +81,7 @@ class _Column:
 
 
 def _param(head: str, name: str) -> _Column:
-    return _Column(head, lambda summary: _brief(summary.params.get(name, "")))
+    return _Column(head, lambda summary: _brief(_rounded(summary.params.get(name, ""))))
 
 
 def _metric(head: str, name: str) -> _Column:

@@ -31,6 +31,12 @@ def test_durations(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
+def test_numbers_that_a_sampler_has_chosen(summary: Callable[..., RunSummary]) -> None:
+    params = {"lr": "0.00012345678901234567", "keep": "-1.2345678901234567e-05", "v": "'0.12345678'", "n": "123456789"}
+    row = repr(RunTable([summary(params=params)])).split("\n")[1].split()
+    assert row[-4:] == ["0.000123457", "-1.23457e-05", "'0.12345678'", "123456789"]
+
+
 @pytest.mark.parametrize("at", [1e20, -1e20, float("inf"), float("nan")])
 def test_times_that_no_calendar_has(summary: Callable[..., RunSummary], at: float) -> None:
     for fields in ({"submitted_at": at}, {"started_at": at}, {"ended_at": at}):

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from mlwidgets.api import open_run
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import literal_text
 from mlwidgets.sweeps.definition import Limits
@@ -256,12 +257,70 @@ def test_several_objectives(tmp_path: Path) -> None:
         sweep.end(number, run, "finished", values, 10 + number)
     data = bundle(sweep.finish())
     page = _Page(data["text/html"])
-    assert [alt for alt, _ in page.pictures][1] == "Pareto front"
+    assert [alt for alt, _ in page.pictures] == ["Pareto front", "parallel coordinates"]
     assert "Pareto front of 2 trials" in page.text
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    head, *rows = data["text/plain"].split("\n")[-4:]
+    head, *rows, rest = data["text/plain"].split("\n")[-4:]
     assert head.split()[:4] == ["trial", "state", "accuracy", "latency"]
-    assert [row.split()[0] for row in rows] == ["1", "0", "2"]
+    assert [row.split()[0] for row in rows] == ["1", "0"], "the front alone"
+    assert rest.strip() == "… and 1 more"
+
+
+def test_trials_without_a_course(tmp_path: Path) -> None:
+    once = SweepFolder(tmp_path / "once", policy=None)
+    for number in range(4):
+        once.trial(number, sample(number), [number / 10])
+    data = bundle(once.finish())
+    assert [alt for alt, _ in _Page(data["text/html"]).pictures] == ["best val_accuracy so far", "parallel coordinates"]
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    mixed = SweepFolder(tmp_path / "mixed", policy=None)
+    for number, values in enumerate([[0.5], [0.1, 0.2, 0.3], [0.2]]):
+        mixed.trial(number, sample(number), values)
+    (_, picture), *_ = _Page(bundle(mixed.finish())["text/html"]).pictures
+    from mlwidgets.views import palette
+
+    assert sum(_lines(picture, colour) for colour in (*palette.RAMP, palette.BEST)) == 3, "a dot is seen as well"
+    failed = SweepFolder(tmp_path / "failed", policy=None)
+    for number in range(3):
+        failed.trial(number, sample(number), [], state="failed", cause="ValueError: no")
+    data = bundle(failed.finish("failed", cause="no trial finished"))
+    assert _Page(data["text/html"]).pictures == []
+    assert "3 failed: why" in _Page(data["text/html"]).text
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    space = {f"p{i}": "uniform(0, 1)" for i in range(13)}
+    sweep = SweepFolder(tmp_path / "runs", policy=None, space=space, params={"p3": 0.9, "epochs": 5})
+    for number in range(100):
+        sweep.trial(number, dict.fromkeys(space, 0.5), [0.1, number / 100])
+    data = bundle(sweep.finish())
+    text = data["text/plain"].split("\n")
+    assert text[1].split() == ["epochs=5"], "a parameter that is searched is no fixed one"
+    assert text[3].endswith("p5=0.5  +7 more")
+    assert text[10].strip() == "… and 95 more, +7 more parameters"
+    page = _Page(data["text/html"]).text
+    assert "and 80 more trials, +7 more parameters" in page
+    assert "worst to ━ best · +4 more parameters" in page
+    assert "p11 0.5 +1 more" in page
+    assert "p3 0.9" not in page
+
+
+@pytest.mark.parametrize("cause", ["no better val_accuracy in 4 trials", "all combinations were tried: 9"])
+def test_why_it_finished(tmp_path: Path, cause: str) -> None:
+    from mlwidgets.views.console import end_line
+
+    sweep = SweepFolder(tmp_path / "runs")
+    sweep.trial(0, sample(0), [0.1, 0.2])
+    run = open_run(sweep.finish(cause=cause).path)
+    data = bundle(run)
+    assert data["text/plain"].split("\n")[1] == f"  finished: {cause}"
+    assert f"Finished: {cause}" in _Page(data["text/html"]).text
+    assert cause in "".join(text for _, text in end_line(run))
+    assert repr(run).endswith(f", 1 of 20 trials ended, {cause}>")
+
+
+def test_that_it_ended_as_it_was_asked_to_is_not_said(ended: Run) -> None:
+    assert "all trials have ended" not in summary(snapshot(ended), 0.0)
 
 
 def test_the_text(ended: Run) -> None:
@@ -272,7 +331,8 @@ def test_the_text(ended: Run) -> None:
     assert lines[3] == "  ending early saved 22% of the computing: 171 intervals, 6:00"
     assert lines[4].split() == ["trial", "state", "val_accuracy", "lr", "keep", "width", "values", "time"]
     assert lines[5].split() == ["10", "✓", "finished", "0.988", "5.265e−5", "0.7744", "64", "30", "1:00"]
-    assert len(lines) == 10
+    assert lines[10].strip() == "… and 25 more"
+    assert len(lines) == 11
 
 
 def test_a_terminal_that_follows_a_sweep(tmp_path: Path) -> None:
@@ -287,7 +347,7 @@ def test_a_terminal_that_follows_a_sweep(tmp_path: Path) -> None:
     assert "10 of 14 trials" in before[0]
     assert before[1] == "  10 of 14 trials: 6 finished, 3 ended early, 1 failed, 2 running, 1 waiting"
     assert before[4].split()[:2] == ["trial", "state"]
-    assert len(before) == 10
+    assert before[10].strip() == "… and 8 more"
     sweep.trial(13, sample(13), [0.999])
     assert shown(100)[5].split()[:4] == ["13", "✓", "finished", "0.999"]
     assert all(len(line) <= 40 for line in shown(40)[1:])

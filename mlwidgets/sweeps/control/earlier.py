@@ -88,8 +88,8 @@ def gather(
 
 def _misfit(result: Earlier, space: Space, fixed: Mapping[str, str]) -> str | None:
     """Return why a result says nothing about this space, None if it does."""
-    for name in result.searched & fixed.keys():
-        if literal_text(result.params[name]) != fixed[name]:
+    for name in sorted(result.searched & fixed.keys()):
+        if name not in space and literal_text(result.params[name]) != fixed[name]:
             return f"{name} is {fixed[name]:.40} here, which was searched there"
     try:
         space.to_study({name: value for name, value in result.params.items() if name in space})
