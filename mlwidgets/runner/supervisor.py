@@ -24,7 +24,7 @@ from mlwidgets.runner.compute.local import LocalCompute
 from mlwidgets.runner.health import device_error, report
 from mlwidgets.runner.queue import Grant, NotToStart, Ticket, enter
 from mlwidgets.runner.request import request_of
-from mlwidgets.runner.sweeping import ItsSweep, Restarts
+from mlwidgets.runner.sweeping import WINDING_DOWN, ItsSweep, Restarts
 from mlwidgets.runner.tree import SUPERVISOR
 from mlwidgets.runs.alive import hold
 from mlwidgets.runs.folder import RunFolder, flush_file
@@ -153,14 +153,23 @@ class Supervisor:
         The worker of a sweep, which goes on where it was, is started again if it was killed.
         """
         restarts = Restarts(self._folder)
+        winds_down = False
         while True:
             try:
                 worker = self._compute.start(self._folder, self._spec, grant)
             except OSError as error:
                 return Outcome(FAILED, f"the worker could not be started: {error}", ended_at=time.time())
             status, out_of_memory = self._see_through(worker, grant)
-            goes_on = self._spec.sweep is not None and status < 0 and not self._wants_to_end()
+            goes_on = self._spec.sweep is not None and status < 0
             outcome = self._judge(status, out_of_memory)
+            if goes_on and self._wants_to_end() and "end" not in read_events(self._folder):
+                if winds_down or not self._folder.stop_request.exists():
+                    return outcome
+                # Once more: it finds the request, sees its trials to their ends and says how they were.
+                winds_down, self._killed = True, None
+                self._interrupted_at = time.monotonic()
+                self._asked_at = self._asked_at or time.time()
+                continue
             if not goes_on or outcome.state != KILLED:
                 return outcome
             pause = restarts.pause()
@@ -171,8 +180,6 @@ class Supervisor:
             deadline = time.monotonic() + pause
             while (left := deadline - time.monotonic()) > 0 and not self._wants_to_end():
                 self._sleep(left)
-            if self._wants_to_end():
-                return self._judge(status, out_of_memory)
 
     def _see_through(self, worker: Worker, grant: Grant) -> tuple[int, str | None]:
         """Watch the worker to its end; return its exit status, and what the system says of memory."""
@@ -295,7 +302,10 @@ class Supervisor:
             self._asked_at = time.time()
             worker.interrupt()
             return
-        grace = SAVING_GRACE if "saving" in read_events(self._folder) else GRACE
+        if self._spec.sweep is not None:
+            grace = WINDING_DOWN
+        else:
+            grace = SAVING_GRACE if "saving" in read_events(self._folder) else GRACE
         if time.monotonic() - self._interrupted_at > grace:
             self._killed = grace
             worker.kill()

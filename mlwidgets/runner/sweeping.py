@@ -6,6 +6,7 @@ import os
 import time
 
 from mlwidgets.errors import UnknownRun
+from mlwidgets.runner import SAVING_GRACE
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.spec import RunSpec
@@ -18,6 +19,8 @@ _LOOK = 1.0
 _LIVED = 10.0
 """Seconds that a controller has to live for its death to be counted as the first of a row."""
 _MOST_DEATHS = 12
+WINDING_DOWN = SAVING_GRACE + 60.0
+"""Seconds that a sweep has to end after it was interrupted: longer than its controller waits for its trials."""
 _LONGEST_PAUSE = 5.0
 _NOT_ITS_OWN = frozenset({"submitted", "supervising", "slots", "system", "restarted", "started"})
 """Events of a sweep that its controller did nothing for."""

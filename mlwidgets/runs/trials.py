@@ -229,8 +229,11 @@ def signs(sweep: Mapping[str, Any]) -> list[int]:
 
 
 def best(trials: Iterable[Trial], sign: int) -> Trial | None:
-    """Return the finished trial with the best value of the only objective; of equal ones the first."""
-    results = [one for one in trials if one.is_result]
+    """Return the finished trial with the best value of the only objective, of equal ones the first.
+
+    What was taken over from earlier runs is none of the sweep's own: its best is what it has found itself.
+    """
+    results = [one for one in trials if one.is_result and one.by != WARM_START]
     return max(results, key=lambda one: (sign * (one.values or [0.0])[0], -one.number), default=None)
 
 
@@ -239,7 +242,8 @@ def front(trials: Iterable[Trial], signs: Sequence[int]) -> list[Trial]:
 
     One surpasses another if it is at least as good in each objective and better in one.
     """
-    results = [one for one in trials if one.is_result and len(one.values or ()) == len(signs)]
+    own = [one for one in trials if one.is_result and one.by != WARM_START]
+    results = [one for one in own if len(one.values or ()) == len(signs)]
     goods = {one.number: tuple(s * v for s, v in zip(signs, one.values or (), strict=True)) for one in results}
     results.sort(key=lambda one: (goods[one.number], -one.number), reverse=True)
     kept: list[Trial] = []

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from mlwidgets.errors import ParameterError, ResultNotAvailable, RunFailed
 from mlwidgets.runner import devices
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.outline import number_planned
+from mlwidgets.runs.outline import ending, number_planned
 from mlwidgets.runs.result import Result
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import Resources, literal_text
-from mlwidgets.runs.trials import WARM_START, Trial, TrialLog, best, front, read_log
+from mlwidgets.runs.trials import OPEN, WARM_START, Trial, TrialLog, best, front, read_log
 from mlwidgets.sweeps.control.curves import followed
 from mlwidgets.sweeps.control.limits import room
 from mlwidgets.sweeps.definition import SweepDefinition
@@ -198,18 +198,19 @@ class Sweep(Run):
         self._ask("concurrent", n=_at_least_one(most), now=now)
 
     def give_back(self, n: int = 1) -> None:
-        """Run `n` trials fewer at once, from now on, as `set_concurrent` does with ``now``.
+        """Run `n` trials fewer at once than do now, and from now on, as `set_concurrent` does with ``now``.
 
         Raises
         ------
         ParameterError
             If no trial would be left, or `n` is no number above 0.
         """
-        now = self.concurrent
+        # Fewer may be running than are allowed: taking from that number would free nothing.
+        now = min(self.concurrent, max(1, sum(trial.state == OPEN for trial in self._log().trials.values())))
         if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n < now:
             most = "" if now == 1 else "give back 1, or " if now == 2 else f"give back 1 to {now - 1}, or "
             raise ParameterError(f"sweep {self.name!r} runs {now} at once and cannot give back {n}: {most}pause() it")
-        self.set_concurrent(now - n, now=True)
+        self._ask("concurrent", fewer=n, now=True)
 
     def pause(self) -> None:
         """Start no more trials until `resume`; those that run go on."""
@@ -301,8 +302,9 @@ class Sweep(Run):
             own = [one for one in log.trials.values() if one.by != WARM_START]
             planned = number_planned(self.definition.limits.trials, own)
             about = f", {sum(one.is_over for one in own)} of {planned} trials ended"
-            if self.paused:
-                about += f", {self.paused}"
+            outcome = self.outcome
+            for said in (self.paused, ending(outcome.state, outcome.cause)):
+                about += f", {said}" if said else ""
             return text.replace("<Run ", "<Sweep ", 1)[:-1] + about + ">"
         except Exception:  # as with any run: a list shows all of them
             return text

@@ -177,13 +177,15 @@ class SweepFeed:
         """Read what is new of a trial's numbers; return whether there is anything."""
         if trial.run is None or trial.by == WARM_START:
             return False
-        path = RunFolder(self._runs / trial.run).metrics
+        folder = RunFolder(self._runs / trial.run)
+        upto = (trial.why or {}).get("interval")
         known = self._numbers.get(trial.number)
-        if known is not None and known.path == path:
-            return known.advance()
-        fresh = _Numbers(path, self._keys, self._asked.objectives[0].sign)
+        if known is not None and known.folder == folder:
+            return known.advance(upto)
+        retried = bool(self._asked.resources.get("retries"))
+        fresh = _Numbers(folder, self._keys, self._asked.objectives[0].sign, retried=retried)
         # Begun anew it is another run, and what the first one had logged counts no more.
-        if fresh.advance() or known is not None:
+        if fresh.advance(upto) or known is not None:
             self._numbers[trial.number] = fresh
             return True
         return False
@@ -230,32 +232,54 @@ class SweepFeed:
 
 
 class _Numbers:
-    """The objectives of one trial: each record read once, the first objective's curve kept."""
+    """The objectives of one trial: each record read once, the first objective's curve kept.
 
-    def __init__(self, path: Path, keys: list[int], sign: int) -> None:
-        self.path = path
+    What an attempt logged that failed counts no more, nor does what came after a policy's verdict.
+    """
+
+    def __init__(self, folder: RunFolder, keys: list[int], sign: int, *, retried: bool) -> None:
+        self.folder = folder
+        self._keys, self._sign, self._retried = keys, sign, retried
+        self._events, self._since = 0, 0.0
+        self._begin()
+
+    def _begin(self) -> None:
         self.n = 0
         self.best: float | None = None
-        self._keys, self._sign = keys, sign
-        self._values: list[float | None] = [None] * len(keys)
+        self._values: list[float | None] = [None] * len(self._keys)
         self._reducer = Reducer(BUCKETS)
         self._sent = Sent()
         self._read = 0
+
+    def _begins_anew(self) -> bool:
+        """Whether a further attempt has begun since one last looked."""
+        if not self._retried or (size := size_of(self.folder.events)) == self._events:
+            return False
+        self._events, before = size, self._since
+        for event in read_lines(self.folder.events, "attempt"):
+            self._since = event["time"]
+        return self._since != before
 
     @property
     def last(self) -> list[Any]:
         """The last value of each objective."""
         return [json_number(value) for value in self._values]
 
-    def advance(self) -> bool:
-        """Read what is new; return whether there was any value of an objective."""
-        if size_of(self.path) < (self._read + 1) * RECORD_SIZE:
-            return False
-        records = read_records(self.path, self._read)
-        self._read += len(records)
+    def advance(self, upto: int | None) -> bool:
+        """Read what is new, no further than to that interval; return whether anything of an objective has changed."""
         grown = False
+        if self._begins_anew() or (upto is not None and self.n > upto):
+            grown = self.n > 0
+            self._begin()
+        if size_of(self.folder.metrics) < (self._read + 1) * RECORD_SIZE:
+            return grown
+        records = read_records(self.folder.metrics, self._read)
+        self._read += len(records)
+        records = records[records["time"] >= self._since]
         for place, key in enumerate(self._keys):
             mine = records[records["metric"] == key]
+            if place == 0 and upto is not None:
+                mine = mine[: max(0, upto - self.n)]
             if not len(mine):
                 continue
             grown = True

@@ -112,6 +112,29 @@ def test_a_stop_reaches_a_controller_without_supervisor(tmp_path: Path) -> None:
     assert states(found) == ["stopped"] * 2
 
 
+def test_a_controller_that_is_killed_after_a_stop_leaves_no_trial_open(tmp_path: Path) -> None:
+    code = """
+import os, signal, time
+from mlwidgets import log
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+log(score=x)
+while not os.path.exists(go):
+    time.sleep(0.005)
+"""
+    go = tmp_path / "go"
+    found = sweep(code, params={"go": str(go)}, trials=4, concurrent=2)
+    assert soon(lambda: len(going(found)) == 2 and all(run.last_values() for run in found.runs))
+    found.stop("test")
+    assert soon(lambda: all((run.path / "requests" / "stop").exists() for run in found.runs))
+    kill(found, "worker")
+    go.touch()
+    finish(found, "stopped")
+    assert found.cause == "stopped by test"
+    assert states(found) == ["stopped"] * 2
+    assert len(events(found, "trial_ended")) == 2
+    assert all(run.ended for run in found.runs)
+
+
 def test_no_trial_outlives_a_sweep_that_was_killed(tmp_path: Path) -> None:
     found = sweep(STEPS, params={"go": str(tmp_path / "go")}, trials=4, concurrent=2)
     assert soon(lambda: len(going(found)) == 2)

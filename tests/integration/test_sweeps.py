@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -22,6 +24,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.trials import read_log
+from mlwidgets.sweeps.requests import ask
 from mlwidgets.sweeps.sweep import Sweep
 from tests.laws import on_board, soon
 from tests.machine import end_all_runs
@@ -365,6 +368,72 @@ def test_the_number_at_once_changes_without_taking_from_anybody(tmp_path: Path) 
     finish(found)
 
 
+def test_slots_are_given_back_where_fewer_run_than_may(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    found = sweep(STEPS, params={"go": str(go)}, trials=3, concurrent=8, gpus=2)
+    assert soon(lambda: len(going(found)) == 2 and len(found.runs) == 3), "the third one waits"
+    found.give_back(1)
+    assert soon(lambda: events(found, "wish"))
+    assert found.concurrent == 1
+    assert soon(lambda: len(on_board() & {run.id for run in found.runs}) == 1)
+    with pytest.raises(ParameterError, match="cannot give back 1"):
+        found.give_back(1)
+    go.touch()
+    finish(found)
+    assert states(found) == ["finished"] * 3
+
+
+def test_a_trial_that_a_user_has_stopped_does_not_begin_anew(tmp_path: Path) -> None:
+    code = """
+import os, signal, time
+from mlwidgets import log
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+log(score=x)
+while not os.path.exists(go):
+    time.sleep(0.005)
+"""
+    go = tmp_path / "go"
+    found = sweep(code, params={"go": str(go)}, trials=2, concurrent=2)
+    assert soon(lambda: len(going(found)) == 2 and all(run.last_values() for run in found.runs))
+    found.runs[1].stop("me")
+    found.set_concurrent(1, now=True)
+    assert soon(lambda: events(found, "wish"))
+    go.touch()
+    finish(found)
+    assert events(found, "given_back") == []
+    assert states(found)[1] == "stopped"
+    assert found.runs[1].cause == "stopped by me"
+
+
+def test_what_was_wished_in_vain_is_said(tmp_path: Path) -> None:
+    found = sweep(STEPS, params={"go": str(tmp_path / "go")}, trials=2, concurrent=1)
+    assert soon(lambda: len(going(found)) == 1)
+    folder = RunFolder(found.path)
+    ask(folder, "concurrent", "me", n=0)
+    ask(folder, "add", "me", params={"x": "7"})
+    assert soon(lambda: len(events(found, "wish")) == 2)
+    assert "not done, concurrent by me: a sweep runs 1 trial at once or more, not 0" in found.output
+    assert "not done, add by me: " in found.output
+    os.kill(pid(found, "worker"), signal.SIGSTOP)
+    found.stop("test")
+    late = ask(folder, "pause", "me")
+    # The wishes of this moment come with the request to stop.
+    os.kill(pid(found, "worker"), signal.SIGCONT)
+    finish(found, "stopped")
+    assert late in {event["id"] for event in events(found, "wish")}
+
+
+def test_nothing_is_left_of_a_paused_sweep_whose_folder_was_deleted(tmp_path: Path) -> None:
+    found = sweep(STEPS, params={"go": str(tmp_path / "go")}, trials=3, concurrent=1)
+    assert soon(lambda: len(going(found)) == 1)
+    found.pause()
+    assert soon(lambda: found.paused)
+    runs, numbers = found.runs, [pid(found, "worker"), pid(found, "supervisor")]
+    shutil.rmtree(found.path)
+    assert soon(lambda: not any(os.path.exists(f"/proc/{number}") for number in numbers))
+    assert all(run.wait(60).ended for run in runs)
+
+
 def test_trials_are_added_by_hand(tmp_path: Path) -> None:
     go = tmp_path / "go"
     found = sweep(STEPS, params={"go": str(go)}, trials=2, concurrent=1)
@@ -429,10 +498,52 @@ log(score=x)
     assert all(trial["values"] == [100.0] for trial in events(found, "trial_ended"))
 
 
-def test_a_sweep_without_a_finished_trial_has_failed() -> None:
+def test_a_sweep_without_a_result_has_failed() -> None:
     code = "from mlwidgets import log\nlog(score=float('nan'))\nx"
-    found = finish(sweep(code, trials=2, max_failures=0), "failed")
-    assert found.cause == "no trial finished; the last one: the last 'score' that it logged is nan"
+    found = finish(sweep(code, trials=2), "failed")
+    assert found.cause == "no trial has a result; the last one: the last 'score' that it logged is nan"
+
+
+@pytest.mark.parametrize(("sampler", "value"), [("tpe", "last"), ("cmaes", "best")])
+def test_a_trial_that_diverges_is_a_result_and_the_worst(sampler: str, value: str) -> None:
+    code = "from mlwidgets import log\nlog(score=x if x < 0.6 else float('inf'))"
+    found = finish(sweep(code, trials=12, sampler=sampler, value=value, seed=2, max_failures=1))
+    assert states(found) == ["finished"] * 12
+    assert events(found, "paused") == []
+    values = [end["values"][0] for end in events(found, "trial_ended")]
+    assert any(math.isinf(value) for value in values)
+    assert found.best.params["x"] == max(value for value in values if math.isfinite(value))
+    assert len(found.trials) == 12
+
+
+def test_a_policy_judges_no_attempt_that_failed(tmp_path: Path) -> None:
+    code = """
+import os, time
+from mlwidgets import log
+if x == 0.5:
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        pass
+    else:
+        for _ in range(3):
+            log(score=100)
+        time.sleep(0.5)
+        raise ValueError('the first time')
+for _ in range(4):
+    log(score=x)
+    time.sleep(0.02)
+"""
+    space = {"x": "choice(0.5, 1.0)"}
+    options: dict[str, Any] = {"params": {"folder": str(tmp_path / "x")}, "retries": 1, "concurrent": 1}
+    found = finish(sweep(code, space=space, sampler="grid", stop_early="bandit:amount=1", **options))
+    assert states(found) == ["finished"] * 2, "100 is no value of the first trial's"
+    assert len(events(found.runs[0], "attempt")) == 1
+    from mlwidgets.sweeps.definition import SweepDefinition
+    from mlwidgets.views.sweepfeed import SweepFeed
+
+    rows = SweepFeed(found, SweepDefinition.from_json(found.spec.sweep or {})).changes(ended=True)["trials"]
+    assert [(row["reports"], row["best"]) for row in rows] == [(4, 0.5), (4, 1.0)]
 
 
 def test_a_stop_ends_all_trials(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class SweepFolder:
         policy: str | None = POLICY,
         limits: Limits | None = None,
         params: Mapping[str, Any] | None = None,
+        resources: Mapping[str, Any] | None = None,
     ) -> None:
         parent.mkdir(parents=True, exist_ok=True)
         self.begin = time.time() - 3600
@@ -46,6 +47,7 @@ class SweepFolder:
             tuple(Objective(*one) for one in objectives),
             policy=policy,
             limits=limits or Limits(trials=20, concurrent=5),
+            resources=dict(resources or {}),
         )
         texts = {key: literal_text(value) for key, value in (params or {}).items()}
         spec = RunSpec(

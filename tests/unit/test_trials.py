@@ -140,6 +140,13 @@ def test_the_best(values: list[float], sign: int, number: int | None) -> None:
     assert (found.number if found else None) == number
 
 
+def test_what_was_taken_over_is_not_the_best() -> None:
+    trials = _results((1.0,), (3.0,), (2.0,))
+    trials[1].by = "warm-start"
+    assert best(trials, 1) is trials[2]
+    assert front(trials, [1]) == [trials[2]]
+
+
 def test_what_did_not_finish_is_not_the_best() -> None:
     trials = _results((1.0,), (3.0,), None)
     trials[1].state = "terminated"

@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import write_event
 from mlwidgets.runs.outline import count
 from mlwidgets.runs.state import Outcome, write_outcome
 from mlwidgets.sweeps.definition import Limits
@@ -209,7 +211,49 @@ def test_results_of_earlier_runs(sweep: SweepFolder) -> None:
         "first", "warm-start", "finished", [0.99], 0.99,
     )  # fmt: skip
     assert client.sweep["status"]["counts"] == {**count([]), "finished": 1}
-    assert client.sweep["status"]["best"] == {"number": 0, "run": None, "values": [0.99]}
+    best = client.sweep["status"]["best"]
+    assert (best["number"], best["values"]) == (1, [0.5]), "it is the best of the sweep's own"
+
+
+def test_what_an_attempt_logged_that_failed_is_not_shown(tmp_path: Path) -> None:
+    sweep = SweepFolder(tmp_path / "runs", resources={"retries": 1})
+    client = Client(Follower(sweep.run))
+    run = sweep.trial(0, sample(0), [0.9, 0.95, 0.97], state="running")
+    client.look()
+    time.sleep(0.002)
+    write_event(sweep.of(run).events, "attempt", number=2, of=2)
+    client.look()
+    row = client.sweep["trials"][0]
+    assert (row["values"], row["best"], row["reports"]) == (None, None, 0)
+    assert client.sweep["curves"][0][1].size == 0
+    time.sleep(0.002)
+    sweep.log(run, [0.1, 0.2])
+    client.look()
+    row = client.sweep["trials"][0]
+    assert (row["values"], row["best"], row["reports"]) == ([0.2], 0.2, 2)
+    assert client.sweep["curves"][0][1][2].tolist() == [0.1, 0.2]
+    assert client.has_the_state()
+    late = Client(Follower(sweep.run))
+    late.look()
+    assert late.sweep["trials"][0]["best"] == 0.2
+
+
+def test_what_came_after_the_verdict_is_not_shown(sweep: SweepFolder) -> None:
+    client = Client(Follower(sweep.run))
+    run = sweep.trial(0, sample(0), [0.1, 0.2, 0.9], state="running")
+    client.look()
+    sweep.event("terminating", number=0, run=run, why=why(0, 1, 0.2, 0.9))
+    sweep.log(run, [0.95])
+    client.look()
+    sweep.end(0, run, "terminated", [0.2], 20, why=why(0, 1, 0.2, 0.9))
+    client.look()
+    late = Client(Follower(sweep.run))
+    late.look()
+    for one in (client, late):
+        row = one.sweep["trials"][0]
+        assert (row["values"], row["best"], row["reports"]) == ([0.2], 0.2, 2)
+        assert one.sweep["curves"][0][1][2].tolist() == [0.1, 0.2]
+    assert client.has_the_state()
 
 
 def test_trials_of_which_the_sweep_could_not_say_how_they_ended(sweep: SweepFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,13 +35,14 @@ class Asker:
     def ask(self) -> _Asked | None:
         """Return the next trial's number and parameters; None if there is none, or none yet."""
         if self._aside is None:
+            self.catch_up()
             return self._checked(self.search.ask())
         if self._thinking is None:
             self._thinking = self._aside.submit(self.search.ask)
         if not self._thinking.done():
             return None
-        answer, self._thinking = self._thinking.result(), None
-        self._tell_all()
+        answer = self._answered(self._thinking)
+        self.catch_up()
         return self._checked(answer)
 
     def _checked(self, answer: _Asked | None) -> _Asked | None:
@@ -51,21 +53,39 @@ class Asker:
         """Wait until nothing is being thought about; return an answer that came too late."""
         if self._thinking is None:
             return None
-        answer, self._thinking = self._thinking.result(), None
-        self._tell_all()
+        answer = self._answered(self._thinking)
+        self.catch_up()
         return answer
 
-    def tell(self, number: int, values: Sequence[float] | None, state: str, intervals: int = 1) -> None:
-        """Tell how a trial ended; what is neither finished nor terminated teaches nothing."""
-        known = state if state in {FINISHED, TERMINATED} and values is not None else FAILED
-        self._untold.append((number, values if known != FAILED else None, known, intervals))
-        if self._thinking is None:
-            self._tell_all()
+    def _answered(self, question: Future[_Asked | None]) -> _Asked | None:
+        """Return the answer; where there is none for want of room the question may be asked again."""
+        try:
+            return question.result()
+        finally:
+            self._thinking = None
 
-    def _tell_all(self) -> None:
-        untold, self._untold = self._untold, []
-        for number, values, state, intervals in untold:
+    def tell(self, number: int, values: Sequence[float] | None, state: str, intervals: int = 1) -> None:
+        """Tell how a trial ended, now or at the next question; what is neither finished nor terminated teaches nothing.
+
+        Values that are not finite, or of a terminated trial none, are worse than everything.
+        """
+        known = state if state in {FINISHED, TERMINATED} else FAILED
+        self._untold.append((number, values if known != FAILED else None, known, intervals))
+        with contextlib.suppress(OSError):
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Tell what was not told yet, unless it is thinking.
+
+        Raises
+        ------
+        OSError
+            If there is no room; what was not told stays so.
+        """
+        while self._untold and self._thinking is None:
+            number, values, state, intervals = self._untold[0]
             self.search.tell(number, values, state, intervals=intervals)
+            del self._untold[0]
 
     def add(self, params: Mapping[str, Any], key: str) -> tuple[int, _Asked | None]:
         """Have these parameters tried next, once for each key.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import LineWriter, read_lines
 from mlwidgets.runs.trials import WARM_START, Trial, TrialLog
-
-_RETRY_FOR = 600.0
-"""Seconds for which it waits for room on a full disk."""
+from mlwidgets.sweeps.control.insisting import insist
 
 
 class Book:
@@ -28,6 +25,8 @@ class Book:
         Ids of all runs that there were, also of trials that gave their slots back.
     wishes
         Ids of the wishes that were answered, and whether they were granted.
+    numbers
+        What wishes for so many trials at once came to, by their ids.
     resumed
         How many trials had ended when the sweep last went on after a pause.
     """
@@ -39,16 +38,19 @@ class Book:
         self.ended: list[Trial] = []
         self.runs: list[str] = []
         self.wishes: dict[str, bool] = {}
+        self.numbers: dict[str, int] = {}
         self.resumed = 0
-        ends = 0
+        # By the order of the events: clocks are set, forwards and back.
+        ends: dict[int, None] = {}
         for event in read_lines(folder.events):
             self._remember(event)
-            ends += event["event"] == "trial_ended"
-            if event["event"] == "resumed":
-                self.resumed = ends
+            if event["event"] == "trial_ended":
+                ends[event["number"]] = None
+            elif event["event"] == "resumed":
+                self.resumed = len(ends)
         self.log.advance()
-        over = [trial for trial in self.log.trials.values() if trial.is_over and trial.by != WARM_START]
-        self.ended = sorted(over, key=lambda trial: (trial.ended or 0.0, trial.number))
+        told = (self.log.trials.get(number) for number in ends)
+        self.ended = [trial for trial in told if trial is not None and trial.is_over and trial.by != WARM_START]
 
     def tell(self, kind: str, **fields: Any) -> None:
         """Write an event; on a full disk wait for room.
@@ -58,15 +60,7 @@ class Book:
         OSError
             If there is none for minutes.
         """
-        deadline = time.monotonic() + _RETRY_FOR
-        while True:
-            try:
-                self._writer.write(kind, **fields)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(1.0)
+        insist(lambda: self._writer.write(kind, **fields))
         self._remember({"event": kind, **fields})
         if kind == "resumed":
             self.resumed = len(self.ended)
@@ -80,6 +74,8 @@ class Book:
             self.runs.append(event["run"])
         elif event["event"] == "wish":
             self.wishes[event["id"]] = event["done"]
+        elif event["event"] == "concurrent" and "wish" in event:
+            self.numbers[event["wish"]] = event["n"]
 
     @property
     def own(self) -> int:

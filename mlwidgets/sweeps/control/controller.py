@@ -23,6 +23,7 @@ from mlwidgets.runs.leftovers import put_mark, sweep
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.state import FAILED, KILLED, STOPPED, Outcome, read_events, write_outcome
 from mlwidgets.runs.stopping import cause_of, stop_trials
+from mlwidgets.sweeps.control.insisting import insist
 from mlwidgets.sweeps.control.wake import Wake
 from mlwidgets.sweeps.definition import SweepDefinition
 
@@ -60,12 +61,14 @@ def control(folder: RunFolder) -> None:
         told = traceback.format_exc().splitlines()
         error = {"ename": type(problem).__name__, "evalue": str(problem), "traceback": told, "exception": None}
         stop_trials(folder, f"the end of sweep {_name(folder)}")
-    if wake.names and state in {STOPPED, KILLED}:
-        asked = folder.stop_request.exists()
+    if not folder.path.exists():
+        return
+    asked = folder.stop_request.exists()
+    if (wake.names or asked) and state in {STOPPED, KILLED}:
         state, cause = (
             (STOPPED, cause_of(folder)) if asked else (KILLED, f"interrupted from outside by {wake.names[0]}")
         )
-    write_event(folder.events, "end", state=state, cause=cause, error=error)
+    insist(lambda: write_event(folder.events, "end", state=state, cause=cause, error=error))
     _end(folder, read_events(folder))
 
 
@@ -99,8 +102,9 @@ def _name(folder: RunFolder) -> str:
 def main() -> None:
     """Lead the sweep whose folder is the first argument."""
     control(RunFolder(Path(sys.argv[1])))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     # What takes its libraries apart is of no use to anybody.
     os._exit(0)
 

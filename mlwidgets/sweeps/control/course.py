@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +14,12 @@ from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.outline import WORDS
 from mlwidgets.runs.spec import Resources, RunSpec, literal_text, parse_literal
 from mlwidgets.runs.state import FINISHED, KILLED, STOPPED, Outcome
-from mlwidgets.runs.stopping import EARLY, ask_to_stop
+from mlwidgets.runs.stopping import EARLY, ask_to_stop, cause_of
 from mlwidgets.runs.trials import Trial
 from mlwidgets.sweeps.control import limits, missing
 from mlwidgets.sweeps.control.asking import Asker
 from mlwidgets.sweeps.control.book import Book
+from mlwidgets.sweeps.control.insisting import NO_ROOM, Patience, insist, say
 from mlwidgets.sweeps.control.judging import Judge
 from mlwidgets.sweeps.control.live import Live, logged
 from mlwidgets.sweeps.control.making import TrialMaker
@@ -43,6 +45,8 @@ class Course:
     ----------
     live
         Those whose run goes on, by number.
+    unmade
+        Numbers of those whose run is not there yet, for want of room.
     asked
         Parameters that the search has chosen and that were not begun, by number.
     by_hand
@@ -55,6 +59,8 @@ class Course:
         When the first trial began (Unix seconds), and how long GPUs were in use by those that have ended.
     news
         When anything happened last, by the monotonic clock.
+    patience
+        When to try again what a full disk kept from being done.
     fatal
         Why the sweep cannot go on.
     """
@@ -70,16 +76,19 @@ class Course:
         self.judge = Judge(parse_policy(policy, sign=first.sign, metric=first.metric) if policy else None)
         self.maker = TrialMaker(folder, spec, definition)
         self.resources = Resources(**definition.resources)
-        self.asker = Asker(Search(folder.study, definition, self.space), definition.sampler)
+        self.asker = Asker(insist(lambda: Search(folder.study, definition, self.space)), definition.sampler)
         self.book = Book(folder)
         self.live: dict[int, Live] = {}
+        self.unmade: list[int] = []
         self.asked: dict[int, dict[str, str]] = {}
         self.by_hand: set[int] = set()
         self.again: list[int] = []
         self.seen: set[str] = set()
         self.first_start: float | None = None
         self.gpu_seconds = 0.0
+        self._running_since: float | None = None
         self.news = time.monotonic()
+        self.patience = Patience()
         self.fatal: str | None = None
         self._mentions = missing.Mentions(spec, ObjectStore(folder.store / "objects"))
         self._log = MetricLog(folder.metrics, folder.events)
@@ -124,10 +133,39 @@ class Course:
         self.judge.begin(trial.number)
         return live
 
+    def make(self, number: int) -> Live | None:
+        """Make and start the run of a trial of which an event tells, and follow it; None if there is no room.
+
+        Raises
+        ------
+        StoreError
+            If there was none for minutes.
+        """
+        trial = self.book.log.trials[number]
+        try:
+            self.maker.start(number, str(trial.run), self.book.texts[number])
+        except NO_ROOM:
+            if number not in self.unmade:
+                self.unmade.append(number)
+            if not self.patience.fail():
+                raise
+            return None
+        if number in self.unmade:
+            self.unmade.remove(number)
+        self.patience.succeed()
+        self.news = time.monotonic()
+        return self.watch(trial)
+
     def ask_to_stop(self, live: Live, by: str) -> None:
         """Ask a trial to stop, if it goes on."""
         if live.folder.path.exists() and not live.folder.outcome.exists():
-            ask_to_stop(live.folder, by)
+            # Somebody may delete it at this moment.
+            with contextlib.suppress(FileNotFoundError):
+                ask_to_stop(live.folder, by)
+
+    def was_stopped(self, live: Live) -> bool:
+        """Whether somebody else has asked a trial to stop."""
+        return live.folder.stop_request.exists() and cause_of(live.folder) != f"stopped by {self.gave_back()}"
 
     def gave_back(self) -> str:
         """Return who stops a trial that is to begin anew."""
@@ -159,6 +197,10 @@ class Course:
             elif self.fatal is None and missing.missing(self.metrics, list(self.seen), others, self._mentions):
                 self.fatal = missing.describe(self.metrics, list(self.seen), list(others))
         if live.why is None and not live.given_back:
+            if live.judged != live.following.attempts:
+                # What an attempt logged that failed is no part of the curve.
+                self.judge.begin(live.number)
+                live.judged = live.following.attempts
             points = live.following.points[0]
             why = self.judge.look(live.number, points.steps, points.values)
             if why is not None:
@@ -171,7 +213,7 @@ class Course:
         del self.live[live.number]
         live.close()
         self.maker.share_environment(live.run)
-        self.account(outcome)
+        self.account(outcome, live.running_time)
         trial = self.book.log.trials[live.number]
         killed_early = outcome.state == KILLED and live.started_at is None and trial.attempts < _MOST_STARTS
         if (live.given_back and outcome.state in {STOPPED, KILLED}) or (killed_early and live.why is None):
@@ -197,7 +239,7 @@ class Course:
         self.log_bests()
         shown = ", ".join(f"{m} {v:.6g}" for m, v in zip(self.metrics, values or [], strict=False))
         said = (shown, (cause or "").removeprefix(EARLY))
-        print(f"trial {number} {WORDS.get(state, state)}" + "".join(f": {text}" for text in said if text), flush=True)
+        say(f"trial {number} {WORDS.get(state, state)}" + "".join(f": {text}" for text in said if text))
         bounds = self.definition.limits
         if self.book.log.paused is None:
             row = limits.repeated_failure(self.book.ended[self.book.resumed :], bounds.failures)
@@ -211,11 +253,15 @@ class Course:
             return
         name, sign = self.metrics[0], self.definition.objectives[0].sign
         ended = self.book.ended
+        bests = limits.bests(ended, sign)
         for step in range(self._last_step() + 1, len(ended) + 1):
-            best = limits.bests(ended[:step], sign)[-1]
+            best, lost = bests[step - 1], self._log.lost
             if best is not None and best.values:
                 self._log({name: best.values[0]}, step=step)
-        self._logged = len(ended)
+            if self._log.lost > lost:
+                # There is no room; it is made up for at the next end.
+                return
+            self._logged = step
 
     def _last_step(self) -> int:
         if self._logged is None:
@@ -233,22 +279,25 @@ class Course:
         if shares:
             self.book.tell("importance", values=shares)
 
-    def account(self, outcome: Outcome) -> None:
-        """Count how long a run that has ended was using GPUs."""
+    def account(self, outcome: Outcome, running_time: float = 0.0) -> None:
+        """Count how long a run that has ended was using GPUs: as long as was seen here, or as its outcome tells."""
         if outcome.started_at is None:
             return
         self.first_start = min(self.first_start or outcome.started_at, outcome.started_at)
-        if outcome.ended_at is not None:
-            self.gpu_seconds += self.resources.gpus * max(0.0, outcome.ended_at - outcome.started_at)
+        told = 0.0 if outcome.ended_at is None else max(0.0, outcome.ended_at - outcome.started_at)
+        self.gpu_seconds += self.resources.gpus * (running_time or told)
 
     def running_time(self) -> float:
-        """Return the seconds since the first trial began."""
-        return 0.0 if self.first_start is None else time.time() - self.first_start
+        """Return the seconds since the first trial began; a clock that is set meanwhile changes nothing."""
+        if self.first_start is None:
+            return 0.0
+        if self._running_since is None:
+            self._running_since = time.monotonic() - max(0.0, time.time() - self.first_start)
+        return time.monotonic() - self._running_since
 
     def gpu_time(self) -> float:
         """Return the seconds for which GPUs were in use, of all trials together."""
         if not self.resources.gpus:
             return 0.0
-        now = time.time()
-        going = sum(max(0.0, now - live.started_at) for live in self.live.values() if live.started_at is not None)
+        going = sum(live.running_time for live in self.live.values())
         return self.gpu_seconds + self.resources.gpus * going

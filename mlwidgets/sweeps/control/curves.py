@@ -46,6 +46,8 @@ class Following:
 
     Attributes
     ----------
+    attempts
+        How often its code was begun, or is to be; from 1.
     has_slots, started_at
         Whether the trial has left the queue, and when (Unix seconds) its code began, as of the present attempt.
     worker
@@ -58,6 +60,7 @@ class Following:
 
     def __init__(self, folder: RunFolder, metrics: Sequence[str], *, curious: bool = False) -> None:
         self.folder = folder
+        self.attempts = 1
         self.has_slots = False
         self.started_at: float | None = None
         self.worker: int | None = None
@@ -112,6 +115,7 @@ class Following:
             self.worker = pid if isinstance(pid, int) else None
         elif kind == "attempt":
             # It begins anew, in the queue as well; what was logged before that is of no account.
+            self.attempts += 1
             self.has_slots, self.started_at, self.worker = False, None, None
             self._since = float(str(event["time"]))
             self._offsets["metrics"] = 0

@@ -39,6 +39,8 @@ class Live:
         Why the policy has ended it.
     given_back
         Whether it was asked to give its slots back, and will begin anew.
+    judged
+        Of which attempt the curve is that was judged last.
     """
 
     def __init__(self, trial: Trial, folder: RunFolder, definition: SweepDefinition, *, curious: bool) -> None:
@@ -48,7 +50,8 @@ class Live:
         self.why: dict[str, Any] | None = None
         self._verdict: list[float] | None = None
         self.given_back = False
-        self.begun = time.monotonic()
+        self.judged = 0
+        self._running_since: float | None = None
         self.following = Following(folder, [one.metric for one in definition.objectives], curious=curious)
         self._definition = definition
         self._looked = time.monotonic()
@@ -72,7 +75,17 @@ class Live:
 
     def advance(self) -> bool:
         """Read what is new; return whether there was anything."""
-        return self.following.advance()
+        news = self.following.advance()
+        if self.started_at is None:
+            self._running_since = None
+        elif self._running_since is None:
+            self._running_since = time.monotonic() - max(0.0, time.time() - self.started_at)
+        return news
+
+    @property
+    def running_time(self) -> float:
+        """Seconds since its code began; a clock that is set meanwhile changes nothing."""
+        return 0.0 if self._running_since is None else time.monotonic() - self._running_since
 
     def watched(self) -> int | None:
         """Return a descriptor that can be read as soon as the worker has ended; None where there is no such thing."""
@@ -132,7 +145,12 @@ class Live:
         if outcome.state != FINISHED:
             return outcome.state, None, outcome.cause
         values = self._values()
-        return (FAILED, None, self._flaw()) if values is None else (FINISHED, values, outcome.cause)
+        if values is not None:
+            return FINISHED, values, outcome.cause
+        if all(points.values for points in self.following.points):
+            # It diverged, which is a result: the search is to stay away from there.
+            return FINISHED, [points.values[-1] for points in self.following.points], self._flaw()
+        return FAILED, None, self._flaw()
 
     def _flaw(self) -> str:
         """Say what is wrong with the values of a run that finished."""

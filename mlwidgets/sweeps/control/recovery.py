@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mlwidgets.runs.spec import literal_text
 from mlwidgets.runs.state import KILLED, read_outcome
 from mlwidgets.runs.stopping import EARLY
@@ -9,6 +11,7 @@ from mlwidgets.runs.trials import GIVEN_BACK, WARM_START, Trial
 from mlwidgets.sweeps.control.course import Course
 from mlwidgets.sweeps.control.curves import followed
 from mlwidgets.sweeps.control.earlier import gather
+from mlwidgets.sweeps.control.insisting import insist, say
 from mlwidgets.sweeps.requests import Wish, Wishes
 
 
@@ -18,13 +21,13 @@ def take_over_earlier(course: Course) -> None:
         return
     found, hints = gather(course.folder, course.definition, course.space, course.spec.params)
     for one in found:
-        number = course.asker.search.take_over(one.params, one.values, key=one.key)
+        number = insist(partial(course.asker.search.take_over, one.params, one.values, key=one.key))
         if number not in course.book.log.trials:
             texts = {name: literal_text(value) for name, value in one.params.items()}
             told = {"run": one.run, "params": texts, "values": one.values, "name": one.name}
             course.book.tell("earlier", number=number, by=WARM_START, **told)
     for hint in hints:
-        print(f"mlwidgets: {hint}", flush=True)
+        say(f"mlwidgets: {hint}")
 
 
 def recover(course: Course, wishes: Wishes) -> list[Wish]:
@@ -35,7 +38,7 @@ def recover(course: Course, wishes: Wishes) -> list[Wish]:
             unheard.append(wish)
         elif wish.ask == "add" and course.book.wishes[wish.id]:
             # It is there already; which number it has is known again.
-            course.add(wish)
+            insist(partial(course.add, wish))
     trials, known = course.book.log.trials, course.asker.search.running
     for number, trial in sorted(trials.items()):
         if trial.by == WARM_START:
@@ -63,16 +66,18 @@ def _adopt(course: Course, trial: Trial, *, given_back: bool) -> None:
     if course.maker.was_deleted(str(trial.run)):
         course.close(trial, KILLED, None, "its run was deleted", None)
         return
-    course.maker.start(trial.number, str(trial.run), course.book.texts[trial.number])
-    live = course.watch(trial)
-    live.given_back = given_back
+    live = course.make(trial.number)
+    if live is None:
+        return
+    # Whom a user has stopped meanwhile does not begin anew.
+    live.given_back = given_back and not course.was_stopped(live)
     live.advance()
     if trial.why is not None:
         live.terminate(trial.why)
         points = live.following.points[0]
         course.judge.recall(trial.number, points.steps, points.values, "", trial.why.get("interval"))
         course.ask_to_stop(live, f"{EARLY}{trial.why['rule']}")
-    elif given_back:
+    elif live.given_back:
         course.ask_to_stop(live, course.gave_back())
 
 
