@@ -116,6 +116,7 @@ def test_what_cannot_be_told_or_done_says_why() -> None:
     with pytest.raises(ParameterError, match=r"parameter foo=1 is no distribution: .*given as params=\{'foo': ...\}"):
         sweep(space={"foo": 1})
     found = sweep(QUICK + "\nimport time\ntime.sleep(30)", trials=4, concurrent=3)
+    assert soon(lambda: len(found.runs) == 3)
     for n in (7, 3, 0, -1, True):
         with pytest.raises(ParameterError, match=f"runs 3 at once and cannot give back {n}: give back 1 to 2, or"):
             found.give_back(n)
@@ -161,3 +162,23 @@ for i in range(200):
     assert found.cause == "all trials have ended: 2"
     assert time.time() - found.trials["started"][0].timestamp() < 120
     assert (found.trials["started"].dt.microsecond == 0).all()
+
+
+def test_trials_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    found = sweep(trials=3, seed=1, wait=True)
+    best = found.trials.iloc[0]
+    assert cli.main(["trials", "hunt"]) == 0
+    head, first, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["trial", "state", "x", "score", "best", "started", "seconds", "run", "why"]
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(best["started"].timestamp()))
+    assert first.split()[:7] == [str(best["trial"]), "finished", f"{best['x']:.6g}",
+                                 f"{best['score']:.6g}", f"{best['best']:.6g}", *at.split()]  # fmt: skip
+    assert "nan" not in first.lower()
+
+
+def test_a_sweep_that_came_to_a_limit_says_so() -> None:
+    found = sweep(QUICK, trials=20, concurrent=1, target=-9.0, wait=True)
+    assert repr(found).endswith(f", {found.cause}>")
+    assert str(found.cause).startswith("target -9 reached by trial 0")
+    whole = sweep(space={"x": "choice(0.1, 0.2)"}, sampler="grid", trials=5, name="grid", wait=True)
+    assert repr(whole).endswith(", 2 of 5 trials ended, all combinations were tried: 2>")
