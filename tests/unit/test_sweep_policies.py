@@ -179,6 +179,29 @@ def test_median() -> None:
     assert judge("median", [[0.9, math.nan], [0.6, 0.8], [0.3, 0.4]]) is None
 
 
+def test_an_ended_trial_counts_for_the_median_as_it_ended() -> None:
+    policy = parse_policy("median")
+    running = curves([0.5, 0.6, 0.7], [0.6, 0.8, 1.0], [0.4, 0.5, 0.55])  # averages to 3: 0.6, 0.8 and 0.483
+    # Among the three the median is 0.6, and the third ends.
+    assert limit(policy.judge(running, 2)) == pytest.approx(0.6)
+    # With two that were ended after one and two intervals, averages 0.1 and 0.15, it is the middle of five: its own.
+    ended = {3: Curve([0], [0.1], True, "terminated"), 4: Curve([0, 1], [0.1, 0.2], True, "failed")}
+    assert policy.judge({**running, **ended}, 2) is None
+    # What goes on and has not come so far is not counted, nor what has logged nothing.
+    behind = {3: Curve([0], [0.1]), 4: Curve([0, 1], [0.1, 0.2]), 5: Curve([], [], True, "failed")}
+    assert limit(policy.judge({**running, **behind}, 2)) == pytest.approx(0.6)
+    # One that ended later than this interval counts up to it: averages to 1 are 0.5, 0.6, 0.4, 0.1 and 0.1.
+    assert policy.judge({**running, **ended}, 2, 1) is None
+    assert limit(policy.judge({**running, 3: Curve([0], [0.5], True, "terminated")}, 2, 1)) == 0.5
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_curve_without_change_is_not_below_its_own_average(sign: int) -> None:
+    policy = parse_policy("median", sign=sign)
+    for k in range(1, 50):
+        assert policy.judge({0: Curve([*range(k)], [0.1] * k)}, 0) is None
+
+
 def test_truncation() -> None:
     ten = [[i / 10] for i in range(1, 11)]
     ended = [n for n in range(10) if judge("truncation:percent=20", ten, n)]

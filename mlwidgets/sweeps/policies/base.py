@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -41,7 +41,7 @@ class Curve:
     times: list[float] | None = None
     began: float | None = None
     known: dict[int, tuple[list[float], list[float]]] = field(default_factory=dict, repr=False, compare=False)
-    """By sign: each value's merit, and the best up to it. Kept because each is asked for by every later verdict."""
+    """By sign: the best merit up to each value, and the sum of all. Kept as each is asked for by every later verdict."""
 
 
 @dataclass(frozen=True)
@@ -161,19 +161,22 @@ class Policy(ABC):
 
     def best_so_far(self, curve: Curve, k: int) -> float:
         """Return the merit of a trial's best value in intervals 1 to k."""
-        bests = self._merits_and_bests(curve)[1]
+        bests = self._bests_and_sums(curve)[0]
         return bests[min(k, len(bests)) - 1] if bests and k else NEVER
 
-    def merits(self, curve: Curve, k: int) -> list[float]:
-        """Return the merits of a trial's values in intervals 1 to k."""
-        return self._merits_and_bests(curve)[0][:k]
+    def average(self, curve: Curve, k: int) -> float:
+        """Return the mean merit of a trial's values in intervals 1 to k, or to its last; `NEVER` if one of them is."""
+        sums = self._bests_and_sums(curve)[1]
+        count = min(k, len(sums))
+        return sums[count - 1] / count if count else NEVER
 
-    def _merits_and_bests(self, curve: Curve) -> tuple[list[float], list[float]]:
-        merits, bests = curve.known.setdefault(self.sign, ([], []))
-        for value in curve.values[len(merits) :]:
-            merits.append(self.merit(value))
-            bests.append(max(merits[-1], bests[-1]) if bests else merits[-1])
-        return merits, bests
+    def _bests_and_sums(self, curve: Curve) -> tuple[list[float], list[float]]:
+        bests, sums = curve.known.setdefault(self.sign, ([], []))
+        for place in range(len(bests), len(curve.values)):
+            merit = self.merit(curve.values[place])
+            bests.append(max(merit, bests[-1]) if bests else merit)
+            sums.append(merit + sums[-1] if sums else merit)
+        return bests, sums
 
     def best_of(self, curves: Mapping[int, Curve], k: int) -> tuple[float, int | None]:
         """Return the merit of the best trial up to interval k, and its number; the first of equals."""
@@ -220,8 +223,3 @@ def number_text(value: float, against: float | None = None) -> str:
         if against is None or value == against or text != f"{against:.{digits}g}":
             return text
     return repr(value)
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the mean; worse than every number if one of them is."""
-    return math.fsum(values) / len(values) if NEVER not in values else NEVER

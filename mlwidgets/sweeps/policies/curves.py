@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mlwidgets.errors import ParameterError
-from mlwidgets.sweeps.policies.base import Curve, Policy, Why, comparable, mean, number_text
+from mlwidgets.sweeps.policies.base import Curve, Policy, Why, comparable, number_text
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,22 @@ class Median(Policy):
 
     "A run will be canceled at interval N if its best primary metric reported up to interval N is worse than the median
     of the running averages for intervals 1:N across all runs." After Golovin et al., Google Vizier, KDD 2017.
+
+    A trial that has ended before N is one of all: its average stands as it was at its end. Without those that were
+    ended early the survivors would be compared with one another alone, and half of them end at each interval.
     """
 
     name: ClassVar[str] = "median"
     form: ClassVar[str] = "median:every=1,delay=5"
 
     def _judge(self, curves: Mapping[int, Curve], number: int, k: int) -> Why | None:
-        averages = [mean(self.merits(c, k)) for c in comparable(curves, k).values()]
+        averages = [self.average(c, k) for c in curves.values() if len(c.values) >= k or (c.ended and c.values)]
         median = statistics.median(averages)
-        value = self.sign * self.best_so_far(curves[number], k)
-        if self.merit(value) >= median:
+        best = self.best_so_far(curves[number], k)
+        # The average of equal values may differ from them in the last digit.
+        if best >= median or math.isclose(best, median, rel_tol=1e-12):
             return None
+        value = self.sign * best
         threshold = self.sign * median
         rule = (
             f"{self.said(curves[number], k, value, threshold)} is {self.worse()} {number_text(threshold, value)}, "

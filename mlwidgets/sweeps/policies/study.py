@@ -71,9 +71,14 @@ class CurveStudy:
                 self._bring_up_to_date(other, curve)
         for gone in [n for n in self._storage.trials if n not in curves]:
             del self._storage.trials[gone]
-        trial, ends = _new(number), False
-        for interval in range(1, k + 1):
+        trial, ends = self._storage.trials.get(number), False
+        known = len(trial.intermediate_values) if trial else 0
+        if trial is None or known >= k or not _goes_on(trial, curves[number]):
+            trial, known = _new(number), 0
+        for interval in range(known + 1, k + 1):
             ends = self._advance(trial, curves[number].values, interval, decide=interval == k)
+        # It goes on from here at the next interval.
+        self._storage.trials[number] = trial
         return trial, ends
 
     @property
