@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -432,6 +434,36 @@ def test_nothing_is_left_of_a_paused_sweep_whose_folder_was_deleted(tmp_path: Pa
     shutil.rmtree(found.path)
     assert soon(lambda: not any(os.path.exists(f"/proc/{number}") for number in numbers))
     assert all(run.wait(60).ended for run in runs)
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = tmp_path / "small disk"
+    mounted.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mounted)], check=False).returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        monkeypatch.setenv("MLWIDGETS_STORE", str(mounted / "store"))
+        go = tmp_path / "go"
+        found = sweep(STEPS, params={"go": str(go)}, trials=3, concurrent=1)
+        assert soon(lambda: len(going(found)) == 1)
+        found.concurrent = 1
+        assert soon(lambda: len(events(found, "wish")) == 1), "there is room for a second line"
+        with open(mounted / "hog", "wb", buffering=0) as hog, contextlib.suppress(OSError):
+            while True:
+                hog.write(b"0" * 4096)
+        found.concurrent = 2
+        time.sleep(3.0)
+        assert found.state == "running", found.cause
+        assert len(going(found)) == 1
+        (mounted / "hog").unlink()
+        assert soon(lambda: len(going(found)) == 2)
+        go.touch()
+        finish(found)
+        assert states(found) == ["finished"] * 3
+        assert len(events(found, "trial")) == 3
+    finally:
+        end_all_runs()
+        subprocess.run(["umount", "-l", str(mounted)], check=True)
 
 
 def test_trials_are_added_by_hand(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,41 @@ def test_what_is_told_while_it_thinks_is_not_lost(tmp_path: Path) -> None:
     number, other = asker.add({"x": 0.25}, "wish")
     assert (number, other) == (12, None)
     assert asker.add({"x": 0.25}, "wish") == (12, None), "the same wish adds one trial"
+
+
+def test_what_a_full_disk_keeps_from_being_told_is_told_before_the_next_question(tmp_path: Path) -> None:
+    log = tmp_path / "study.log"
+    asker = Asker(search(log, "tpe"), "tpe")
+    assert asker.ask() is not None
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 20, hard))
+    try:
+        asker.tell(0, [0.5], "finished")
+        with pytest.raises(OSError, match="no space|File too large"):
+            asker.ask()
+        assert asker.search.ended == set()
+        assert not asker.exhausted
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    answer = asker.ask()
+    assert answer is not None
+    assert answer[0] == 1
+    assert asker.search.ended == {0}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
+def test_a_trial_that_diverged_is_worse_than_all(tmp_path: Path, sampler: str) -> None:
+    asker = Asker(search(tmp_path / "study.log", sampler), sampler)
+    bad = []
+    for _ in range(40):
+        answer = asker.ask()
+        assert answer is not None
+        number, params = answer
+        x = params["x"]
+        bad.append(x > 0.5)
+        asker.tell(number, [float("nan") if x > 0.5 else 1.0], "finished")
+    assert any(bad[:10])
+    assert sum(bad[20:]) <= 5, "it stays away from there"
 
 
 def test_a_quick_search_answers_at_once(tmp_path: Path) -> None:

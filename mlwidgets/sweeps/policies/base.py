@@ -41,7 +41,7 @@ class Curve:
     times: list[float] | None = None
     began: float | None = None
     known: dict[int, tuple[list[float], list[float]]] = field(default_factory=dict, repr=False, compare=False)
-    """By sign: the best merit up to each value, and the sum of all. Kept as each is asked for by every later verdict."""
+    """By sign: the best merit up to each value, and the sum of all. Kept as later verdicts ask for each."""
 
 
 @dataclass(frozen=True)
