@@ -127,6 +127,37 @@ def test_a_sweep_is_one_row_that_opens(lab: Lab, page: Page, tmp_path: Path, mon
     expect(page.locator(".mlw-row")).to_have_count(6)
 
 
+def test_a_trial_that_its_sweep_ended_early_is_called_so(lab: Lab, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLWIDGETS_STORE", str(lab.store))
+    sweep = mlwidgets.sweep(
+        "import time\nfrom mlwidgets import log\nfor epoch in range(20):\n    log(score=depth)\n    time.sleep(0.05)",
+        name="cut",
+        space={"depth": "choice(4, 1)"},
+        maximize="score",
+        sampler="grid",
+        concurrent=1,
+        stop_early="bandit:slack=0.1,every=1,delay=1",
+        cpus=0,
+        gpus=0,
+    )
+    sweep.wait()
+    early = next(run.name for run in sweep.runs if (run.cause or "").startswith("ended early"))
+    open_panel(lab, page)
+    find(page, "cut", 1)
+    row(page, "cut").get_by_label("Show the trials of cut").click()
+    expect(page.locator(".mlw-row")).to_have_count(3)
+    expect(row(page, early).locator(".mlw-row-about")).to_have_text(re.compile("^ended early · "))
+    expect(row(page, early).locator(".mlw-row-mark")).to_have_class(re.compile("mlw-state-terminated"))
+    look(page, "sweep-panel-early")
+    for number in (0, 1):
+        trial = row(page, f"cut-{number}")
+        trial.hover()
+        trial.get_by_label(f"Tick cut-{number}").check()
+    page.get_by_role("button", name="Compare 2").click()
+    badge = page.locator(".mlw-opened:visible tr", has_text=early).locator(".mlw-badge")
+    expect(badge).to_have_text("ended early")
+
+
 def test_on_the_page_of_its_own_others_look_at_a_sweep_and_change_nothing(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,4 @@
 import { formatNumber } from '../format.ts';
-import { curvesRange } from './insight.ts';
 import { finite, signOf, type Curve, type Trial } from './model.ts';
 import { fieldOf, paintBeyond, paintGrid, paintLabel, paintMark, paintRing, type Point } from './paint.ts';
 import { NEAR, Plot, type Links } from './plot.ts';
@@ -152,7 +151,7 @@ export class CurvesPlot extends Plot {
   }
 
   private scales(scene: Scene): void {
-    const { sweep, settings, logs } = scene;
+    const { sweep, logs, curves: range } = scene;
     let [from, until] = [Infinity, -Infinity];
     for (const { steps } of sweep.curves.values()) {
       from = Math.min(from, steps[0] ?? Infinity);
@@ -160,7 +159,6 @@ export class CurvesPlot extends Plot {
     }
     this.x = from <= until ? numberScale(from, until, false, true) : numberScale(0, 1, false, true);
     const log = logs[0] ?? false;
-    const range = curvesRange(sweep, signOf(sweep.about?.objectives[0]), log, settings.whole);
     const { low, high } = range ?? { low: 0, high: 1 };
     const room = log || !range ? 0 : (high - low) * 0.03;
     this.y = numberScale(low - room, high + room, log);

@@ -271,7 +271,7 @@ export class ParallelPlot extends Plot {
         else name.style.left = `${this.xOf(i) - LEFT + 2}px`;
         // The last one reaches back over the gap before it, where it is long.
         const back = Math.max(0, Math.min(0.4 * gap, (axes[axes.length - 1]?.name.length ?? 0) * 7 + 8 - RIGHT));
-        name.style.maxWidth = `${last ? RIGHT + back : i === axes.length - 2 ? gap - back - 8 : gap - 8}px`;
+        name.style.maxWidth = `${last ? RIGHT + back : (i === axes.length - 2 ? gap - back : gap) - 2}px`;
         name.addEventListener('click', () => {
           if (this.scene) this.popup.open(this.scene, axis.key, name);
         });

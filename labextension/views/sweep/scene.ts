@@ -50,6 +50,8 @@ export interface Scene {
   /** Of the chosen objective. */
   readonly scale: Scale;
   readonly range: Range | null;
+  /** Of the curves of the first objective. */
+  readonly curves: Range | null;
   /** Whether each objective is shown by its logarithm, and can be. */
   readonly logs: readonly boolean[];
   readonly canLog: boolean;
@@ -104,9 +106,10 @@ export function makeScene(sweep: SweepData, settings: Settings, colours: Colours
     return there === null ? colours.none : colours.ramp(there);
   };
   const metric = objectives[objective]?.metric ?? '';
-  const cut = ranges.some((range) => range?.cut) || curvesRange(sweep, signOf(objectives[0]), logs[0] ?? false, settings.whole)?.cut === true;
+  const curves = curvesRange(sweep, signOf(objectives[0]), logs[0] ?? false, settings.whole);
+  const cut = [...ranges, curves].some((range) => range?.cut);
   return {
-    sweep, objectives, objective, sign, metric, scale, range: ranges[objective] ?? null, logs, canLog: able[objective] ?? false, cut, ended, axes, shown,
+    sweep, objectives, objective, sign, metric, scale, range: ranges[objective] ?? null, curves, logs, canLog: able[objective] ?? false, cut, ended, axes, shown,
     best: bestTrial(sweep), front: new Set(frontOf(sweep)), colours, settings, now, colour,
   };
 }

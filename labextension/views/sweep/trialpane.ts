@@ -2,7 +2,8 @@ import { button, element, setText } from '../dom.ts';
 import type { RunSource } from '../model.ts';
 import { CurvesPlot } from './curves.ts';
 import { BACK, NEXT, TAB, trialIcon } from './icons.ts';
-import { stateWord, type Trial } from './model.ts';
+import { curvesRange } from './insight.ts';
+import { signOf, stateWord, type Trial } from './model.ts';
 import type { Links } from './plot.ts';
 import { whyText, type Scene } from './scene.ts';
 import { TrialSource } from './trialsource.ts';
@@ -112,9 +113,10 @@ export class TrialPane {
       setText(this.rule, `Ended early: ${whyText(trial)}`);
       this.show(trial.number);
       const others = new Set([trial.number, ...(why.best_trial === null ? [] : [why.best_trial])]);
-      const some = { ...scene.sweep, trials: trials.filter(({ number }) => others.has(number)) };
       const curves = new Map([...scene.sweep.curves].filter(([number]) => others.has(number)));
-      this.curve.update({ ...scene, sweep: { ...some, curves }, shown: others });
+      const sweep = { ...scene.sweep, trials: trials.filter(({ number }) => others.has(number)), curves };
+      const range = curvesRange(sweep, signOf(scene.objectives[0]), scene.logs[0] ?? false, scene.settings.whole);
+      this.curve.update({ ...scene, sweep, curves: range, shown: others });
     }
     this.hint.hidden = this.source.told || !trialGone(this.of, trial);
     setText(this.hint, trial.run === null ? 'It belongs to an earlier run: this is what the sweep knows of it.' : 'Only what the sweep knows of it is kept here.');
