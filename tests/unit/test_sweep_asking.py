@@ -53,7 +53,7 @@ def test_what_a_full_disk_keeps_from_being_told_is_told_before_the_next_question
     resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 20, hard))
     try:
         asker.tell(0, [0.5], "finished")
-        with pytest.raises(OSError, match="no space|File too large"):
+        with pytest.raises(OSError, match=r"space|large"):
             asker.ask()
         assert asker.search.ended == set()
         assert not asker.exhausted
