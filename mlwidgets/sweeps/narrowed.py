@@ -34,7 +34,7 @@ class Narrowed:
 
     def __init__(self, name: str, space: Mapping[str, str], before: Sweep) -> None:
         self.name = name
-        self.space, settled = _settle(Space.parse(space))
+        self.space, settled = settle(Space.parse(space))
         self._texts = {**before.spec.params, **{name: literal_text(value) for name, value in settled.items()}}
         self.params: dict[str, Any] = {**before.params, **settled}
         self._before = before
@@ -84,7 +84,7 @@ class Narrowed:
         yield "warm-start", self._before.name
 
 
-def _settle(space: Space) -> tuple[dict[str, str], dict[str, Any]]:
+def settle(space: Space) -> tuple[dict[str, str], dict[str, Any]]:
     """Return what there is to search, and the value of each parameter that has only one.
 
     Raises

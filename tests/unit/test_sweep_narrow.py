@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlwidgets.errors import ParameterError
+from mlwidgets.sweeps.narrowed import settle
 from mlwidgets.sweeps.search.narrow import narrow
 from mlwidgets.sweeps.space import Space
 
@@ -111,6 +112,22 @@ def test_results_that_are_no_numbers_do_not_count() -> None:
         narrow(space, trials[:6], 1)
 
 
+def test_what_has_one_good_value_is_fixed() -> None:
+    space = {
+        "optimizer": "choice(sgd)",
+        "momentum": "uniform(0.4, 0.5).when(optimizer=sgd, otherwise=0.0)",
+        "width": "randint(8, 8)",
+        "depth": "choice(1, 2).when(optimizer=sgd)",
+        "extra": "choice(9).when(depth=2)",
+    }
+    left, settled = settle(Space.parse(space))
+    assert settled == {"optimizer": "sgd", "width": 8}
+    assert left == {"momentum": "uniform(0.4, 0.5)", "depth": "choice(1, 2)", "extra": "choice(9).when(depth=2)"}
+    Space.parse(left)
+    with pytest.raises(ParameterError, match=r"the good trials all have a=1, b='x': there is nothing left to search"):
+        settle(Space.parse({"a": "choice(1)", "b": "choice(x)"}))
+
+
 SPACE = Space.parse(
     {
         "a": "uniform(-1e3, 7)",
@@ -143,3 +160,6 @@ def test_what_is_proposed_lies_inside_and_holds_the_good(seed: int, count: int, 
                 found[name].encode(params[name])
     again = narrow(found, [(p, v) for p, v in trials if all(n in p or found[n].when for n in found.to_json())], sign)
     Space.parse(again)
+    left, settled = settle(Space.parse(again))
+    assert left.keys() | settled.keys() == again.keys()
+    Space.parse(left)
