@@ -7,6 +7,8 @@ const FAR_OUT = 3;
 const FEWEST = 8;
 /** What would be left of an axis for most of the values, below which those that are far out are cut off. */
 const FLAT = 1 / 3;
+/** The same of an axis of curves, for where they end. */
+const EARLY = 1 / 2;
 /** How many times its smallest the largest value is where a logarithm tells more. */
 const WIDE = 1000;
 
@@ -103,9 +105,10 @@ export function curvesRange({ curves, trials }: Pick<SweepData, 'curves' | 'tria
   const ends = whole || log || last.length < FEWEST ? null : reach(last, sign);
   if (!ends) return { low, high, cut: false };
   const room = 4 * (ends[1] - ends[0]);
-  const kept = sign < 0 ? ([low, Math.min(high, ends[1] + room)] as const) : ([Math.max(low, ends[0] - room), high] as const);
-  if (room === 0 || kept[1] - kept[0] >= FLAT * (high - low)) return { low, high, cut: false };
-  return { low: kept[0], high: kept[1], cut: true };
+  const [from, until] = sign < 0 ? [low, ends[1] + room] : [ends[0] - room, high];
+  if (room === 0 || until - from >= EARLY * (high - low)) return { low, high, cut: false };
+  const kept = seen.filter((value) => value >= from && value <= until);
+  return { low: least(kept), high: most(kept), cut: true };
 }
 
 /** Whether values are told apart by their size rather than by their difference. */

@@ -173,7 +173,7 @@ export class Leaderboard {
   private heading({ key, label, number, descending }: Column): HTMLElement {
     const sorted = this.sort?.key === key;
     const large = (sorted && this.sort?.reversed === true) !== descending;
-    const name = element('button', 'mlw-sweep-sort', { type: 'button', 'data-key': key, title: `Sort by ${label}` }, label);
+    const name = element('button', 'mlw-sweep-sort', { type: 'button', 'data-key': key, title: `Sort by ${label}` }, element('span', '', {}, label));
     if (sorted) name.append(element('span', 'mlw-sweep-arrow', { 'aria-hidden': 'true' }, large ? '▾' : '▴'));
     name.addEventListener('click', () => {
       this.orderBy({ key, reversed: sorted && this.sort?.reversed !== true });
