@@ -11,7 +11,8 @@ from typing import Any
 from mlwidgets.runs.state import FINISHED
 from mlwidgets.runs.trials import SAMPLER
 from mlwidgets.views.sweep import Row, short
-from mlwidgets.views.sweepfeed import Curve, SweepShot
+from mlwidgets.views.sweepfeed import SweepShot
+from mlwidgets.views.sweepnumbers import Curve
 
 BYTES = 63_500
 """Of a sweep as JSON, about, where there is room for so many."""
