@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlwidgets.capture import results
 from mlwidgets.capture.request import Origin
@@ -13,10 +13,10 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import RunIndex, RunSummary
 from mlwidgets.runs.run import Run
 from mlwidgets.submit import Asked, capture, open_store, send_off
-from mlwidgets.sweeps.asked import capture_sweep
-from mlwidgets.sweeps.definition import Limits
-from mlwidgets.sweeps.space import Distribution
-from mlwidgets.sweeps.sweep import Sweep
+
+if TYPE_CHECKING:
+    from mlwidgets.sweeps.space import Distribution
+    from mlwidgets.sweeps.sweep import Sweep
 
 __all__ = ["open_run", "open_store", "run", "runs", "summaries", "sweep", "train"]
 
@@ -180,6 +180,10 @@ def sweep(
     UnknownRun, StoreError
         As with `train`.
     """
+    from mlwidgets.sweeps.asked import capture_sweep
+    from mlwidgets.sweeps.definition import Limits
+    from mlwidgets.sweeps.sweep import Sweep
+
     name = name or (None if callable(code) else "sweep")
     asked = Asked(code, name, params, namespace, seed, origin=origin or Origin(), **options)
     most = 20 if trials is None else trials
@@ -205,8 +209,12 @@ def sweep(
 
 def open_run(path: Path) -> Run:
     """Return the run in the folder `path`, with its result; a sweep's is a `Sweep`."""
-    kind = Sweep if os.path.exists(RunFolder(path).wishes) else Run
-    return kind(path, results)
+    if not os.path.exists(RunFolder(path).wishes):
+        return Run(path, results)
+    # Kernels that never see a sweep need not wait for it when they load the magics.
+    from mlwidgets.sweeps.sweep import Sweep
+
+    return Sweep(path, results)
 
 
 def runs() -> list[Run]:

@@ -14,8 +14,6 @@ from mlwidgets.errors import MlwidgetsError, ParameterError, StoreError
 from mlwidgets.runner.slots import overview
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
-from mlwidgets.sweeps.space.values import word
-from mlwidgets.sweeps.sweep import Sweep
 from mlwidgets.views.live import show
 from mlwidgets.views.slots import QueuedRunTable, SlotsView
 from mlwidgets.views.table import RunTable
@@ -102,6 +100,8 @@ class RunsMagics(Magics):
             print(run.error)
 
     def _load(self, name: str, *names: str, best: bool) -> None:
+        from mlwidgets.sweeps.sweep import Sweep
+
         run = found = api.run(name)
         if isinstance(found, Sweep):
             if not best:
@@ -119,12 +119,16 @@ class RunsMagics(Magics):
 
     def _params_of(self, run: Run, loaded: Loaded) -> str:
         """Say which parameters the best trial had, and that the notebook's own names are not touched."""
+        from mlwidgets.sweeps.space.values import word
+
         line = f"its parameters: {' '.join(f'{name}={word(value)}' for name, value in run.params.items())}"
         own = [f"`{name}`" for name in run.params if name in self.shell.user_ns and name not in loaded.bound]
         stay = f"; the notebook's own {', '.join(own)} stay{'s' * (len(own) == 1)} as before" if own else ""
         return (line if len(line) <= LONGEST_PARAMS else f"{line[: LONGEST_PARAMS - 1]}…") + stay
 
     def _of_sweep(self, action: str, name: str, words: list[str]) -> Any:
+        from mlwidgets.sweeps.sweep import Sweep
+
         sweep = api.run(name)
         if not isinstance(sweep, Sweep):
             raise ParameterError(f"{name} is no sweep: %runs {action} is for those that %%sweep has started")

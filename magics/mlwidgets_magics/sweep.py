@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from mlwidgets import api
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.sweeps.space import parse_dimension
-from mlwidgets.sweeps.space.text import bare_words
-from mlwidgets.sweeps.sweep import Sweep
 from mlwidgets_magics.sending import Sending, given, name_and_binding, origin, parser_of, seconds
 from mlwidgets_magics.words import LineParser, help_of, is_param, read_params, refuse_names, split_words
+
+if TYPE_CHECKING:
+    from mlwidgets.sweeps.sweep import Sweep
 
 
 def parser() -> LineParser:
@@ -103,6 +103,9 @@ class SweepMagics(Magics):
         return None
 
     def _submit(self, name: str, binding: str | None, options: argparse.Namespace, line: str, cell: str) -> Sweep:
+        from mlwidgets.sweeps.space import parse_dimension
+        from mlwidgets.sweeps.space.text import bare_words
+
         namespace = self.shell.user_ns
         space: dict[str, str] = {}
         fixed: list[str] = []
@@ -140,6 +143,8 @@ class SweepMagics(Magics):
 
 
 def _replay(name: str, policy: str | None) -> Any:
+    from mlwidgets.sweeps.sweep import Sweep
+
     if policy is None:
         raise UsageError("%%sweep --dry-run: say which policy: --stop bandit:slack=0.1,delay=5")
     found = api.run(name)

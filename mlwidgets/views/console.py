@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.outline import ending
-from mlwidgets.sweeps.sweep import Sweep
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, sweeptext, terminal
 from mlwidgets.views.data import seconds
@@ -179,7 +178,7 @@ class _Block:
         self._rows.update({one["number"]: one for one in self._sweep.pop("trials", ())})
         paused = self._sweep.get("status", {}).get("paused")
         # A sweep that has paused itself would be followed for ever.
-        self._gave_up = bool(paused) and isinstance(self._run, Sweep) and self._run.gave_up is not None
+        self._gave_up = bool(paused) and getattr(self._run, "gave_up", None) is not None
         output = changes.get("output", {})
         self._output = (output.get("text", self._output) + output.get("add", ""))[-OUTPUT_CHARACTERS:]
 
@@ -283,7 +282,7 @@ def end_line(run: Run) -> Fragments:
     parts: Fragments = [(f"class:{state}", f"{palette.SIGNS[state]} "), ("class:name", header["name"])]
     parts.append(("", f"  {state}  {_time(header, time.time())}"))
     if state == "finished":
-        cause = ending(state, cause) if isinstance(run, Sweep) else None
+        cause = ending(state, cause) if run.spec.sweep else None
     if cause:
         parts.append(("", f"  {cause}"))
     columns = os.get_terminal_size().columns - sum(len(text) for _, text in parts) if is_terminal() else 80
