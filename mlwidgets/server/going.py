@@ -155,7 +155,11 @@ class Trials:
             for one in [*ended, *(one for one in own if not one.is_over)]
         ]
         concurrent = self._log.concurrent or self._asked.limits.concurrent or max(1, counts[RUNNING] + counts[WAITING])
-        left = None if self._log.paused else remaining(self._asked, rows, counts, concurrent, begun, now)
+        left = (
+            None
+            if self._log.paused
+            else remaining(self._asked, rows, counts, concurrent, begun, now, self._outline["planned"])
+        )
         return progress_of({**self._outline, "remaining": left, "at": now})
 
 
