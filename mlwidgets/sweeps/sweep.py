@@ -130,12 +130,8 @@ class Sweep(Run):
                 f"sweep {self.name!r} has several objectives, and no single best run: look at its .front"
             )
         found = best(self._log().trials.values(), self._signs[0])
-        if found is None:
+        if found is None or found.run is None:
             raise ResultNotAvailable(f"no trial of sweep {self.name!r} has finished; it is {self.state}")
-        if found.run is None:
-            raise ResultNotAvailable(
-                f"the best result of sweep {self.name!r} is {found.name!r}, which it learnt from; it has no run here"
-            )
         return self._run(found.run)
 
     @property
