@@ -1,11 +1,9 @@
 // What a view shows of a run. The same fields come from the kernel and out of a saved notebook.
 import type { SweepData } from './sweep/model.ts';
 import type { Terminal } from './terminal.ts';
+import type { Num, RunState } from './words.ts';
 
-export type RunState = 'submitted' | 'running' | 'finished' | 'failed' | 'stopped' | 'killed' | 'timeout';
-
-/** A float as JSON can carry it: what is not finite comes as its name. */
-export type Num = number | 'NaN' | 'Infinity' | '-Infinity' | null;
+export type { Num, RunState } from './words.ts';
 
 export interface Header {
   readonly id: string;

@@ -14,7 +14,7 @@ from mlwidgets.sweeps.definition import Limits, SweepDefinition
 from mlwidgets.sweeps.space import Dimension, Space
 
 if TYPE_CHECKING:
-    from mlwidgets.sweeps.sweep import Sweep
+    from mlwidgets.runs.run import Run
 
 _SPECIAL = frozenset("\"'()[]{}")
 
@@ -32,12 +32,13 @@ class Narrowed:
         The fixed parameters: those of the sweep before, and what had only one good value.
     """
 
-    def __init__(self, name: str, space: Mapping[str, str], before: Sweep) -> None:
+    def __init__(self, name: str, space: Mapping[str, str], before: Run, definition: SweepDefinition) -> None:
         self.name = name
         self.space, settled = settle(Space.parse(space))
         self._texts = {**before.spec.params, **{name: literal_text(value) for name, value in settled.items()}}
         self.params: dict[str, Any] = {**before.params, **settled}
         self._before = before
+        self._definition = definition
 
     def __repr__(self) -> str:
         words = [word for name, value in self._options() for word in _option(name, value)]
@@ -46,7 +47,7 @@ class Narrowed:
 
     def _options(self) -> Iterator[tuple[str, object]]:
         """Yield each option that differs from what it is if it is not given."""
-        spec, definition = self._before.spec, self._before.definition
+        spec, definition = self._before.spec, self._definition
         limits, resources = definition.limits, Resources(**definition.resources)
         for one in definition.objectives:
             yield one.direction, one.metric

@@ -261,7 +261,7 @@ class Sweep(Run):
         trials = [one for one in self._log().trials.values() if one.is_result]
         values = [(one.params, (one.values or [0.0])[0]) for one in trials]
         space = narrow(self.space, values, self._signs[0])
-        return Narrowed(name or f"{self.name}-narrow", space, self)
+        return Narrowed(name or f"{self.name}-narrow", space, self, self.definition)
 
     def replay(self, policy: str) -> Replay:
         """Return what a policy would have ended in this sweep, when and why, and what it would have saved.

@@ -1,5 +1,5 @@
 // A search over parameters as a view holds it.
-import type { Num, RunState } from '../model.ts';
+import type { Num, RunState } from '../words.ts';
 
 export type TrialState = 'waiting' | 'running' | 'finished' | 'terminated' | 'failed' | 'stopped' | 'killed' | 'timeout';
 

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import math
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -36,17 +37,17 @@ class OptunaPolicy(Policy):
             trial, ends = study.judge(curves, number, k)
             return self.explain(study, trial, curves, k) if ends else None
 
+    @abstractmethod
     def pruner(self) -> BasePruner:
         """Return Optuna's pruner."""
-        raise NotImplementedError
 
     def rungs(self) -> Callable[[int], bool] | None:
         """Return what says whether an interval is a rung; None if there are none."""
         return None
 
+    @abstractmethod
     def explain(self, study: CurveStudy, trial: FrozenTrial, curves: Mapping[int, Curve], k: int) -> Why:
         """Say what the pruner does not: what the trial was compared with."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
