@@ -30,7 +30,7 @@ class RunSummary:
     """One line of a list of runs.
 
     Times are in Unix seconds, ``metrics`` the last value of each, ``cell`` the id of the notebook's cell, ``trial_of``
-    the sweep whose trial with the number ``trial`` it is, ``sweep`` what `mlwidgets.runs.trials.outline` says of one.
+    the sweep whose trial with the number ``trial`` it is, ``sweep`` what `mlwidgets.runs.outline.outline` says of one.
     """
 
     id: str

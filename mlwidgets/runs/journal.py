@@ -115,6 +115,20 @@ def read_lines(path: Path, *kinds: str) -> Iterator[dict[str, Any]]:
             yield entry
 
 
+def read_new_lines(path: Path, offset: int) -> tuple[list[bytes], int]:
+    """Return the lines of a file that are whole and lie behind `offset`, and the offset behind them."""
+    try:
+        if os.stat(path).st_size <= offset:
+            return [], offset
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except OSError:
+        return [], offset
+    whole = data.rfind(b"\n") + 1
+    return data[:whole].split(b"\n"), offset + whole
+
+
 def parse_line(line: bytes) -> dict[str, Any] | None:
     """Return the JSON object of a line that says what happened and when; None for any other line."""
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.journal import parse_line
+from mlwidgets.runs.journal import parse_line, read_new_lines
 from mlwidgets.runs.spec import parse_literal
 from mlwidgets.runs.state import END_STATES, FINISHED
 
@@ -102,7 +102,8 @@ class TrialLog:
         """Read what is new; return the numbers of the trials that it is about."""
         changed: set[int] = set()
         found = False
-        for line in self._lines():
+        lines, self._read = read_new_lines(self.path, self._read)
+        for line in lines:
             # Most lines of a long journal are about something else.
             event = parse_line(line)
             tell = _EVENTS.get(event["event"]) if event else None
@@ -114,19 +115,6 @@ class TrialLog:
                 changed.add(number)
         self.version += found
         return changed
-
-    def _lines(self) -> list[bytes]:
-        try:
-            if os.stat(self.path).st_size <= self._read:
-                return []
-            with open(self.path, "rb") as file:
-                file.seek(self._read)
-                data = file.read()
-        except OSError:
-            return []
-        whole = data.rfind(b"\n") + 1
-        self._read += whole
-        return data[:whole].split(b"\n")
 
     def _begun(self, event: dict[str, Any]) -> int | None:
         number = _number(event)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from mlwidgets.errors import StoreError
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import read_new_lines
 
 Ask = Literal["pause", "resume", "concurrent", "add"]
 ASKS = frozenset({"pause", "resume", "concurrent", "add"})
@@ -68,17 +69,8 @@ class Wishes:
 
     def advance(self) -> list[Wish]:
         """Return those that are new; what is no wish is passed over."""
-        try:
-            if os.stat(self._path).st_size <= self._read:
-                return []
-            with open(self._path, "rb") as file:
-                file.seek(self._read)
-                data = file.read()
-        except OSError:
-            return []
-        whole = data.rfind(b"\n") + 1
-        self._read += whole
-        return [wish for line in data[:whole].split(b"\n") if (wish := _parse(line))]
+        lines, self._read = read_new_lines(self._path, self._read)
+        return [wish for line in lines if (wish := _parse(line))]
 
 
 def _parse(line: bytes) -> Wish | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.index import attempt_of
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.trials import read_log
 from mlwidgets.views import terminal
@@ -140,7 +141,7 @@ def read_header(run: Run) -> dict[str, Any]:
         "note": run.note,
         "stopping": not outcome.ended and folder.stop_request.exists(),
         "waiting": _waiting(run) if outcome.state == "submitted" else None,
-        "attempt": _attempt(folder),
+        "attempt": attempt_of(folder),
         "unnotified": _unnotified(folder),
     }
 
@@ -218,14 +219,6 @@ def _waiting(run: Run) -> str | None:
     except OSError:
         return None
     return found
-
-
-def _attempt(folder: RunFolder) -> str | None:
-    """Return which attempt this is where a run is tried more than once."""
-    attempts = list(read_lines(folder.events, "attempt"))
-    if not attempts or attempts[-1].get("number", 1) == 1:
-        return None
-    return f"attempt {attempts[-1].get('number')} of {attempts[-1].get('of')}"
 
 
 def _unnotified(folder: RunFolder) -> list[str]:
