@@ -16,6 +16,7 @@ FILES = {
 FLOORS = {
     "mlwidgets.errors": 0,
     "mlwidgets.runs": 1,
+    "mlwidgets.history": 2,
     "mlwidgets.tracking": 2,
     "mlwidgets.capture": 3,
     "mlwidgets.runner": 4,
