@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from mlwidgets.runs.run import Run
@@ -18,7 +21,7 @@ from mlwidgets.views.static import MIME
 from tests.browser.test_live_view import SETUP, WIDGET_VIEW, look, saved_when, wait_for_change
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
     from tests.browser.conftest import Lab
 
@@ -48,6 +51,22 @@ def started(lab: Lab, page: Page, name: str, *more: str) -> None:
 
 def has_numbers(data: dict[str, Any]) -> bool:
     return MIME in data and bool(data[MIME]["runs"][0]["series"])
+
+
+def in_state(data: dict[str, Any], state: str) -> bool:
+    return bool(data[MIME]["runs"][0]["header"]["state"] == state)
+
+
+def turn_to(shown: Locator) -> None:
+    """Move the pointer onto an ended run as a reader does: what is above it may still grow and push it away."""
+    live = shown.locator(".mlw-live .mlw-chart canvas")
+    deadline = time.monotonic() + 60
+    while not live.is_visible():
+        assert time.monotonic() < deadline, "the kernel's view did not come"
+        shown.page.mouse.move(0, 0)
+        shown.locator(".mlw-name").hover()
+        with contextlib.suppress(PlaywrightTimeout):
+            live.wait_for(timeout=2000)
 
 
 def wait_until_live(page: Page) -> None:
@@ -110,8 +129,7 @@ def test_a_killed_kernel_leaves_the_numbers_and_the_run(lab: Lab, page: Page) ->
 
 def test_a_run_that_ends_while_nobody_looks_is_shown_as_it_ended(lab: Lab, page: Page) -> None:
     started(lab, page, "unwatched")
-    left = saved_when(lab, page, "unwatched.ipynb", has_numbers)
-    assert left[MIME]["runs"][0]["header"]["state"] == "running"
+    saved_when(lab, page, "unwatched.ipynb", lambda data: has_numbers(data) and in_state(data, "running"))
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.goto("about:blank")
     run = the_run(lab, "unwatched")
@@ -162,8 +180,7 @@ def test_an_ended_run_answers_as_soon_as_a_reader_turns_to_it(lab: Lab, page: Pa
     shown = page.locator(".jp-Cell", has_text="%runs show over").locator(".mlw-rendered")
     shown.locator(".mlw-badge", has_text="finished").wait_for()
     expect(shown.locator(".mlw-live")).to_have_count(0)
-    shown.locator(".mlw-name").hover()
-    shown.locator(".mlw-live .mlw-chart canvas").wait_for()
+    turn_to(shown)
     expect(shown.locator(".mlw-run")).to_have_count(1)
     shown.get_by_role("button", name="Compare").wait_for()
     look(page, "ended-live")
