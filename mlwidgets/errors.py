@@ -37,3 +37,15 @@ class ResultNotAvailable(MlwidgetsError):
 
 class RunFailed(MlwidgetsError):
     """The run did not finish; the message names its state, cause and logs."""
+
+
+class NotebookError(MlwidgetsError):
+    """The file holds no notebook that can be read; it is left as it is."""
+
+
+class HistoryError(MlwidgetsError):
+    """The notebook's history cannot be written or read; the notebook itself is left as it is."""
+
+
+class UnknownSnapshot(HistoryError):
+    """No snapshot of that id, name or run is in the notebook's history."""

@@ -1,0 +1,1 @@
+"""What a notebook was before: snapshots in git, read without any library. Standard library only."""

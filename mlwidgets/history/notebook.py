@@ -1,0 +1,348 @@
+"""A notebook as it is compared and kept: read from any file that Jupyter writes, without any library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlwidgets.errors import NotebookError
+from mlwidgets.history.older import from_format_3
+
+KINDS = ("code", "markdown", "raw")
+
+CELL_NOISE = frozenset(
+    {
+        *("ExecuteTime", "execution", "executionInfo", "papermill", "collapsed", "scrolled", "autoscroll", "trusted"),
+        *("vscode", "pycharm", "nteract", "gather", "colab", "outputId", "_uuid", "_cell_guid"),
+        *("outputHidden", "inputHidden", "hidden", "heading_collapsed", "jp-MarkdownHeadingCollapsed"),
+        *("cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"),
+        "application/vnd.databricks.v1+cell",
+    }
+)
+"""What tools write into cells by themselves: when they ran, how they are folded on the screen."""
+
+NOTEBOOK_NOISE = frozenset(
+    {
+        *("widgets", "signature", "orig_nbformat", "orig_nbformat_minor", "papermill", "vscode", "interpreter"),
+        *("toc", "varInspector", "nteract", "colab", "execution", "application/vnd.databricks.v1+notebook"),
+    }
+)
+
+_CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Parameters
+    ----------
+    id
+        Unique within the notebook; None where it had none. A duplicate stays with the first cell that has it.
+    kind
+        ``code``, ``markdown`` or ``raw``.
+    source
+        As one text, exactly.
+    metadata
+        Without what tools write by themselves.
+    outputs
+        As in format 4, texts joined.
+    """
+
+    id: str | None
+    kind: str
+    source: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+    attachments: dict[str, Any] = field(default_factory=dict)
+    execution_count: int | None = None
+    outputs: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """Cells, the language of the code (lower case) and what is known of the kernel."""
+
+    cells: tuple[Cell, ...]
+    language: str = "python"
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def load_notebook(path: Path) -> Notebook:
+    """Read a notebook file.
+
+    Raises
+    ------
+    NotebookError
+        If there is none at `path`, or none that can be read.
+    """
+    return read_notebook(read_file(path), str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """Return what is in a notebook's file.
+
+    Raises
+    ------
+    NotebookError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotebookError(f"there is no notebook {path}; check the path") from error
+    except OSError as error:
+        raise NotebookError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read_notebook(data: bytes | str | dict[str, Any], where: str) -> Notebook:
+    """Read a notebook of format 3 to 4.5.
+
+    Parameters
+    ----------
+    data
+        What is in the file, or its JSON already read.
+    where
+        What messages call it: a path mostly.
+
+    Raises
+    ------
+    NotebookError
+        If it is no such notebook: one line that says what is wrong, where, and what to do.
+    """
+    document = read_document(data, where)
+    cells = [_cell(raw, number, where) for number, raw in enumerate(document["cells"], 1)]
+    metadata = _dict(document.get("metadata"))
+    return Notebook(tuple(_told_apart(cells)), _language(metadata), _without_noise(metadata))
+
+
+def read_document(data: bytes | str | dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the notebook's JSON as in format 4, nothing else changed.
+
+    Raises
+    ------
+    NotebookError
+        As `read_notebook`.
+    """
+    document = data if isinstance(data, dict) else _parse(_decode(data, where), where)
+    if not isinstance(document, dict) or not ("cells" in document or "worksheets" in document):
+        raise NotebookError(f"{where} is no notebook: it has no cells; check the path")
+    major = document.get("nbformat", 4 if "cells" in document else 3)
+    if not isinstance(major, int) or major > 4:
+        raise NotebookError(f"{where} is of notebook format {major}, only 3 and 4 can be read; upgrade mlwidgets")
+    if major < 3:
+        raise NotebookError(f"{where} is of notebook format {major}, which is too old; open it in Jupyter and save it")
+    try:
+        document = from_format_3(document) if major == 3 else document
+    except (TypeError, AttributeError, ValueError) as error:
+        raise NotebookError(f"{where} is a damaged notebook of format 3; open it in Jupyter and save it") from error
+    if not isinstance(document.get("cells"), list):
+        raise NotebookError(f"{where} is no notebook: its cells are no list; check the path")
+    return document
+
+
+def _decode(data: bytes | str, where: str) -> str:
+    if isinstance(data, str):
+        text = data.removeprefix("\ufeff")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise NotebookError(
+                f"{where} is not UTF-8 text (line {line}, byte {error.start}); save it as UTF-8 or take an earlier one"
+            ) from error
+    if not text.strip():
+        raise NotebookError(f"{where} is empty; save the notebook again in Jupyter or restore an earlier snapshot")
+    return text
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        conflict = _CONFLICT.search(text)
+        if conflict:
+            line = text.count("\n", 0, conflict.start()) + 1
+            raise NotebookError(
+                f"{where} holds conflict markers of a merge (line {line}); settle the conflict or take one side with: "
+                f"git checkout --ours or --theirs"
+            ) from error
+        raise NotebookError(
+            f"{where} is not JSON: {error.msg} (line {error.lineno}, column {error.colno}); "
+            f"mend it there or restore an earlier snapshot"
+        ) from error
+    except RecursionError as error:
+        raise NotebookError(f"{where} cannot be read: it is nested too deeply; no notebook is") from error
+    except ValueError as error:
+        raise NotebookError(f"{where} cannot be read: {error}") from error
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def joined(value: Any) -> str:
+    """Return a text that may be kept as a list of lines.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else "".join(value)
+
+
+def _cell(raw: Any, number: int, where: str) -> Cell:
+    if not isinstance(raw, dict):
+        raise NotebookError(f"{where} is a damaged notebook: cell {number} is no cell; mend or remove it")
+    try:
+        source = joined(raw.get("source"))
+    except TypeError as error:
+        raise NotebookError(
+            f"{where} is a damaged notebook: the source of cell {number} is no text; mend or remove it"
+        ) from error
+    metadata = _dict(raw.get("metadata"))
+    kind = raw.get("cell_type")
+    # Colab has kept a cell's id among its metadata since before the format had ids.
+    given = raw.get("id", metadata.get("id"))
+    code = kind == "code"
+    return Cell(
+        given if isinstance(given, str) and given else None,
+        kind if kind in KINDS else "raw",
+        source,
+        _chosen(metadata),
+        {} if code else _attachments(_dict(raw.get("attachments"))),
+        _count(raw.get("execution_count")) if code else None,
+        tuple(_outputs(raw.get("outputs"))) if code else (),
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _chosen(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata without what nobody chose."""
+    kept = {key: value for key, value in metadata.items() if key not in CELL_NOISE and key != "id"}
+    if isinstance(kept.get("jupyter"), dict):
+        folded = ("outputs_hidden", "source_hidden")
+        kept["jupyter"] = {key: value for key, value in kept["jupyter"].items() if key not in folded}
+    return {key: value for key, value in kept.items() if not (key in {"tags", "jupyter"} and not value)}
+
+
+def _attachments(raw: dict[str, Any]) -> dict[str, Any]:
+    return {name: _bundle(_dict(data)) for name, data in raw.items()}
+
+
+def _bundle(data: dict[str, Any]) -> dict[str, Any]:
+    return {mime: value if mime.endswith("json") else _text(value) for mime, value in data.items()}
+
+
+def _text(value: Any) -> Any:
+    """Return a text that may be a list of lines; anything else as it is."""
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "".join(value)
+    return value
+
+
+def _outputs(raw: Any) -> Iterable[dict[str, Any]]:
+    for output in raw if isinstance(raw, list) else ():
+        if isinstance(output, dict):
+            kept = {key: value for key, value in output.items() if key != "transient"}
+            if "text" in kept:
+                kept["text"] = _text(kept["text"])
+            if "data" in kept:
+                kept["data"] = _bundle(_dict(kept["data"]))
+            yield kept
+
+
+def _told_apart(cells: Iterable[Cell]) -> Iterable[Cell]:
+    seen: set[str] = set()
+    for cell in cells:
+        if cell.id is not None and cell.id in seen:
+            yield Cell(None, *list(vars(cell).values())[1:])
+        else:
+            yield cell
+        if cell.id is not None:
+            seen.add(cell.id)
+
+
+def _language(metadata: dict[str, Any]) -> str:
+    for key, name in (("kernelspec", "language"), ("language_info", "name")):
+        value = _dict(metadata.get(key)).get(name)
+        if isinstance(value, str) and value.strip():
+            return usual_name(value)
+    return "python"
+
+
+def usual_name(language: str) -> str:
+    """Return what a language is called here: in lower case, without the version of its standard."""
+    name = language.strip().lower()
+    if name.startswith("c++"):
+        return "c++"
+    if name.startswith(("ipython", "python")):
+        return "python"
+    return {"c#": "csharp", "f#": "fsharp"}.get(name, name)
+
+
+def _without_noise(metadata: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in metadata.items() if key not in NOTEBOOK_NOISE}
+    information = _dict(kept.pop("language_info", None))
+    if isinstance(information.get("name"), str):
+        kept["language_info"] = {"name": information["name"]}
+    if isinstance(kept.get("jupytext"), dict):
+        kept["jupytext"] = {key: value for key, value in kept["jupytext"].items() if key != "text_representation"}
+    return {key: value for key, value in kept.items() if not (key == "jupytext" and not value)}
+
+
+def to_json(notebook: Notebook, outputs: bool = False) -> dict[str, Any]:
+    """Return the notebook as JSON of format 4.5; of 4.4, which knows no ids, where no cell has one.
+
+    The same notebook gives the same JSON. Where only some cells have ids, the others get theirs from their content.
+    """
+    ids = _ids(notebook.cells)
+    cells = []
+    for cell, given in zip(notebook.cells, ids, strict=True):
+        document: dict[str, Any] = {"cell_type": cell.kind, "metadata": cell.metadata}
+        if given is not None:
+            document["id"] = given
+        document["source"] = cell.source.splitlines(keepends=True)
+        if cell.attachments:
+            document["attachments"] = cell.attachments
+        if cell.kind == "code":
+            document["execution_count"] = cell.execution_count if outputs else None
+            document["outputs"] = list(cell.outputs) if outputs else []
+        cells.append(document)
+    return {"cells": cells, "metadata": notebook.metadata, "nbformat": 4, "nbformat_minor": 5 if any(ids) else 4}
+
+
+def _ids(cells: tuple[Cell, ...]) -> list[str | None]:
+    if not any(cell.id for cell in cells):
+        return [None] * len(cells)
+    taken = {cell.id for cell in cells}
+    ids: list[str | None] = []
+    for cell in cells:
+        given = cell.id
+        if given is None or not _ID.fullmatch(given):
+            start = hashlib.sha256(f"{given}\0{cell.kind}\0{cell.source}".encode("utf-8", "surrogatepass")).hexdigest()
+            given = next(i for n in range(len(cells) + 1) if (i := f"{start[:8]}-{n}" if n else start[:8]) not in taken)
+            taken.add(given)
+        ids.append(given)
+    return ids
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """Return JSON as Jupyter writes it into a notebook's file."""
+    try:
+        return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, which JSON can only escape.
+        return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
