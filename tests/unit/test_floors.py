@@ -25,6 +25,7 @@ FLOORS = {
     "mlwidgets.api": 6,
     "mlwidgets.views": 7,
     "mlwidgets.cli": 8,
+    "mlwidgets.commands": 8,
     "mlwidgets.doctor": 8,
     "mlwidgets.server": 8,
     "mlwidgets_magics": 8,
