@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mlwidgets.capture import ambient
+from mlwidgets.capture import ambient, executed
 from mlwidgets.capture.freeze import Freezer
 from mlwidgets.capture.modules import local_modules, submodules
 from mlwidgets.capture.names import read_names
@@ -162,6 +162,7 @@ def send_off(store: RunStore, spec: RunSpec) -> RunFolder:
         If that is not possible; nothing is left of it then.
     """
     folder = store.create_run(spec)
+    executed.here.write(folder)
     try:
         # A sweep's controller prepares what its trials need.
         launch(folder, spec, prepare=spec.sweep is None)

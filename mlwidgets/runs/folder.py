@@ -200,6 +200,16 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def executed(self) -> Path:
+        """Cells that the notebook's kernel had executed by then, in order, the one that submits last, as JSON."""
+        return self.path / "executed.json"
+
+    @property
+    def snapshot(self) -> Path:
+        """Which state of which notebook the run was submitted from, as JSON."""
+        return self.path / "snapshot.json"
+
+    @property
     def alive(self) -> Path:
         """Locked by the living supervisor and worker."""
         return self.path / "alive"

@@ -1,0 +1,54 @@
+"""What this kernel has executed so far: a run's notebook is what ran before it, whatever its file says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import deque
+
+from mlwidgets.runs.folder import RunFolder
+
+MOST_CELLS = 2000
+MOST_BYTES = 4 << 20
+"""Of sources, as they are kept: the oldest are forgotten first."""
+
+
+class ExecutedCells:
+    """The newest cells in order of execution, as JSON already: a submit only has to write them down."""
+
+    def __init__(self) -> None:
+        self._cells: deque[bytes] = deque(maxlen=MOST_CELLS)
+        self._bytes = 0
+
+    def add(self, cell: str | None, count: int, source: str) -> None:
+        """Remember a cell that is about to be executed, as typed; one larger than all may be together is not kept.
+
+        Parameters
+        ----------
+        cell
+            Its id in the notebook, where the front end has told it.
+        count
+            Its number in this kernel.
+        """
+        entry = json.dumps({"id": cell, "count": count, "source": source}).encode()
+        if len(entry) > MOST_BYTES:
+            return
+        if len(self._cells) == MOST_CELLS:
+            self._forget()
+        self._cells.append(entry)
+        self._bytes += len(entry)
+        while self._bytes > MOST_BYTES:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._bytes -= len(self._cells.popleft())
+
+    def write(self, folder: RunFolder) -> None:
+        """Leave them in a run's folder; on a full disk the run goes on without."""
+        if self._cells:
+            with contextlib.suppress(OSError):
+                folder.executed.write_bytes(b'{"cells": [' + b",\n".join(self._cells) + b"]}\n")
+
+
+here = ExecutedCells()
+"""Those of this process; there are none where no notebook has loaded the magics."""

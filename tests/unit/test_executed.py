@@ -1,0 +1,116 @@
+"""What a kernel remembers of the cells that it executed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from mlwidgets.capture import executed
+from mlwidgets.capture.executed import MOST_BYTES, MOST_CELLS, ExecutedCells
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets_magics.executed import remember
+
+
+@pytest.fixture(autouse=True)
+def _nothing_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executed, "here", ExecutedCells())
+
+
+@pytest.fixture
+def shell() -> InteractiveShell:
+    return InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+
+
+@pytest.fixture
+def written(new_run: Callable[..., RunFolder]) -> Callable[[], list[dict[str, Any]]]:
+    """Return the cells that a run submitted now would know of."""
+
+    def read() -> list[dict[str, Any]]:
+        folder = new_run("executed")
+        executed.here.write(folder)
+        found = json.loads(folder.executed.read_bytes())["cells"] if folder.executed.exists() else []
+        assert isinstance(found, list)
+        return found
+
+    return read
+
+
+def test_cells_are_kept_as_typed_with_the_ids_and_numbers_of_the_front_end(shell: Any, written: Any) -> None:
+    shell.run_cell("before = 1", store_history=True)
+    shell.run_cell("%lsmagic\n!true", store_history=True)
+    remember(shell)
+    shell.run_cell("a = 1\n\n", store_history=True, cell_id="one")
+    shell.run_cell("%%capture said\nprint('ü \\ud800')  # 'quoted'", store_history=True, cell_id="two")
+    shell.run_cell("1 / 0", store_history=True, cell_id="three")
+    shell.run_cell("def broken(:", store_history=True, cell_id="four")
+    shell.run_cell("a = 2", store_history=True, cell_id="one")
+    seen: list[Any] = []
+    shell.user_ns["look"] = lambda: seen.extend(written())
+    shell.run_cell("look()", store_history=True, cell_id="five")
+    assert [tuple(cell.values()) for cell in seen] == [
+        (None, 1, "before = 1"),
+        (None, 2, "%lsmagic\n!true"),
+        ("one", 3, "a = 1\n\n"),
+        ("two", 4, "%%capture said\nprint('ü \\ud800')  # 'quoted'"),
+        ("three", 5, "1 / 0"),
+        ("four", 6, "def broken(:"),
+        ("one", 7, "a = 2"),
+        ("five", 8, "look()"),
+    ]
+    assert [list(cell) for cell in seen] == [["id", "count", "source"]] * 8
+    assert [cell["source"].rstrip() for cell in seen] == shell.history_manager.input_hist_raw[1:]
+
+
+def test_what_is_no_cell_of_the_notebook_is_not_kept(shell: Any, written: Any) -> None:
+    remember(shell)
+    shell.run_cell("a = 1", silent=True)
+    shell.run_cell("a = 1", store_history=False, cell_id="x")
+    shell.run_cell("  \n", store_history=True, cell_id="x")
+    shell.run_cell("get_ipython().run_cell('inner = 1')", store_history=True, cell_id={"no": "text"})
+    assert written() == [{"id": None, "count": 1, "source": "get_ipython().run_cell('inner = 1')"}]
+
+
+def test_numbers_begin_again_after_a_reset(shell: Any, written: Any) -> None:
+    remember(shell)
+    shell.run_cell("a = 1", store_history=True)
+    shell.run_cell("b = 1", store_history=True)
+    shell.reset(new_session=True)
+    shell.run_cell("c = 1", store_history=True)
+    assert [(cell["count"], cell["source"]) for cell in written()] == [(1, "a = 1"), (2, "b = 1"), (1, "c = 1")]
+
+
+def test_the_oldest_cells_are_forgotten(written: Any) -> None:
+    for count in range(1, MOST_CELLS + 51):
+        executed.here.add("x", count, "pass")
+    counts = [cell["count"] for cell in written()]
+    assert counts == list(range(51, MOST_CELLS + 51))
+    large = "é" * (MOST_BYTES // 60)
+    for count in range(1, 13):
+        executed.here.add("x", count, large)
+    cells = written()
+    assert [cell["count"] for cell in cells if cell["source"] == large] == list(range(4, 13))
+    assert sum(len(json.dumps(cell)) for cell in cells) <= MOST_BYTES
+    executed.here.add("x", 13, "x" * MOST_BYTES)
+    assert written() == cells, "one that is too large takes no other one's place"
+    for count in range(1, MOST_CELLS):
+        executed.here.add("x", count, "pass")
+    assert len(written()) == MOST_CELLS
+
+
+def test_a_run_that_no_notebook_sent_has_no_cells(new_run: Callable[..., RunFolder]) -> None:
+    folder = new_run()
+    executed.here.write(folder)
+    assert not folder.executed.exists()
+
+
+def test_a_folder_that_cannot_be_written_keeps_nothing_from_running(new_run: Callable[..., RunFolder]) -> None:
+    folder = new_run()
+    folder.executed.mkdir()
+    executed.here.add("x", 1, "pass")
+    executed.here.write(folder)
+    assert list(folder.executed.iterdir()) == []
