@@ -9,7 +9,7 @@ from collections import deque
 from mlwidgets.runs.folder import RunFolder
 
 MOST_CELLS = 2000
-MOST_BYTES = 4 << 20
+MOST_BYTES = 1 << 20
 """Of sources, as they are kept: the oldest are forgotten first."""
 
 
