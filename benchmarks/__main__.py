@@ -14,7 +14,20 @@ from benchmarks.measure import Figure
 from benchmarks.report import machine, read_results, verdict, write_results
 
 #: The figures in the order of the page; each is a module with ``measure(scratch, quick=…)``.
-FIGURES = ("log", "read", "submit", "start", "queue", "sampling", "views", "panel", "trials", "search", "imports")
+FIGURES = (
+    "log",
+    "read",
+    "submit",
+    "start",
+    "queue",
+    "sampling",
+    "views",
+    "panel",
+    "trials",
+    "search",
+    "changes",
+    "imports",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

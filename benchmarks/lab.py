@@ -96,9 +96,7 @@ def _server(folder: Path, root: Path, store: Path) -> Iterator[tuple[str, str]]:
     for variable, name in _FOLDERS.items():
         (folder / name).mkdir()
         environment[variable] = str(folder / name)
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = int(sock.getsockname()[1])
+    port = free_port()
     token, url = secrets.token_hex(16), f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
     command += ["--LabApp.extension_manager=readonly", f"--ServerApp.root_dir={root}", f"--ServerApp.port={port}"]
@@ -141,3 +139,10 @@ def _write(path: Path, cells: tuple[str, ...]) -> None:
     ]
     book = {"cells": code, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     path.write_text(json.dumps(book), encoding="utf-8")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])

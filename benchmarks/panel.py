@@ -7,7 +7,6 @@ import json
 import os
 import random
 import secrets
-import socket
 import struct
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.lab import free_port
 from benchmarks.measure import Figure, Row, Spread, Target, at_most, number, ratios
 from benchmarks.ours import store_in
 from benchmarks.panel_page import watch_page
@@ -148,7 +148,7 @@ class _Server:
 @contextmanager
 def _serving(project: Path) -> Iterator[_Server]:
     load("jupyter_server")
-    token, port = secrets.token_hex(16), _free_port()
+    token, port = secrets.token_hex(16), free_port()
     environment = {k: v for k, v in os.environ.items() if k not in {"MLWIDGETS_STORE", "PYTHONPATH"}}
     for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
         environment[f"JUPYTER_{name}"] = str(project.parent / name.lower())
@@ -164,12 +164,6 @@ def _serving(project: Path) -> Iterator[_Server]:
     finally:
         server.terminate()
         server.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
@@ -224,7 +218,7 @@ def _mlflow(folder: Path, runs: int) -> Iterator[Callable[[], Any]]:
     """Serve MLflow with so many runs; give a function that asks for the first page."""
     load("mlflow")
     folder.mkdir()
-    database, port = f"sqlite:///{folder}/mlflow.db", _free_port()
+    database, port = f"sqlite:///{folder}/mlflow.db", free_port()
     filled = subprocess.run(
         [sys.executable, "-c", _FILL_MLFLOW, database, str(runs)],
         capture_output=True,

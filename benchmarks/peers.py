@@ -17,6 +17,8 @@ DISTRIBUTIONS = {
     "papermill": "papermill",
     "Ray": "ray",
     "Optuna": "optuna",
+    "nbdime": "nbdime",
+    "jupytext": "jupytext",
 }
 
 #: Further distributions whose versions shape the figures.
