@@ -11,27 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import NotebookError
+from mlwidgets.history.noise import chosen_of_cell, chosen_of_notebook
 from mlwidgets.history.older import from_format_3
 
 KINDS = ("code", "markdown", "raw")
-
-CELL_NOISE = frozenset(
-    {
-        *("ExecuteTime", "execution", "executionInfo", "papermill", "collapsed", "scrolled", "autoscroll", "trusted"),
-        *("vscode", "pycharm", "nteract", "gather", "colab", "outputId", "_uuid", "_cell_guid"),
-        *("outputHidden", "inputHidden", "hidden", "heading_collapsed", "jp-MarkdownHeadingCollapsed"),
-        *("cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"),
-        "application/vnd.databricks.v1+cell",
-    }
-)
-"""What tools write into cells by themselves: when they ran, how they are folded on the screen."""
-
-NOTEBOOK_NOISE = frozenset(
-    {
-        *("widgets", "signature", "orig_nbformat", "orig_nbformat_minor", "papermill", "vscode", "interpreter"),
-        *("toc", "varInspector", "nteract", "colab", "execution", "application/vnd.databricks.v1+notebook"),
-    }
-)
 
 _CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -118,7 +101,7 @@ def read_notebook(data: bytes | str | dict[str, Any], where: str) -> Notebook:
     document = read_document(data, where)
     cells = [_cell(raw, number, where) for number, raw in enumerate(document["cells"], 1)]
     metadata = _dict(document.get("metadata"))
-    return Notebook(tuple(_told_apart(cells)), _language(metadata), _without_noise(metadata))
+    return Notebook(tuple(_told_apart(cells)), _language(metadata), chosen_of_notebook(metadata))
 
 
 def read_document(data: bytes | str | dict[str, Any], where: str) -> dict[str, Any]:
@@ -218,7 +201,7 @@ def _cell(raw: Any, number: int, where: str) -> Cell:
         given if isinstance(given, str) and given else None,
         kind if kind in KINDS else "raw",
         source,
-        _chosen(metadata),
+        chosen_of_cell(metadata),
         {} if code else _attachments(_dict(raw.get("attachments"))),
         _count(raw.get("execution_count")) if code else None,
         tuple(_outputs(raw.get("outputs"))) if code else (),
@@ -227,15 +210,6 @@ def _cell(raw: Any, number: int, where: str) -> Cell:
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _chosen(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata without what nobody chose."""
-    kept = {key: value for key, value in metadata.items() if key not in CELL_NOISE and key != "id"}
-    if isinstance(kept.get("jupyter"), dict):
-        folded = ("outputs_hidden", "source_hidden")
-        kept["jupyter"] = {key: value for key, value in kept["jupyter"].items() if key not in folded}
-    return {key: value for key, value in kept.items() if not (key in {"tags", "jupyter"} and not value)}
 
 
 def _attachments(raw: dict[str, Any]) -> dict[str, Any]:
@@ -291,16 +265,6 @@ def usual_name(language: str) -> str:
     if name.startswith(("ipython", "python")):
         return "python"
     return {"c#": "csharp", "f#": "fsharp"}.get(name, name)
-
-
-def _without_noise(metadata: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in metadata.items() if key not in NOTEBOOK_NOISE}
-    information = _dict(kept.pop("language_info", None))
-    if isinstance(information.get("name"), str):
-        kept["language_info"] = {"name": information["name"]}
-    if isinstance(kept.get("jupytext"), dict):
-        kept["jupytext"] = {key: value for key, value in kept["jupytext"].items() if key != "text_representation"}
-    return {key: value for key, value in kept.items() if not (key == "jupytext" and not value)}
 
 
 def to_json(notebook: Notebook, outputs: bool = False) -> dict[str, Any]:
