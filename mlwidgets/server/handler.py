@@ -8,14 +8,14 @@ from typing import Any
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from mlwidgets.errors import MlwidgetsError, ParameterError, UnknownRun
+from mlwidgets.errors import MlwidgetsError, ParameterError, UnknownRun, UnknownSnapshot
 from mlwidgets.server.service import SETTING, Service
 from mlwidgets.server.stores import UnknownStore
 
 RESOURCE = "mlwidgets"
 """What Jupyter's authorizer is asked for."""
 LARGEST_BODY = 64 << 10
-"""Bytes of a request."""
+"""Bytes of most requests."""
 
 
 @web.stream_request_body
@@ -23,6 +23,7 @@ class Handler(APIHandler):
     """Each method of a subclass bears ``@web.authenticated`` and ``@authorized``."""
 
     auth_resource = RESOURCE
+    largest_body = LARGEST_BODY
 
     def initialize(self) -> None:
         """Take what nobody has sent yet."""
@@ -38,22 +39,25 @@ class Handler(APIHandler):
     async def prepare(self) -> None:  # type: ignore[override]
         """Refuse what is too big before it is read."""
         length = self.request.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
-            raise web.HTTPError(413, "a request has at most 64 kB")
+        if not length.isdecimal() or int(length) > self.largest_body:
+            raise self._refusal()
         await super().prepare()
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body; of one that is too big and did not say so, nothing is kept."""
-        self._too_big = self._too_big or len(self._body) + len(chunk) > LARGEST_BODY
+        self._too_big = self._too_big or len(self._body) + len(chunk) > self.largest_body
         if self._too_big:
             self._body.clear()
         else:
             self._body += chunk
 
+    def _refusal(self) -> web.HTTPError:
+        return web.HTTPError(413, f"a request has at most {self.largest_body >> 10} kB")
+
     def body(self) -> dict[str, Any]:
         """Return the request's JSON object."""
         if self._too_big:
-            raise web.HTTPError(413, "a request has at most 64 kB")
+            raise self._refusal()
         try:
             found = json.loads(bytes(self._body)) if self._body else {}
         except (ValueError, RecursionError):
@@ -91,7 +95,7 @@ class Handler(APIHandler):
         message = self._reason
         if isinstance(error, MlwidgetsError):
             message = str(error)
-            unknown = isinstance(error, UnknownRun | UnknownStore)
+            unknown = isinstance(error, UnknownRun | UnknownSnapshot | UnknownStore)
             self.set_status(404 if unknown else 400 if isinstance(error, ParameterError) else 409)
         elif isinstance(error, web.HTTPError):
             message = error.log_message or error.reason or self._reason

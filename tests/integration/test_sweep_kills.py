@@ -84,7 +84,7 @@ def test_a_controller_that_dies_at_once_each_time_is_given_up(monkeypatch: pytes
         number = holder(found.path / "alive", "worker")
         if number and number != os.getpid():
             os.kill(number, signal.SIGKILL)
-        time.sleep(0.002)
+        time.sleep(0.02)
     assert found.state == "killed"
     assert str(found.cause).endswith("again and again before it had done anything")
     assert found.runs == [] or all(run.wait(30).ended for run in found.runs)

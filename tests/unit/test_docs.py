@@ -85,7 +85,8 @@ def test_every_command_of_the_shell_is_described() -> None:
     from mlwidgets.cli import _parser
 
     (commands,) = (action.choices for action in _parser()._actions if action.dest != "help" and action.choices)
-    assert [name for name in commands if f"mlwidgets {name}" not in _read("runs.md") + _read("sweep.md")] == []
+    pages = "".join(map(_read, ("runs.md", "sweep.md", "changes.md")))
+    assert [name for name in commands if f"mlwidgets {name}" not in pages] == []
 
 
 def test_the_magic_describes_what_the_guide_describes() -> None:
