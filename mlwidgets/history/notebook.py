@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import NotebookError
+from mlwidgets.history.document import read_document, read_file
 from mlwidgets.history.noise import chosen_of_cell, chosen_of_notebook
-from mlwidgets.history.older import from_format_3
 
 KINDS = ("code", "markdown", "raw")
 
-_CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -67,22 +66,6 @@ def load_notebook(path: Path) -> Notebook:
     return read_notebook(read_file(path), str(path))
 
 
-def read_file(path: Path) -> bytes:
-    """Return what is in a notebook's file.
-
-    Raises
-    ------
-    NotebookError
-        If it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise NotebookError(f"there is no notebook {path}; check the path") from error
-    except OSError as error:
-        raise NotebookError(f"cannot read {path}: {error.strerror or error}") from error
-
-
 def read_notebook(data: bytes | str | dict[str, Any], where: str) -> Notebook:
     """Read a notebook of format 3 to 4.5.
 
@@ -102,68 +85,6 @@ def read_notebook(data: bytes | str | dict[str, Any], where: str) -> Notebook:
     cells = [_cell(raw, number, where) for number, raw in enumerate(document["cells"], 1)]
     metadata = _dict(document.get("metadata"))
     return Notebook(tuple(_told_apart(cells)), _language(metadata), chosen_of_notebook(metadata))
-
-
-def read_document(data: bytes | str | dict[str, Any], where: str) -> dict[str, Any]:
-    """Return the notebook's JSON as in format 4, nothing else changed.
-
-    Raises
-    ------
-    NotebookError
-        As `read_notebook`.
-    """
-    document = data if isinstance(data, dict) else _parse(_decode(data, where), where)
-    if not isinstance(document, dict) or not ("cells" in document or "worksheets" in document):
-        raise NotebookError(f"{where} is no notebook: it has no cells; check the path")
-    major = document.get("nbformat", 4 if "cells" in document else 3)
-    if not isinstance(major, int) or major > 4:
-        raise NotebookError(f"{where} is of notebook format {major}, only 3 and 4 can be read; upgrade mlwidgets")
-    if major < 3:
-        raise NotebookError(f"{where} is of notebook format {major}, which is too old; open it in Jupyter and save it")
-    try:
-        document = from_format_3(document) if major == 3 else document
-    except (TypeError, AttributeError, ValueError) as error:
-        raise NotebookError(f"{where} is a damaged notebook of format 3; open it in Jupyter and save it") from error
-    if not isinstance(document.get("cells"), list):
-        raise NotebookError(f"{where} is no notebook: its cells are no list; check the path")
-    return document
-
-
-def _decode(data: bytes | str, where: str) -> str:
-    if isinstance(data, str):
-        text = data.removeprefix("\ufeff")
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise NotebookError(
-                f"{where} is not UTF-8 text (line {line}, byte {error.start}); save it as UTF-8 or take an earlier one"
-            ) from error
-    if not text.strip():
-        raise NotebookError(f"{where} is empty; save the notebook again in Jupyter or restore an earlier snapshot")
-    return text
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        conflict = _CONFLICT.search(text)
-        if conflict:
-            line = text.count("\n", 0, conflict.start()) + 1
-            raise NotebookError(
-                f"{where} holds conflict markers of a merge (line {line}); settle the conflict or take one side with: "
-                f"git checkout --ours or --theirs"
-            ) from error
-        raise NotebookError(
-            f"{where} is not JSON: {error.msg} (line {error.lineno}, column {error.colno}); "
-            f"mend it there or restore an earlier snapshot"
-        ) from error
-    except RecursionError as error:
-        raise NotebookError(f"{where} cannot be read: it is nested too deeply; no notebook is") from error
-    except ValueError as error:
-        raise NotebookError(f"{where} cannot be read: {error}") from error
 
 
 def _dict(value: Any) -> dict[str, Any]:

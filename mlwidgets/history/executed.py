@@ -1,0 +1,62 @@
+"""What a kernel executed, and the notebook as it was executed: the saved file may say something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mlwidgets.history.notebook import Cell, Notebook
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One execution of a cell: its id (None: unknown), the number in its prompt, and what was executed."""
+
+    id: str | None
+    count: int
+    source: str
+
+
+def overlaid(saved: Notebook | None, executed: Sequence[Executed]) -> Notebook:
+    """Return the notebook as it was executed: saved cells with the sources that were executed last in each.
+
+    Cells that were executed but are not in the file come after the cell that was executed before them. An execution
+    without an id counts as that of the first cell with its source; where there is none, of no cell in the file.
+
+    Parameters
+    ----------
+    saved
+        The file's notebook, None where there is none: then it is what was executed, and nothing else.
+    executed
+        In order of execution.
+    """
+    cells = list(saved.cells) if saved is not None else []
+    places = {cell.id: at for at, cell in enumerate(cells) if cell.id is not None}
+    sources: dict[str, int] = {}
+    for at, cell in enumerate(cells):
+        if cell.kind == "code":
+            sources.setdefault(cell.source, at)
+    after: dict[int, list[Cell]] = {}
+    strangers: dict[str, tuple[int, int]] = {}
+    last = len(cells) - 1 if saved is None else -1
+    for one in executed:
+        place = places.get(one.id) if one.id is not None else sources.get(one.source)
+        if place is not None and cells[place].kind == "code":
+            cells[place] = replace(cells[place], source=one.source, execution_count=one.count)
+            last = place
+            continue
+        known = strangers.get(one.id) if one.id is not None else None
+        stranger = Cell(one.id, "code", one.source, execution_count=one.count)
+        if known is not None:
+            after[known[0]][known[1]] = stranger
+            last = known[0]
+            continue
+        row = after.setdefault(last, [])
+        if one.id is not None:
+            strangers[one.id] = (last, len(row))
+        row.append(stranger)
+    result = list(after.get(-1, []))
+    for at, cell in enumerate(cells):
+        result += [cell, *after.get(at, [])]
+    base = saved or Notebook(())
+    return replace(base, cells=tuple(result))
