@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from mlwidgets.capture import executed
+from mlwidgets_magics.sending import cell_id
 
 
 def remember(shell: Any) -> None:
-    """Begin with the cells that were executed already, of which the front end's ids are not known any more."""
+    """Begin with the cells that were executed already: only the last one, which executes now, has an id still."""
     sources = shell.history_manager.input_hist_raw
     for count, source in enumerate(sources):
         if source.strip():
-            executed.here.add(None, count, source)
+            executed.here.add(cell_id(shell) if count == len(sources) - 1 else None, count, source)
 
     def before_a_cell(info: Any) -> None:
         # The number that it will have in `In`; some versions of IPython have counted on by now, others have not.

@@ -99,7 +99,7 @@ def origin(shell: Any, heading: str, binding: str | None) -> Origin:
         binding=binding,
         shell=_settings(shell),
         notebook=shell.user_ns.get("__vsc_ipynb_file__"),
-        cell=_cell_id(shell),
+        cell=cell_id(shell),
     )
 
 
@@ -189,7 +189,7 @@ def _settings(shell: Any) -> dict[str, Any]:
     return settings
 
 
-def _cell_id(shell: Any) -> str | None:
+def cell_id(shell: Any) -> str | None:
     """Return the id of the cell that is executing, as the front end tells it; None elsewhere."""
     parent = shell.get_parent() if hasattr(shell, "get_parent") else None
     found = (parent or {}).get("metadata", {}).get("cellId")
