@@ -1,0 +1,148 @@
+"""Tables in outputs, as pandas and others write them in HTML, compared by rows and cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from unicodedata import east_asian_width
+
+from mlwidgets.history.lines import ALIKE, Row
+from mlwidgets.history.sequences import Budget, candidates, common, heaviest, runs
+
+MOST_CELLS = 20_000
+MOST_LOOKS = 2500
+"""Pairs of rows of one change that are all compared."""
+WIDEST = 60
+"""Characters to which the columns are made as wide as each other."""
+BETWEEN = " │ "
+
+TableRow = tuple[str, ...]
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tables = 0
+        self.rows: list[list[str]] = []
+        self._text: list[str] | None = None
+        self._span = 1
+        self._unread = 0
+        self.others = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in {"style", "script"}:
+            self._unread += 1
+        elif tag == "table":
+            self.tables += 1
+        elif tag == "tr":
+            self._close()
+            self.rows.append([])
+        elif tag in {"td", "th"}:
+            self._close()
+            span = dict(attrs).get("colspan") or "1"
+            self._span = min(int(span), 100) if span.isdecimal() else 1
+            self._text = []
+        elif tag == "br" and self._text is not None:
+            self._text.append(" ")
+        elif tag in {"img", "svg", "canvas", "iframe"}:
+            self.others = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"style", "script"}:
+            self._unread = max(0, self._unread - 1)
+        elif tag in {"td", "th", "tr", "table"}:
+            self._close()
+
+    def handle_data(self, data: str) -> None:
+        if self._unread:
+            return
+        if self._text is not None:
+            self._text.append(data)
+        elif data.strip() and not self.rows:
+            self.others = True
+
+    def _close(self) -> None:
+        if self._text is not None:
+            if not self.rows:
+                self.rows.append([])
+            self.rows[-1] += [" ".join("".join(self._text).split()), *[""] * (self._span - 1)]
+            self._text = None
+
+
+def read_table(html: str) -> tuple[TableRow, ...] | None:
+    """Return the rows of the one table that `html` is, None where it is anything else, or too large."""
+    if "<table" not in html:
+        return None
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    rows = tuple(tuple(row) for row in reader.rows if row)
+    if reader.tables != 1 or reader.others or not rows or sum(map(len, rows)) > MOST_CELLS:
+        return None
+    return rows
+
+
+def diff_tables(old: Sequence[TableRow], new: Sequence[TableRow], budget: Budget) -> list[Row]:
+    """Return both tables side by side in rows as those of text, with what changed told by cells."""
+    widths = _widths([*old, *new])
+    rows: list[Row] = []
+    for (i, i_end, j, j_end), length in runs(common(old, new, (), budget), len(old), len(new)):
+        pairs = [(x + i, y + j) for x, y in _paired(old[i:i_end], new[j:j_end], budget)]
+        row, other = i, j
+        for x, y in [*pairs, (i_end, j_end)]:
+            rows += [["-", n + 1, _line(old[n], widths)] for n in range(row, x)]
+            rows += [["+", n + 1, _line(new[n], widths)] for n in range(other, y)]
+            if x < i_end and y < j_end:
+                rows.append(["~", x + 1, y + 1, _cells(old[x], new[y], widths), _cells(new[y], old[x], widths)])
+            row, other = x + 1, y + 1
+        rows += [["=", i_end + n + 1, j_end + n + 1, _line(old[i_end + n], widths)] for n in range(length)]
+    return rows
+
+
+def _paired(old: Sequence[TableRow], new: Sequence[TableRow], budget: Budget) -> list[tuple[int, int]]:
+    """Return which rows are the same, edited: some of their cells are equal, the first one above all."""
+    weighed: list[tuple[int, int, float]] = []
+    for x, y in candidates([row[:1] for row in old], [row[:1] for row in new], MOST_LOOKS):
+        one, other = old[x], new[y]
+        budget.looks -= min(len(one), len(other))
+        if budget.looks < 0 or len(one) != len(other):
+            continue
+        alike = (sum(map(str.__eq__, one, other)) + (one[0] == other[0])) / (len(one) + 1)
+        if alike >= ALIKE / 2 or len(old) == len(new) == 1:
+            weighed.append((x, y, alike + 0.01))
+    return heaviest(weighed)
+
+
+def _widths(rows: Sequence[TableRow]) -> list[int]:
+    widths: list[int] = []
+    for row in rows:
+        widths += [0] * (len(row) - len(widths))
+        for n, cell in enumerate(row):
+            widths[n] = max(widths[n], min(WIDEST, columns(cell)))
+    return widths
+
+
+def columns(text: str) -> int:
+    """Return how many columns a text takes in a terminal."""
+    return len(text) if text.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * (width - columns(cell))
+
+
+def _line(row: TableRow, widths: Sequence[int]) -> str:
+    return BETWEEN.join(_padded(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip()
+
+
+def _cells(row: TableRow, other: TableRow, widths: Sequence[int]) -> list[list[int | str]]:
+    """Return a row with the cells marked that the other row does not have at their place."""
+    pieces: list[list[int | str]] = []
+    for n, (cell, there) in enumerate(zip(row, other, strict=True)):
+        after = "" if n + 1 == len(row) else " " * (widths[n] - min(widths[n], columns(cell))) + BETWEEN
+        for changed, text in ((int(cell != there), cell), (0, after)):
+            if text and pieces and pieces[-1][0] == changed:
+                pieces[-1][1] = f"{pieces[-1][1]}{text}"
+            elif text:
+                pieces.append([changed, text])
+    return pieces
