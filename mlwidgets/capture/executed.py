@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import deque
+from typing import TYPE_CHECKING
 
 from mlwidgets.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from mlwidgets.history.executed import Executed
 
 MOST_CELLS = 2000
 MOST_BYTES = 1 << 20
@@ -42,6 +46,12 @@ class ExecutedCells:
 
     def _forget(self) -> None:
         self._bytes -= len(self._cells.popleft())
+
+    def cells(self) -> list[Executed]:
+        """Return them, the newest last."""
+        from mlwidgets.history.executed import Executed
+
+        return [Executed(**json.loads(entry)) for entry in self._cells]
 
     def write(self, folder: RunFolder) -> None:
         """Leave them in a run's folder; on a full disk the run goes on without."""

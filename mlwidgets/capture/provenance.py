@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mlwidgets.capture import executed
 from mlwidgets.capture.imported import imported
 from mlwidgets.runs.folder import RunFolder, write_whole
 from mlwidgets.runs.spec import Provenance
@@ -33,11 +34,30 @@ def provenance(notebook: str | None = None, cell: str | None = None) -> Provenan
         python=platform.python_version(),
         host=socket.gethostname(),
         user=user,
-        notebook=notebook or os.environ.get("JPY_SESSION_NAME"),
+        notebook=notebook or notebook_here(),
         kernel_pid=os.getpid(),
         threads=_threads(),
         cell=cell,
     )
+
+
+def notebook_here() -> str | None:
+    """Return the path of this kernel's notebook, as far as Jupyter has told it; also after it was renamed."""
+    told = os.environ.get("JPY_SESSION_NAME")
+    if not told or not told.endswith(".ipynb") or os.path.exists(told):
+        return told
+    known = _renamed.get(told)
+    if known is None or not known.exists():
+        from mlwidgets.history.located import locate
+
+        found = locate(Path(told), [cell.id for cell in executed.here.cells() if cell.id is not None])
+        if found is None:
+            return told
+        known = _renamed[told] = found
+    return str(known)
+
+
+_renamed: dict[str, Path] = {}
 
 
 def _threads() -> dict[str, int]:

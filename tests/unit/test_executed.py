@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,9 @@ from traitlets.config import Config
 
 from mlwidgets.capture import executed
 from mlwidgets.capture.executed import MOST_BYTES, MOST_CELLS, ExecutedCells
+from mlwidgets.capture.provenance import provenance
+from mlwidgets.history.executed import Executed
+from mlwidgets.history.located import locate
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets_magics.executed import remember
 
@@ -63,6 +69,7 @@ def test_cells_are_kept_as_typed_with_the_ids_and_numbers_of_the_front_end(shell
         ("five", 8, "look()"),
     ]
     assert [list(cell) for cell in seen] == [["id", "count", "source"]] * 8
+    assert executed.here.cells() == [Executed(*cell.values()) for cell in seen]
     assert [cell["source"].rstrip() for cell in seen] == shell.history_manager.input_hist_raw[1:]
 
 
@@ -114,3 +121,63 @@ def test_a_folder_that_cannot_be_written_keeps_nothing_from_running(new_run: Cal
     executed.here.add("x", 1, "pass")
     executed.here.write(folder)
     assert list(folder.executed.iterdir()) == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write notebooks with these cell ids, each newer than the one before."""
+    times = itertools.count(1_700_000_000)
+
+    def write(name: str, *ids: str) -> Path:
+        path = tmp_path / name
+        cells = [{"cell_type": "code", "id": one, "source": "", "metadata": {}, "outputs": []} for one in ids]
+        path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+        os.utime(path, (time := next(times), time))
+        return path
+
+    return write
+
+
+def test_a_notebook_that_was_renamed_is_found_by_its_cells(folder: Callable[..., Path], tmp_path: Path) -> None:
+    old = tmp_path / "ä old.ipynb"
+    assert locate(old, ["a", "b"]) is None
+    renamed = folder("new name.ipynb", "a", "b")
+    folder("other.ipynb", "x", "ab")
+    (tmp_path / "damaged.ipynb").write_bytes(b"\xff{")
+    (tmp_path / "folder.ipynb").mkdir()
+    assert locate(old, ["a"]) == renamed
+    assert locate(old, ["a", "not-saved-yet"]) == renamed
+    assert locate(old, []) is None
+    assert locate(old, ["gone"]) is None
+    # Another notebook has got its old name since.
+    folder(old.name, "c")
+    assert locate(old, ["a"]) == renamed
+    # The cell that executes is the one that tells.
+    later = folder("later.ipynb", "a", "last")
+    assert locate(old, ["a", "last"]) == later
+    assert locate(old, ["last", "b"]) == renamed
+
+
+def test_a_notebook_that_is_where_it_was_is_that_one(folder: Callable[..., Path]) -> None:
+    own, copy = folder("own.ipynb", "a", "b"), folder("own-Copy1.ipynb", "a", "b")
+    assert locate(own, ["a"]) == own
+    assert locate(copy, ["a"]) == copy
+    assert locate(own, []) == own
+    assert locate(own, ["new-cell", "another"]) == own, "none of its cells has been saved yet"
+
+
+def test_a_run_after_a_rename_names_the_notebook_as_it_is_called_now(
+    folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = folder("before.ipynb", "a")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(old))
+    executed.here.add("a", 1, "pass")
+    assert provenance().notebook == str(old)
+    new = old.rename(old.with_name("after.ipynb"))
+    assert provenance().notebook == str(new)
+    newer = new.rename(old.with_name("after that.ipynb"))
+    assert provenance().notebook == str(newer)
+    newer.unlink()
+    assert provenance().notebook == str(old), "all that is known"
+    monkeypatch.setenv("JPY_SESSION_NAME", str(old.with_name("console-1")))
+    assert provenance().notebook == str(old.with_name("console-1"))
