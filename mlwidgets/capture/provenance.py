@@ -16,6 +16,7 @@ from typing import Any
 
 from mlwidgets.capture import executed
 from mlwidgets.capture.imported import imported
+from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.folder import RunFolder, write_whole
 from mlwidgets.runs.spec import Provenance
 
@@ -71,8 +72,19 @@ def _threads() -> dict[str, int]:
 
 
 def write_environment(folder: RunFolder, cwd: str) -> None:
-    """Gather git state, packages and GPUs into ``environment.json``."""
-    environment = {
+    """Gather git state, packages and GPUs into ``environment.json``; then take a snapshot of the notebook.
+
+    That costs the run nothing if it fails: what was wrong stands in the same file.
+    """
+    environment = _environment(cwd)
+    write_whole(folder.environment, json.dumps(environment).encode())
+    problem = _keep_notebook(folder)
+    if problem is not None:
+        write_whole(folder.environment, json.dumps({**environment, "no_snapshot": problem}).encode())
+
+
+def _environment(cwd: str) -> dict[str, Any]:
+    return {
         "python": sys.version,
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
@@ -82,7 +94,19 @@ def write_environment(folder: RunFolder, cwd: str) -> None:
         "gpus": _gpus(),
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
     }
-    write_whole(folder.environment, json.dumps(environment).encode())
+
+
+def _keep_notebook(folder: RunFolder) -> str | None:
+    """Take a snapshot of the notebook that the run was submitted from; return what was wrong."""
+    try:
+        from mlwidgets.history.submitted import snapshot_of_submit
+
+        snapshot_of_submit(folder)
+    except MlwidgetsError as error:
+        return str(error)
+    except Exception as error:  # the run has nothing to do with it
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None
 
 
 def _ask(*command: str, cwd: str | None = None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html.parser import HTMLParser
+from typing import Any
 from unicodedata import east_asian_width
 
 from mlwidgets.history.lines import ALIKE, Row
@@ -17,6 +18,7 @@ WIDEST = 60
 BETWEEN = " │ "
 
 TableRow = tuple[str, ...]
+Layout = list[tuple[int, bool]]
 
 
 class _Reader(HTMLParser):
@@ -84,19 +86,35 @@ def read_table(html: str) -> tuple[TableRow, ...] | None:
 
 def diff_tables(old: Sequence[TableRow], new: Sequence[TableRow], budget: Budget) -> list[Row]:
     """Return both tables side by side in rows as those of text, with what changed told by cells."""
-    widths = _widths([*old, *new])
+    old, new = _side_by_side(old, new)
+    layout = _layout([*old, *new])
     rows: list[Row] = []
     for (i, i_end, j, j_end), length in runs(common(old, new, (), budget), len(old), len(new)):
         pairs = [(x + i, y + j) for x, y in _paired(old[i:i_end], new[j:j_end], budget)]
         row, other = i, j
         for x, y in [*pairs, (i_end, j_end)]:
-            rows += [["-", n + 1, _line(old[n], widths)] for n in range(row, x)]
-            rows += [["+", n + 1, _line(new[n], widths)] for n in range(other, y)]
+            rows += [["-", n + 1, _line(old[n], layout)] for n in range(row, x)]
+            rows += [["+", n + 1, _line(new[n], layout)] for n in range(other, y)]
             if x < i_end and y < j_end:
-                rows.append(["~", x + 1, y + 1, _cells(old[x], new[y], widths), _cells(new[y], old[x], widths)])
+                rows.append(["~", x + 1, y + 1, _cells(old[x], new[y], layout), _cells(new[y], old[x], layout)])
             row, other = x + 1, y + 1
-        rows += [["=", i_end + n + 1, j_end + n + 1, _line(old[i_end + n], widths)] for n in range(length)]
+        rows += [["=", i_end + n + 1, j_end + n + 1, _line(old[i_end + n], layout)] for n in range(length)]
     return rows
+
+
+def _side_by_side(old: Sequence[TableRow], new: Sequence[TableRow]) -> tuple[list[TableRow], list[TableRow]]:
+    """Return both tables with the same columns, by the names in their first rows; what only one has is empty there."""
+    one_width = all(len(row) == len(side[0]) for side in (old, new) for row in side)
+    if not old or not new or not one_width or old[0] == new[0]:
+        return list(old), list(new)
+    columns: list[tuple[int | None, int | None]] = []
+    for (i, i_end, j, j_end), length in runs(common(old[0], new[0]), len(old[0]), len(new[0])):
+        columns += [(n, None) for n in range(i, i_end)]
+        columns += [(None, n) for n in range(j, j_end)]
+        columns += [(i_end + n, j_end + n) for n in range(length)]
+    left = [tuple("" if i is None else row[i] for i, _ in columns) for row in old]
+    right = [tuple("" if j is None else row[j] for _, j in columns) for row in new]
+    return left, right
 
 
 def _paired(old: Sequence[TableRow], new: Sequence[TableRow], budget: Budget) -> list[tuple[int, int]]:
@@ -113,13 +131,15 @@ def _paired(old: Sequence[TableRow], new: Sequence[TableRow], budget: Budget) ->
     return heaviest(weighed)
 
 
-def _widths(rows: Sequence[TableRow]) -> list[int]:
-    widths: list[int] = []
+def _layout(rows: Sequence[TableRow]) -> Layout:
+    """Return how wide each column is and whether it is one of numbers, which stand on its right."""
+    layout: Layout = []
     for row in rows:
-        widths += [0] * (len(row) - len(widths))
+        layout += [(0, False)] * (len(row) - len(layout))
         for n, cell in enumerate(row):
-            widths[n] = max(widths[n], min(WIDEST, columns(cell)))
-    return widths
+            width, numbers = layout[n]
+            layout[n] = max(width, min(WIDEST, columns(cell))), numbers or _number(cell) is not None
+    return layout
 
 
 def columns(text: str) -> int:
@@ -127,22 +147,37 @@ def columns(text: str) -> int:
     return len(text) if text.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _padded(cell: str, width: int) -> str:
-    return cell + " " * (width - columns(cell))
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
 
 
-def _line(row: TableRow, widths: Sequence[int]) -> str:
-    return BETWEEN.join(_padded(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip()
+def _padding(cell: str, width: int, right: bool) -> tuple[str, str]:
+    spaces = " " * (width - columns(cell))
+    return (spaces, "") if right else ("", spaces)
 
 
-def _cells(row: TableRow, other: TableRow, widths: Sequence[int]) -> list[list[int | str]]:
-    """Return a row with the cells marked that the other row does not have at their place."""
-    pieces: list[list[int | str]] = []
-    for n, (cell, there) in enumerate(zip(row, other, strict=True)):
-        after = "" if n + 1 == len(row) else " " * (widths[n] - min(widths[n], columns(cell))) + BETWEEN
-        for changed, text in ((int(cell != there), cell), (0, after)):
+def _line(row: TableRow, layout: Layout) -> str:
+    padded = (cell.join(_padding(cell, *column)) for cell, column in zip(row, layout, strict=False))
+    return BETWEEN.join(padded).rstrip()
+
+
+def _cells(row: TableRow, other: TableRow, layout: Layout) -> list[list[Any]]:
+    """Return a row with the cells marked that the other row does not have at their place.
+
+    The same number with more digits is the same: pandas writes a column with as many as one of its values needs.
+    """
+    pieces: list[list[Any]] = []
+    for n, cell in enumerate(row):
+        before, after = _padding(cell, *layout[n])
+        there = other[n] if n < len(other) else None
+        value = _number(cell)
+        same = cell == there or (value is not None and there is not None and value == _number(there))
+        for changed, text in ((0, before), (int(not same), cell), (0, f"{after}{BETWEEN}" if n + 1 < len(row) else "")):
             if text and pieces and pieces[-1][0] == changed:
-                pieces[-1][1] = f"{pieces[-1][1]}{text}"
+                pieces[-1][1] += text
             elif text:
                 pieces.append([changed, text])
     return pieces

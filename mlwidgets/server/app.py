@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jupyter_server import serverapp
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.contents.fileio import FileManagerMixin
 from jupyter_server.services.contents.manager import AsyncContentsManager
 from traitlets import Bool, Dict, default
 
-from mlwidgets.server import page, routes, stream
+from mlwidgets.server import history, page, routes, stream
+from mlwidgets.server.saves import Listener, Saves
 from mlwidgets.server.service import SETTING, Service
 
 FLAGS = {"read-only": ({"MlwidgetsApp": {"read_only": True}}, "Show runs, and let nobody change them.")}
@@ -54,21 +58,38 @@ class MlwidgetsApp(ExtensionApp):
     read_only = Bool(
         default_value=False, help="Show runs, and let nobody stop, delete, pin, tag or annotate them."
     ).tag(config=True)
+    snapshots = Bool(
+        default_value=True, help="Keep a snapshot of each notebook that is saved: what it was can be seen later."
+    ).tag(config=True)
     flags = {**ExtensionApp.flags, **FLAGS}  # noqa: RUF012 - traitlets wants it so
 
     def initialize_settings(self) -> None:
         """Prepare what the handlers share; nothing is read yet."""
         assert self.serverapp is not None
-        self.service = Service(Path(self.serverapp.root_dir), read_only=self.read_only)
+        # Where notebooks are no files there is no history of them.
+        contents = self.serverapp.contents_manager
+        self.files = contents if isinstance(contents, FileManagerMixin) else None
+        saves = None
+        if self.snapshots and self.files is not None:
+            saves = Saves(partial(history.file_of, self.files))
+            self.listener = Listener(saves)
+            contents.event_logger.register_handler(self.listener)
+        self.service = Service(Path(self.serverapp.root_dir), saves, read_only=self.read_only)
         self.settings[SETTING] = self.service
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
         every: list[tuple[Any, ...]] = [*routes.ROUTES, *stream.ROUTES, *page.ROUTES]
+        if self.files is not None:
+            every += history.ROUTES
         self.handlers.extend(every)
 
     async def stop_extension(self) -> None:
-        """End threads."""
+        """End threads; what was saved just now is kept first."""
+        saves = self.service.saves
+        if saves is not None:
+            self.serverapp.contents_manager.event_logger.remove_handler(self.listener)
+            await asyncio.to_thread(saves.close)
         self.service.close()
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
+from jupyter_server.services.contents.fileio import FileManagerMixin
 from tornado import web
 from tornado.iostream import StreamClosedError
 
@@ -32,12 +33,13 @@ class Info(Handler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Version, whether anything may be changed, the root's own store, the user."""
+        """Version, whether anything may be changed and notebooks have a history, the root's own store, the user."""
         user = self.current_user
         self.reply(
             {
                 "version": mlwidgets.__version__,
                 "read_only": self.service.read_only,
+                "history": isinstance(self.contents_manager, FileManagerMixin),
                 "root_store": "",
                 "user": getattr(user, "username", None),
             }

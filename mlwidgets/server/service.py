@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from mlwidgets.server.channels import Channels
 from mlwidgets.server.hub import Hub
+from mlwidgets.server.saves import Saves
 from mlwidgets.server.sparklines import Sparklines
 from mlwidgets.server.stores import Stores
 
@@ -30,12 +31,15 @@ class Service:
     ----------
     root
         The server's root.
+    saves
+        Who hears what Jupyter saves, where it saves files and snapshots of them are wanted.
     read_only
         Nobody may change anything.
     """
 
-    def __init__(self, root: Path, *, read_only: bool = False) -> None:
+    def __init__(self, root: Path, saves: Saves | None = None, *, read_only: bool = False) -> None:
         self.read_only = read_only
+        self.saves = saves
         self.stores = Stores(root)
         self.threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="mlwidgets")
         self.sparklines = Sparklines()

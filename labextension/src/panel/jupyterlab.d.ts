@@ -7,14 +7,18 @@ declare module '@jupyterlab/application' {
 
   export interface JupyterFrontEnd {
     readonly commands: CommandRegistry;
-    readonly serviceManager: { readonly serverSettings: ServerConnection.ISettings };
+    readonly serviceManager: {
+      readonly serverSettings: ServerConnection.ISettings;
+      readonly contents: { save(path: string, model: { type: 'notebook'; format: 'json'; content: unknown }): Promise<unknown> };
+    };
     readonly restored: Promise<unknown>;
     readonly shell: Widget & {
       readonly currentWidget: Widget | null;
-      add(widget: Widget, area: string, options?: { rank?: number; mode?: string; type?: string }): void;
+      add(widget: Widget, area: string, options?: { rank?: number; mode?: string; ref?: string; type?: string }): void;
       activateById(id: string): void;
       /** Notebook 7 shows a panel by this. */
       expandLeft?(id?: string): void;
+      expandRight?(id?: string): void;
     };
   }
   /** There in JupyterLab alone. */
@@ -53,6 +57,11 @@ declare module '@jupyterlab/apputils' {
     constructor(options: { content: T });
     readonly content: T;
   }
+  export const Dialog: {
+    cancelButton(): unknown;
+    okButton(options: { label: string }): unknown;
+  };
+  export function showDialog(options: { title: string; body: string; buttons: readonly unknown[] }): Promise<{ button: { accept: boolean } }>;
   export const Notification: {
     emit(
       message: string,

@@ -48,7 +48,7 @@ def serve(folder: Path, *options: str) -> Iterator[str]:
         )
     try:
         found = Path(paths["JUPYTER_RUNTIME_DIR"], f"jpserver-{process.pid}.json")
-        assert soon(found.exists, 60), log.read_text()
+        assert soon(lambda: found.exists() and found.read_text().rstrip().endswith("}"), 60), log.read_text()
         url = json.loads(found.read_text())["url"].replace("localhost", "127.0.0.1")
         assert soon(lambda: status(f"{url}api/status") == 200, 60), log.read_text()
         yield url
