@@ -107,13 +107,13 @@ def _side_by_side(old: Sequence[TableRow], new: Sequence[TableRow]) -> tuple[lis
     one_width = all(len(row) == len(side[0]) for side in (old, new) for row in side)
     if not old or not new or not one_width or old[0] == new[0]:
         return list(old), list(new)
-    columns: list[tuple[int | None, int | None]] = []
+    both: list[tuple[int | None, int | None]] = []
     for (i, i_end, j, j_end), length in runs(common(old[0], new[0]), len(old[0]), len(new[0])):
-        columns += [(n, None) for n in range(i, i_end)]
-        columns += [(None, n) for n in range(j, j_end)]
-        columns += [(i_end + n, j_end + n) for n in range(length)]
-    left = [tuple("" if i is None else row[i] for i, _ in columns) for row in old]
-    right = [tuple("" if j is None else row[j] for _, j in columns) for row in new]
+        both += [(n, None) for n in range(i, i_end)]
+        both += [(None, n) for n in range(j, j_end)]
+        both += [(i_end + n, j_end + n) for n in range(length)]
+    left = [tuple("" if i is None else row[i] for i, _ in both) for row in old]
+    right = [tuple("" if j is None else row[j] for _, j in both) for row in new]
     return left, right
 
 
