@@ -121,6 +121,19 @@ class WorkerShell(InteractiveShell):
     compiler_class = Type(CellCompiler)
     failure: dict[str, Any] | None = None
     interrupts: Sequence[int] = ()
+    _begun = False
+
+    async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> bool:
+        """Execute compiled code; an interrupt that came before its first line ends it there.
+
+        Whatever is called back while a process prepares itself swallows what a signal raises in it.
+        """
+        if not self._begun:
+            self._begun = True
+            if self.interrupts:
+                code_obj, async_ = compile("raise KeyboardInterrupt", "<interrupt>", "exec"), False
+        failed: bool = await super().run_code(code_obj, result, async_=async_)  # type: ignore[no-untyped-call]
+        return failed
 
     def system(self, cmd: str) -> None:
         """Run a command of the system, as ``!cmd`` does."""
