@@ -1,0 +1,125 @@
+"""Which state of a notebook is meant by a word: a commit, a save, a snapshot, a run, the file as it lies there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlwidgets.errors import NotebookError, ParameterError, UnknownSnapshot
+from mlwidgets.history.notebook import Notebook, load_notebook, to_json
+
+if TYPE_CHECKING:
+    from mlwidgets.history.snapshots import History, Snapshot
+
+KINDS = ("commit", "save", "save-before", "snapshot", "run", "file")
+"""What such a word begins with; ``commit``, ``snapshot`` and ``run`` say which one behind a colon."""
+
+State = tuple[Notebook, str, float | None]
+"""The notebook, what to call it, and when it was so in Unix seconds, None for now."""
+
+_LONGEST = 250
+_BACK = 20
+
+
+def resolve(history: History, which: str) -> State:
+    """Return the notebook as it was at a moment that is named.
+
+    Parameters
+    ----------
+    which
+        ``commit`` (the last one), ``commit:REV``, ``save`` (the file as it was saved last), ``save-before`` (the
+        newest snapshot that differs from it), ``snapshot:ID`` (or what else `History.find` takes), ``run:RUN``, or
+        ``file``.
+
+    Raises
+    ------
+    ParameterError
+        If it is none of these.
+    UnknownSnapshot, UnknownRun
+        If there is no such state.
+    NotebookError, HistoryError
+        If it cannot be read.
+    """
+    kind, colon, name = which.partition(":")
+    if kind == "commit":
+        return _committed(history, _checked(name) if colon else "HEAD")
+    if kind == "snapshot" and name:
+        snapshot = history.find(name)
+        return history.read(snapshot), label(snapshot), snapshot.time
+    if kind == "run" and name:
+        return _of_run(history, name)
+    if which == "save-before":
+        return _before(history)
+    if which in {"save", "file"}:
+        return _saved(history, "last save" if which == "save" else "now")
+    raise ParameterError(
+        f"{which!r:.60} names no state of a notebook: write commit, commit:REV, save, save-before, snapshot:ID, "
+        "run:RUN or file"
+    )
+
+
+def label(snapshot: Snapshot) -> str:
+    """Return what to call a snapshot."""
+    if snapshot.names:
+        return snapshot.names[0]
+    if snapshot.kind == "submit" and snapshot.run:
+        return f"run {_name_of(snapshot.run)}"
+    return f"snapshot {snapshot.id}"
+
+
+def _name_of(run: str) -> str:
+    from mlwidgets.runs.store import name_of
+
+    return name_of(run)
+
+
+def _checked(rev: str) -> str:
+    """Return what git is to be asked for: never an option of its own, and never another file."""
+    fits = 0 < len(rev) <= _LONGEST and rev.isprintable() and not rev.startswith("-")
+    if not fits or any(sign in rev for sign in (" ", ":", "..")):
+        raise ParameterError(f"{rev!r:.60} names no commit: give a commit's id, a branch or a tag")
+    return rev
+
+
+def _committed(history: History, rev: str) -> State:
+    found = history.committed(rev)
+    if found is None:
+        where = "no commit yet" if rev == "HEAD" else f"no commit {rev}"
+        raise UnknownSnapshot(
+            f"{history.notebook.name} is in {where}: commit it first, or compare with a save or a snapshot"
+        )
+    notebook, commit, time = found
+    return notebook, f"commit {commit}", time
+
+
+def _saved(history: History, called: str) -> State:
+    notebook = load_notebook(history.notebook)
+    try:
+        return notebook, called, history.notebook.stat().st_mtime
+    except OSError as error:
+        raise NotebookError(f"there is no notebook {history.notebook}; check the path") from error
+
+
+def _before(history: History) -> State:
+    now = to_json(load_notebook(history.notebook))
+    for snapshot in history.snapshots(_BACK):
+        notebook = history.read(snapshot)
+        if to_json(notebook) != now:
+            return notebook, "save before" if snapshot.kind == "save" else label(snapshot), snapshot.time
+    raise UnknownSnapshot(f"there is no earlier state of {history.notebook.name}: one is kept at each save in Jupyter")
+
+
+def _of_run(history: History, name: str) -> State:
+    from mlwidgets.history.submitted import notebook_of_run
+    from mlwidgets.runs.store import RunStore, find_store
+
+    store = RunStore(find_store(history.notebook.parent))
+    folder = store.find(name)
+    try:
+        spec = folder.read_spec()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnknownSnapshot(f"the folder of run {name} is damaged: {folder.path}") from error
+    # A trial's notebook is its sweep's.
+    notebook = notebook_of_run(folder if spec.trial_of is None else store.find(spec.trial_of))
+    if notebook is None:
+        raise UnknownSnapshot(f"the notebook that run {spec.name} was submitted from is not known")
+    return notebook, f"run {spec.name}", spec.submitted_at

@@ -1,0 +1,215 @@
+"""Who hears of saves: in which order they are kept, and what is never in the way of one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_events import EventLogger
+
+from mlwidgets.errors import HistoryError
+from mlwidgets.server.saves import SCHEMA, Listener, Saves, is_kept
+
+
+class Keeping:
+    """Stands where snapshots are taken, and can be made to wait."""
+
+    def __init__(self, root: Path) -> None:
+        self.done: list[tuple[str, ...]] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.begun = threading.Event()
+        self.root = root
+        self.problem: Exception | None = None
+        self.saves = Saves(root.joinpath, self.keep, self.follow)
+
+    def keep(self, path: Path) -> None:
+        self.begun.set()
+        assert self.go_on.wait(60)
+        if self.problem is not None:
+            raise self.problem
+        path.stat()
+        self.done.append(("save", path.relative_to(self.root).as_posix()))
+
+    def follow(self, old: Path, new: Path) -> None:
+        self.done.append(("rename", *(path.relative_to(self.root).as_posix() for path in (old, new))))
+
+    def wait(self) -> None:
+        """Hold up what is kept next, and return as soon as it is."""
+        self.go_on.clear()
+        self.begun.clear()
+        (self.root / "first.ipynb").touch()
+        self.save("first.ipynb")
+        assert self.begun.wait(60)
+
+    def save(self, *paths: str) -> None:
+        for path in paths:
+            self.saves.heard({"action": "save", "path": path})
+
+    def rename(self, old: str, new: str) -> None:
+        (self.root / old).rename(self.root / new)
+        self.saves.heard({"action": "rename", "path": new, "source_path": old})
+
+    def finish(self) -> list[tuple[str, ...]]:
+        self.go_on.set()
+        self.saves.close(60)
+        return [one for one in self.done if one != ("save", "first.ipynb")]
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Keeping]:
+    made = Keeping(tmp_path)
+    for name in ("a.ipynb", "b.ipynb", "ä b/c d.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    yield made
+    made.finish()
+
+
+def test_a_burst_of_saves_is_kept_once(keeping: Keeping) -> None:
+    keeping.wait()
+    keeping.save(*["a.ipynb"] * 100, "/b.ipynb", "ä b/c d.ipynb", *["a.ipynb", "b.ipynb"] * 50)
+    assert keeping.finish() == [("save", "a.ipynb"), ("save", "b.ipynb"), ("save", "ä b/c d.ipynb")]
+
+
+def test_what_is_saved_while_it_is_being_kept_is_kept_again(keeping: Keeping) -> None:
+    keeping.wait()
+    keeping.save("first.ipynb", "first.ipynb")
+    keeping.finish()
+    assert keeping.done == [("save", "first.ipynb")] * 2
+
+
+def test_only_notebooks_that_one_sees(keeping: Keeping, tmp_path: Path) -> None:
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints" / "a-checkpoint.ipynb").touch()
+    for path in (".ipynb_checkpoints/a-checkpoint.ipynb", "x/.y/a.ipynb", ".a.ipynb", "a.py", "", "ä b", "ipynb"):
+        assert not is_kept(path)
+        keeping.save(path)
+    for event in ({}, {"action": "save"}, {"action": "save", "path": 3}, {"action": "get", "path": "a.ipynb"},
+                  {"action": "delete", "path": "a.ipynb"}, {"action": "rename", "path": "a.ipynb"}):  # fmt: skip
+        keeping.saves.heard(event)
+    assert keeping.finish() == []
+
+
+def test_what_waits_goes_along_with_a_rename(keeping: Keeping, tmp_path: Path) -> None:
+    keeping.wait()
+    keeping.save("a.ipynb", "b.ipynb")
+    keeping.rename("a.ipynb", "z.ipynb")
+    (tmp_path / "a.ipynb").touch()
+    keeping.save("a.ipynb")
+    assert keeping.finish() == [
+        ("save", "b.ipynb"),
+        ("rename", "a.ipynb", "z.ipynb"),
+        ("save", "z.ipynb"),
+        ("save", "a.ipynb"),
+    ]
+
+
+def test_a_folder_takes_its_notebooks_along(keeping: Keeping, tmp_path: Path) -> None:
+    (tmp_path / "ä b" / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "ä b" / "in").mkdir()
+    for name in (".ipynb_checkpoints/c-checkpoint.ipynb", "in/e.ipynb", "data.csv"):
+        (tmp_path / "ä b" / name).touch()
+    (tmp_path / "ä bc.ipynb").touch()
+    keeping.wait()
+    keeping.save("ä b/c d.ipynb", "ä bc.ipynb")
+    keeping.rename("ä b", "new")
+    assert keeping.finish() == [
+        ("save", "ä bc.ipynb"),
+        ("rename", "ä b/c d.ipynb", "new/c d.ipynb"),
+        ("rename", "ä b/in/e.ipynb", "new/in/e.ipynb"),
+        ("save", "new/c d.ipynb"),
+    ]
+
+
+def test_a_notebook_that_is_none_any_more(keeping: Keeping, caplog: pytest.LogCaptureFixture) -> None:
+    keeping.wait()
+    keeping.save("a.ipynb", "b.ipynb")
+    (keeping.root / "b.ipynb").unlink()
+    keeping.rename("a.ipynb", "a.txt")
+    assert keeping.finish() == []
+    assert not caplog.records
+
+
+def test_what_is_wrong_is_said_once_and_the_next_save_is_kept(
+    keeping: Keeping, caplog: pytest.LogCaptureFixture
+) -> None:
+    for problem in (HistoryError("git is not installed"), ZeroDivisionError("by zero")):
+        keeping.problem = problem
+        for name in ("a.ipynb", "b.ipynb"):
+            keeping.save(name)
+            keeping.saves.settle(name, 60)
+    keeping.problem = None
+    keeping.save("a.ipynb")
+    assert keeping.finish() == [("save", "a.ipynb")]
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(": ")[2] for line in said] == ["git is not installed", "ZeroDivisionError: by zero"]
+    assert all("\n" not in line for line in said)
+
+
+def test_a_server_that_ends_does_not_wait_for_ever(keeping: Keeping) -> None:
+    keeping.wait()
+    keeping.save("a.ipynb")
+    begin = time.monotonic()
+    keeping.saves.close(0.1)
+    assert time.monotonic() - begin < 30
+    keeping.save("b.ipynb")
+    assert keeping.finish() == [("save", "a.ipynb")], "nothing more is heard after the end"
+
+
+def test_whoever_asks_waits_for_what_was_saved(keeping: Keeping) -> None:
+    keeping.wait()
+    keeping.save("a.ipynb")
+    keeping.saves.settle("a.ipynb", 0.01)
+    keeping.saves.settle("b.ipynb", 60)
+    assert keeping.done == []
+    keeping.go_on.set()
+    keeping.saves.settle("a.ipynb", 60)
+    assert keeping.done == [("save", "first.ipynb"), ("save", "a.ipynb")]
+
+
+@pytest.fixture
+def event_logger() -> EventLogger:
+    """Jupyter's, with its own schema of what happens to files."""
+    import jupyter_server
+
+    made = EventLogger()
+    made.register_event_schema(Path(jupyter_server.__file__).parent / "event_schemas" / "contents_service" / "v1.yaml")
+    return made
+
+
+def test_a_save_in_a_thread_without_a_loop_is_heard(keeping: Keeping, event_logger: EventLogger) -> None:
+    event_logger.register_handler(Listener(keeping.saves))
+    problems: list[BaseException] = []
+
+    def save() -> None:
+        try:
+            event_logger.emit(schema_id=SCHEMA, data={"action": "save", "path": "a.ipynb"})
+        except BaseException as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=save)
+    thread.start()
+    thread.join(60)
+    assert not problems
+    assert keeping.finish() == [("save", "a.ipynb")]
+
+
+def test_a_listener_that_fails_fails_no_save(
+    keeping: Keeping, event_logger: EventLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    event_logger.register_handler(Listener(keeping.saves))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        event_logger.emit(schema_id=SCHEMA, data={"action": "save", "path": "a.ipynb"})
+    event_logger.emit(schema_id=SCHEMA, data={"action": "save", "path": "b.ipynb"})
+    assert keeping.finish() == [("save", "a.ipynb"), ("save", "b.ipynb")]
