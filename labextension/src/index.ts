@@ -5,6 +5,7 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 
 import { DISPLAY_EVENT, RUN_MIME, type Offer } from '../views/index.ts';
+import { changes } from './changes/plugin.ts';
 import { drawDisplay } from './displays.ts';
 import { hostFinder } from './host.ts';
 import { notebook } from './panel/notebook.ts';
@@ -44,4 +45,4 @@ const runs = {
   },
 };
 
-export default [runs, sidebar, notebook, status, notify];
+export default [runs, sidebar, notebook, status, notify, changes];

@@ -4,6 +4,7 @@ import './run.css';
 import './charts.css';
 import './details.css';
 import './sweep/sweep.css';
+import './changes/changes.css';
 
 import type { RunSource } from './model.ts';
 import { RunView } from './runview.ts';
