@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ class ExecutedCells:
     """The newest cells in order of execution, as JSON already: a submit only has to write them down."""
 
     def __init__(self) -> None:
-        self._cells: deque[bytes] = deque(maxlen=MOST_CELLS)
+        self._cells: deque[tuple[float, bytes]] = deque(maxlen=MOST_CELLS)
         self._bytes = 0
 
     def add(self, cell: str | None, count: int, source: str) -> None:
@@ -39,25 +40,25 @@ class ExecutedCells:
             return
         if len(self._cells) == MOST_CELLS:
             self._forget()
-        self._cells.append(entry)
+        self._cells.append((time.time(), entry))
         self._bytes += len(entry)
         while self._bytes > MOST_BYTES:
             self._forget()
 
     def _forget(self) -> None:
-        self._bytes -= len(self._cells.popleft())
+        self._bytes -= len(self._cells.popleft()[1])
 
-    def cells(self) -> list[Executed]:
-        """Return them, the newest last."""
+    def cells(self, since: float = 0.0) -> list[Executed]:
+        """Return those that began after a moment in Unix seconds, the newest last."""
         from mlwidgets.history.executed import Executed
 
-        return [Executed(**json.loads(entry)) for entry in self._cells]
+        return [Executed(**json.loads(entry)) for at, entry in self._cells if at > since]
 
     def write(self, folder: RunFolder) -> None:
         """Leave them in a run's folder; on a full disk the run goes on without."""
         if self._cells:
             with contextlib.suppress(OSError):
-                folder.executed.write_bytes(b'{"cells": [' + b",\n".join(self._cells) + b"]}\n")
+                folder.executed.write_bytes(b'{"cells": [' + b",\n".join(entry for _, entry in self._cells) + b"]}\n")
 
 
 here = ExecutedCells()

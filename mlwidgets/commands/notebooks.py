@@ -1,0 +1,285 @@
+"""Notebooks: what changed in them, and what they were."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.commands.common import find_run
+from mlwidgets.errors import ParameterError
+
+if TYPE_CHECKING:
+    from mlwidgets.history.notebook import Notebook
+    from mlwidgets.history.snapshots import History, Snapshot
+
+    Side = tuple[Notebook, str, float | None]
+
+_SIDE = "a notebook, NOTEBOOK@WHEN (commit, commit:REV, save, save-before, ~N, a snapshot's id or name), or a run"
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    diff = commands.add_parser("diff", help="what changed in a notebook, or between two notebooks or runs")
+    diff.add_argument("old", help=_SIDE)
+    diff.add_argument("new", nargs="?", help="the same; by default the notebook as it is now, since the last commit")
+    diff.add_argument("--save", action="store_true", help="what the last save changed")
+    diff.add_argument("--outputs", action="store_true", help="with outputs")
+    diff.add_argument("--exit-code", action="store_true", help="exit status 1 if there are differences")
+    form = diff.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--html", action="store_true", help="as an HTML page that needs nothing else")
+    diff.set_defaults(action=_diff)
+
+    history = commands.add_parser(
+        "history", help="the snapshots of a notebook, newest first; open, restore, name, prune"
+    )
+    history.add_argument("notebook", type=Path)
+    history.set_defaults(action=_list)
+    history.add_argument("--json", action="store_true", help="as JSON, one object per line")
+    history.add_argument("-n", type=_count, metavar="N", default=None, help="the newest N")
+    choices = history.add_subparsers(metavar="open|restore|name|prune")
+    which = "a snapshot's id or the beginning of it, its name, ~N for the Nth before the last, or a run"
+    opening = choices.add_parser("open", help="print a snapshot as text, or write it as a notebook")
+    opening.add_argument("snapshot", help=which)
+    opening.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write it there: .ipynb a notebook, else text"
+    )
+    opening.set_defaults(action=_open)
+    restoring = choices.add_parser(
+        "restore", help="put a snapshot in the notebook's place; what is there is kept first"
+    )
+    restoring.add_argument("snapshot", help=which)
+    restoring.set_defaults(action=_restore)
+    naming = choices.add_parser("name", help="give a snapshot a name, by which it is found and for which it is kept")
+    naming.add_argument("snapshot", help=which)
+    naming.add_argument("name", help="an empty one takes the name away")
+    naming.set_defaults(action=_name)
+    pruning = choices.add_parser("prune", help="forget old snapshots; named ones and those of runs stay")
+    pruning.add_argument("--keep", type=_count, metavar="N", help="the newest N stay")
+    pruning.add_argument("--older-than", type=_days, metavar="DAYS", help="only what is older, such as 30d or 12h")
+    pruning.add_argument("--dry-run", action="store_true", help="say what would go, and leave it")
+    pruning.set_defaults(action=_prune)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def _days(text: str) -> float:
+    """Read an age: 30, 30d, 12h; return seconds."""
+    unit = {"d": 86400.0, "h": 3600.0, "w": 604800.0}.get(text[-1:])
+    number = float(text if unit is None else text[:-1])
+    if not 0 <= number < float("inf"):
+        raise ValueError(text)
+    return number * (unit or 86400.0)
+
+
+# argparse names them where a value is none.
+_count.__name__ = "number"
+_days.__name__ = "age, such as 30d or 12h,"
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from mlwidgets.history.diff import compare
+
+    old, new = _sides(options)
+    diff = compare(old[0], new[0], outputs=options.outputs)
+    document = {
+        "old": {"label": old[1], "time": old[2]},
+        "new": {"label": new[1], "time": new[2]},
+        "diff": diff.to_json(),
+    }
+    if options.json:
+        print(json.dumps(document))
+    elif options.html:
+        from mlwidgets.views.nbdiffpage import page
+
+        print(page(document))
+    else:
+        from mlwidgets.views.nbdifftext import text
+
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        print(text(document, colour=colour, width=_width()))
+    counts = document["diff"]["counts"]
+    changed = any(number for change, number in counts.items() if change != "same") or document["diff"]["metadata"]
+    return 1 if options.exit_code and changed else 0
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
+    if options.new is not None:
+        if options.save:
+            raise ParameterError("--save compares one notebook with what it was: give one, not two")
+        return _side(options, options.old), _side(options, options.new)
+    path, when = _split(options.old)
+    if not _is_file(path):
+        # One run, and what its notebook is now.
+        run = find_run(options, options.old)
+        origin = run.spec.provenance
+        if origin is None or not origin.notebook or not Path(origin.notebook).is_file():
+            raise ParameterError(f"the notebook of {options.old} is not known: name what to compare it with, too")
+        return _side(options, options.old), _side(options, origin.notebook)
+    if options.save:
+        return _at(path, "save-before"), _at(path, "save")
+    return _at(path, when or "commit"), _at(path, "file")
+
+
+def _side(options: argparse.Namespace, text: str) -> Side:
+    """Return the notebook that is meant, what to call it, and when it was so."""
+    path, when = _split(text)
+    if _is_file(path):
+        return _at(path, when or "file")
+    if when is not None:
+        raise ParameterError(f"there is no notebook {path}")
+    if path.suffix == ".ipynb" or os.sep in text:
+        raise ParameterError(f"there is no file {text}")
+    from mlwidgets.history.submitted import notebook_of_run
+    from mlwidgets.runs.folder import RunFolder
+
+    run = find_run(options, text)
+    # A trial's notebook is its sweep's.
+    asked = find_run(options, run.spec.trial_of) if run.spec.trial_of else run
+    notebook = notebook_of_run(RunFolder(asked.path))
+    if notebook is None:
+        raise ParameterError(f"the notebook that run {run.name} was submitted from is not known")
+    return notebook, f"run {run.name}", run.submitted_at
+
+
+def _split(text: str) -> tuple[Path, str | None]:
+    path, at, when = text.rpartition("@")
+    # The name of a file may hold an @ itself.
+    return (Path(path), when) if at and not os.path.exists(text) else (Path(text), None)
+
+
+def _is_file(path: Path) -> bool:
+    return path.suffix == ".ipynb" and path.exists()
+
+
+def _at(path: Path, when: str) -> Side:
+    if when == "file":
+        from mlwidgets.history.notebook import load_notebook
+
+        return load_notebook(path), str(path), path.stat().st_mtime
+    from mlwidgets.history.snapshots import History
+    from mlwidgets.history.which import KINDS, resolve
+
+    known = when.partition(":")[0] in KINDS
+    notebook, label, at = resolve(History(path), when if known else f"snapshot:{when}")
+    return notebook, f"{path.name}, {label}", at
+
+
+def _history(options: argparse.Namespace) -> History:
+    from mlwidgets.history.snapshots import History
+
+    if options.notebook.suffix != ".ipynb":
+        raise ParameterError(f"{options.notebook} is no notebook: give the path of an .ipynb file")
+    return History(options.notebook)
+
+
+def _list(options: argparse.Namespace) -> int:
+    found = _history(options).snapshots(options.n)
+    if options.json:
+        for one in found:
+            print(
+                json.dumps(
+                    {
+                        "id": one.id,
+                        "time": one.time,
+                        "kind": one.kind,
+                        "run": one.run,
+                        "names": list(one.names),
+                        "changed": one.changed,
+                        "commit": one.commit,
+                    }
+                )
+            )
+        return 0
+    if not found:
+        print(f"no snapshots of {options.notebook}: they are taken at each save in Jupyter and with each run")
+    for line in _table(found):
+        print(line)
+    return 0
+
+
+def _table(found: list[Snapshot]) -> list[str]:
+    rows = [
+        (
+            one.id,
+            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.time)),
+            _what(one),
+            "" if one.changed is None else "+{} -{} ~{}".format(*one.changed),
+            ", ".join(one.names),
+        )
+        for one in found
+    ]
+    widths = [max(len(row[at]) for row in rows) for at in range(5)] if rows else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _what(one: Snapshot) -> str:
+    if one.kind == "submit":
+        return f"sent off as {one.run}" if one.run else "sent off"
+    return {"save": "saved", "kept": "kept before a restore"}.get(one.kind, one.kind)
+
+
+def _open(options: argparse.Namespace) -> int:
+    history = _history(options)
+    snapshot = history.find(options.snapshot)
+    if options.output is None:
+        sys.stdout.write(history.text(snapshot))
+        return 0
+    from mlwidgets.history.notebook import to_json
+    from mlwidgets.runs.folder import write_whole
+
+    if options.output.exists():
+        raise ParameterError(f"{options.output} is there already: give the name of a new file")
+    if options.output.suffix == ".ipynb":
+        text = json.dumps(to_json(history.read(snapshot)), indent=1, ensure_ascii=False) + "\n"
+    else:
+        text = history.text(snapshot)
+    write_whole(options.output, text.encode("utf-8", "surrogatepass"))
+    print(f"{snapshot.id} written to {options.output}")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    history = _history(options)
+    snapshot = history.find(options.snapshot)
+    kept = history.restore(snapshot)
+    print(f"{options.notebook} is as it was in {snapshot.id}")
+    if kept is not None:
+        print(f"what it was until now: mlwidgets history {options.notebook} restore {kept.id}")
+    print("a browser that has it open: reload it from the disk (File, Reload Notebook from Disk)")
+    return 0
+
+
+def _name(options: argparse.Namespace) -> int:
+    history = _history(options)
+    snapshot = history.find(options.snapshot)
+    history.name(snapshot, options.name or None)
+    print(f"{snapshot.id} is called {options.name}" if options.name else f"{snapshot.id} has no name now")
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    if options.keep is None and options.older_than is None:
+        raise ParameterError("say what may go: --keep N, --older-than 30d, or both")
+    gone = _history(options).prune(keep=options.keep, older_than=options.older_than, dry_run=options.dry_run)
+    for line in _table(gone):
+        print(line)
+    number = f"{len(gone)} snapshot{'' if len(gone) == 1 else 's'}"
+    print(f"{number} would go" if options.dry_run else f"{number} forgotten")
+    return 0
