@@ -233,13 +233,19 @@ class _Alignment:
                 continue
             alike, same_id = self.alike(i, j), self.by_id.get(i) == j
             alone = many_old[gaps_old[i]] == many_new[gaps_new[j]] == 1
-            least = ALIKE_BY_ID if same_id else ALIKE_ALONE if alone else ALIKE
+            least = ALIKE_BY_ID if same_id else self._least(i, j, alone)
             best = max(best_old.get(i, 0.0), best_new.get(j, 0.0))
             if alike >= least and (alike + BETTER >= best or same_id):
                 here.append((i, j, alike - least / 2 + (0.5 if same_id else 0.0)))
         for i, j in heaviest(here):
             self._pair(i, j)
         self._moved_and_edited(pairs)
+
+    def _least(self, i: int, j: int, alone: bool) -> float:
+        """Return which part two cells at the same place must have in common where no id says that they are the same."""
+        if self.by_id and None not in {self.old.cells[i].id, self.new.cells[j].id}:
+            return ALIKE_ELSEWHERE
+        return ALIKE_ALONE if alone else ALIKE
 
     def _moved_and_edited(self, pairs: Iterable[Pair]) -> None:
         free = {(i, j) for i, j in pairs if self._are_free(i, j)}
