@@ -284,6 +284,14 @@ def queue(_: Path) -> Iterator[Finding]:
     yield Finding("ok", "queue", text)
 
 
+def history(path: Path) -> Iterator[Finding]:
+    """Say whether the states of notebooks can be kept, and where."""
+    from mlwidgets.history.condition import condition
+
+    for level, text, advice in condition(path.absolute()):
+        yield Finding(level, "history", text, advice)
+
+
 def _pip() -> str:
     return f"{sys.executable} -m pip"
 
@@ -296,4 +304,5 @@ CHECKS: dict[str, Check] = {
     "GPU": gpus,
     "store": store,
     "queue": queue,
+    "history": history,
 }

@@ -68,28 +68,25 @@ class MlwidgetsApp(ExtensionApp):
         assert self.serverapp is not None
         # Where notebooks are no files there is no history of them.
         contents = self.serverapp.contents_manager
-        self.files = contents if isinstance(contents, FileManagerMixin) else None
+        self.has_files = isinstance(contents, FileManagerMixin)
         saves = None
-        if self.snapshots and self.files is not None:
-            saves = Saves(partial(history.file_of, self.files))
-            self.listener = Listener(saves)
-            contents.event_logger.register_handler(self.listener)
+        if self.snapshots and self.has_files:
+            saves = Saves(partial(history.file_of, contents))
+            contents.event_logger.register_handler(Listener(saves))
         self.service = Service(Path(self.serverapp.root_dir), saves, read_only=self.read_only)
         self.settings[SETTING] = self.service
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
         every: list[tuple[Any, ...]] = [*routes.ROUTES, *stream.ROUTES, *page.ROUTES]
-        if self.files is not None:
+        if self.has_files:
             every += history.ROUTES
         self.handlers.extend(every)
 
     async def stop_extension(self) -> None:
         """End threads; what was saved just now is kept first."""
-        saves = self.service.saves
-        if saves is not None:
-            self.serverapp.contents_manager.event_logger.remove_handler(self.listener)
-            await asyncio.to_thread(saves.close)
+        if self.service.saves is not None:
+            await asyncio.to_thread(self.service.saves.close)
         self.service.close()
 
 

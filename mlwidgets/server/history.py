@@ -24,8 +24,6 @@ from mlwidgets.server.handler import Handler
 from mlwidgets.server.saves import is_kept
 
 if TYPE_CHECKING:
-    from jupyter_server.services.contents.fileio import FileManagerMixin
-
     from mlwidgets.history.snapshots import History, Snapshot
 
 MOST_SNAPSHOTS = 5000
@@ -37,21 +35,23 @@ _SETTLE = 3.0
 """Seconds that a request waits at most for what was saved just before to be kept."""
 
 
-def file_of(contents: FileManagerMixin, path: str) -> Path:
-    """Return where a notebook lies.
+def file_of(contents: Any, path: str) -> Path:
+    """Return where a file or folder of the server lies.
+
+    Parameters
+    ----------
+    contents
+        The server's contents manager, one of files.
 
     Raises
     ------
     FileNotFoundError
-        If it would lie outside of the root, is hidden, or is called like no notebook.
+        If it would lie outside of the root.
     """
-    path = path.strip("/")
     try:
-        if is_kept(path):
-            return Path(contents._get_os_path(path))
-    except (web.HTTPError, ValueError):
-        pass
-    raise FileNotFoundError(path)
+        return Path(contents._get_os_path(path.strip("/")))
+    except web.HTTPError as error:
+        raise FileNotFoundError(path) from error
 
 
 class NotebookHandler(Handler):
@@ -71,9 +71,11 @@ class NotebookHandler(Handler):
 
     def _open(self, path: str) -> History:
         try:
-            file = file_of(self.contents_manager, path)
-        except OSError as error:
-            raise web.HTTPError(404, f"there is no notebook {path[:200]!r} on this server") from error
+            file = file_of(self.contents_manager, path) if is_kept(path.strip("/")) else None
+        except OSError:
+            file = None
+        if file is None:
+            raise _missing(path)
         if self.service.saves is not None:
             self.service.saves.settle(path.strip("/"), _SETTLE)
         from mlwidgets.history.snapshots import History
@@ -167,6 +169,10 @@ class Changes(NotebookHandler):
         await self.answer(compared)
 
 
+def _missing(path: str) -> web.HTTPError:
+    return web.HTTPError(404, f"there is no notebook {path[:200]!r} on this server")
+
+
 def _document(old: State, new: State, outputs: bool) -> dict[str, Any]:
     return {
         "old": {"label": old[1], "time": old[2]},
@@ -176,10 +182,13 @@ def _document(old: State, new: State, outputs: bool) -> dict[str, Any]:
 
 
 def _list(history: History, path: str, limit: int) -> dict[str, Any]:
+    snapshots = history.snapshots(limit)
+    if not snapshots and not history.notebook.is_file():
+        raise _missing(path)
     return {
         "path": path,
         "where": history.where,
-        "snapshots": [_told(one) for one in history.snapshots(limit)],
+        "snapshots": [_told(one) for one in snapshots],
         "commits": [vars(one) for one in history.commits(MOST_COMMITS)],
     }
 

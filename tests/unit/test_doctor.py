@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import pytest
 from mlwidgets import doctor
 from mlwidgets.cli import main
 from mlwidgets.doctor import Finding
+from mlwidgets.runs.spec import RunSpec
+from mlwidgets.runs.store import RunStore
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +37,7 @@ def test_all_is_well_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     topics = ["interpreter", "packages", "kernel", "server extension", "lab extension", "GPU", "store", "queue"]
-    assert [line[6:24].strip() for line in lines if not line.startswith(" ")][: len(topics)] == topics
+    assert [line[6:24].strip() for line in lines if not line.startswith(" ")] == [*topics, "history"]
 
 
 def test_a_store_that_others_can_write(
@@ -172,6 +175,37 @@ def test_a_queue_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MLWIDGETS_QUEUE", str(tmp_path / "file" / "queue"))
     assert [one.level for one in doctor.queue(tmp_path)] == ["fail"]
+
+
+def test_where_snapshots_of_notebooks_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "ä project"
+    project.mkdir()
+    store = RunStore(project / ".mlwidgets")
+    (found,) = doctor.history(store.path)
+    assert (found.level, f"go to {store.path / 'history.git'}" in found.text) == ("ok", True)
+    subprocess.run(("git", "init", "--quiet", str(project)), check=True)
+    (found,) = doctor.history(store.path)
+    assert (found.level, f"go to {project / '.git'}, as refs/mlwidgets" in found.text) == ("ok", True)
+    config = (project / ".git" / "config").read_text()
+    newer = config.replace("repositoryformatversion = 0", "repositoryformatversion = 1")
+    (project / ".git" / "config").write_text(f"{newer}[extensions]\n\tofTomorrow = true\n")
+    (found,) = doctor.history(store.path)
+    assert (found.level, str(store.path / "history.git") in found.text, bool(found.advice)) == ("warn", True, True)
+    (project / ".git" / "config").write_text(config)
+    store.prepare()
+    folder = store.create_run(RunSpec(id="20261120-123010-lenet-abcd", name="lenet", code="x = 1\n"))
+    folder.environment.write_text('{"no_snapshot": "the disk is full"}')
+    assert "run 20261120-123010-lenet-abcd has no snapshot of its notebook: the disk is full" in [
+        one.text for one in doctor.history(store.path) if one.level == "warn"
+    ]
+    folder.environment.write_text("{}")
+    assert [one.level for one in doctor.history(store.path)] == ["ok"]
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).parent.name != ".git")
+    (found,) = doctor.history(store.path)
+    assert (found.level, "cannot be written" in found.text) == ("warn", True)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    (found,) = doctor.history(store.path)
+    assert (found.level, "no git on PATH" in found.text, "\n" in found.text) == ("warn", True, False)
 
 
 def test_packages_that_are_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
