@@ -99,9 +99,11 @@ def joined(value: Any) -> str:
     TypeError
         If it is neither.
     """
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else "".join(value)
+    if value is None or isinstance(value, str):
+        return value or ""
+    if not isinstance(value, list):
+        raise TypeError(f"no text: {value!r:.60}")
+    return "".join(value)
 
 
 def _cell(raw: Any, number: int, where: str) -> Cell:
