@@ -1,4 +1,5 @@
 // What a view shows of a run. The same fields come from the kernel and out of a saved notebook.
+import type { RunChanges } from './changes/model.ts';
 import type { SweepData } from './sweep/model.ts';
 import type { Terminal } from './terminal.ts';
 import type { Num, RunState } from './words.ts';
@@ -74,6 +75,8 @@ export interface Details {
   /** Name and bytes of what the run saved. */
   readonly files: readonly (readonly [string, number])[];
   readonly folder: string;
+  /** Since the run before of this name; null of the first. Versions of before there were diffs say nothing of it. */
+  readonly changes?: RunChanges | null;
 }
 
 export interface RunData {

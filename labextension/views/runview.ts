@@ -1,4 +1,6 @@
 import { terminalText } from './ansidom.ts';
+import { RunChangesPanel } from './changes/run.ts';
+import { SinceLine } from './changes/since.ts';
 import { ChartGrid } from './charts.ts';
 import { Clock } from './clock.ts';
 import { CompareMenu } from './compare.ts';
@@ -30,6 +32,8 @@ export class RunView {
   private readonly displays: DisplayList;
   private readonly output: OutputPane;
   private readonly details: Readonly<Record<string, { readonly node: HTMLElement; update(run: RunData): void }>>;
+  private readonly changes = new RunChangesPanel();
+  private readonly since: SinceLine;
   private readonly tabs: Tabs;
   private readonly system: SystemSection;
   private readonly mediaNode = element('div');
@@ -59,12 +63,13 @@ export class RunView {
     this.system = new SystemSection(source, sync);
     this.output = new OutputPane(source);
     this.details = {
+      changes: this.changes,
       parameters: new ParametersPanel(),
       code: new CodePanel(),
       environment: new EnvironmentPanel(),
       files: new FilesPanel(source),
     };
-    const labels = { parameters: 'Parameters', code: 'Code', environment: 'Environment', files: 'Files' };
+    const labels = { changes: 'Changes', parameters: 'Parameters', code: 'Code', environment: 'Environment', files: 'Files' };
     this.tabs = new Tabs(
       'Of this run',
       [
@@ -75,6 +80,10 @@ export class RunView {
         this.later();
       },
     );
+    this.since = new SinceLine(() => {
+      this.tabs.show('changes');
+    });
+    this.header.node.append(this.since.node);
     this.move(compare.node);
     this.node.append(this.error, this.charts.node, this.mediaNode, this.displays.node, this.tabs.node, this.system.node);
     // JupyterLab's shortcuts for whatever has the focus in a notebook look no further than that element.
@@ -94,6 +103,7 @@ export class RunView {
     );
     const timer = window.setInterval(() => {
       this.head.tick();
+      this.since.tick(this.clock.now);
       this.sweep?.tick(this.clock.now);
     }, TICK);
     this.cleanups.push(() => {
@@ -108,6 +118,7 @@ export class RunView {
     this.sweep?.destroy();
     this.system.destroy();
     this.media?.destroy();
+    this.changes.destroy();
     this.displays.destroy();
     this.output.destroy();
     this.node.remove();
@@ -152,6 +163,8 @@ export class RunView {
     if (run.displays !== this.shownDisplays) this.displays.update((this.shownDisplays = run.displays));
     if (this.tabs.isOpen('output')) this.output.update(run, hasEnded(header.state));
     for (const [id, panel] of Object.entries(this.details)) if (this.tabs.isOpen(id)) panel.update(run);
+    this.since.update(run, this.clock.now);
+    this.tabs.hide('changes', !run.details?.changes);
     this.tabs.count('files', run.details?.files.length ?? 0);
   }
 

@@ -37,7 +37,10 @@ export class Tabs {
       if (by === undefined) return;
       event.preventDefault();
       event.stopPropagation();
-      this.open((this.current + by + tabs.length) % tabs.length);
+      let next = this.current;
+      do next = (next + by + tabs.length) % tabs.length;
+      while (this.heads[next]?.hidden);
+      this.open(next);
       this.heads[this.current]?.focus();
     });
     this.node.append(this.strip, ...tabs.map(({ panel }) => panel));
@@ -46,6 +49,22 @@ export class Tabs {
 
   isOpen(id: string): boolean {
     return this.tabs[this.current]?.id === id;
+  }
+
+  /** Open a tab in the reader's stead. */
+  show(id: string): void {
+    this.open(this.tabs.findIndex((tab) => tab.id === id));
+    this.heads[this.current]?.focus();
+    this.node.scrollIntoView({ block: 'nearest' });
+  }
+
+  /** Take a tab with nothing behind it out of the strip, or bring it back. */
+  hide(id: string, hidden: boolean): void {
+    const index = this.tabs.findIndex((tab) => tab.id === id);
+    const head = this.heads[index];
+    if (!head || head.hidden === hidden) return;
+    head.hidden = hidden;
+    if (hidden && index === this.current) this.open(0);
   }
 
   /** Say how much there is behind a tab. */

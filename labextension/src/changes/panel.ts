@@ -27,9 +27,10 @@ export interface Place extends Pick<HistoryActions, 'open' | 'restore' | 'name' 
 }
 
 export class ChangesPanel {
-  readonly node = element('div', 'mlw-panel-colours mlw-changes', { 'data-lm-suppress-shortcuts': 'true', tabindex: '-1' });
+  readonly node = element('div', 'mlw-panel-colours mlw-changes-view', { 'data-lm-suppress-shortcuts': 'true', tabindex: '-1' });
   private readonly from: Picker;
   private readonly to: Picker;
+  private readonly bar: HTMLElement;
   private readonly said = element('span', 'mlw-changes-said', { role: 'status' });
   private readonly offer = element('span', 'mlw-changes-offer');
   private readonly steps = element('span', 'mlw-changes-steps');
@@ -76,10 +77,11 @@ export class ChangesPanel {
     const next = this.arrow(DOWN, words.__('Next change (n)'), 1);
     this.steps.append(previous, this.step, next);
     this.scroll.append(this.cells.node);
+    this.bar = element('div', 'mlw-changes-bar', { role: 'group', 'aria-label': words.__('What is compared') });
+    this.bar.append(this.from.node, element('span', 'mlw-changes-arrow', { 'aria-hidden': 'true' }, '→'), this.to.node);
     this.node.append(
-      element('div', 'mlw-changes-bar', { role: 'toolbar', 'aria-label': words.__('What is compared') },
-        this.from.node, element('span', 'mlw-changes-arrow', { 'aria-hidden': 'true' }, '→'), this.to.node, this.outputs, this.toggle),
-      element('div', 'mlw-changes-line', {}, this.said, this.offer, this.steps),
+      this.bar,
+      element('div', 'mlw-changes-line', {}, this.said, this.offer, element('span', 'mlw-changes-tools', {}, this.steps, this.outputs, this.toggle)),
       element('div', 'mlw-changes-main', {}, this.scroll, this.list.node),
     );
     this.node.addEventListener('keydown', (event) => {
@@ -97,6 +99,7 @@ export class ChangesPanel {
     this.timer = window.setInterval(() => { this.tell(); }, TICK);
     this.steps.hidden = true;
     this.offer.hidden = true;
+    this.bar.hidden = true;
   }
 
   dispose(): void {
@@ -196,7 +199,7 @@ export class ChangesPanel {
     const called = (side: 'old' | 'new'): string => (document ? sideWords(document[side], now) : '…');
     if (chosen.from !== null) this.from.offer(groups, chosen.from, called('old'));
     this.to.offer([{ label: '', choices: [{ value: NOW, label: words.__('Now, edits included') }] }, ...groups], chosen.to, called('new'));
-    this.from.node.hidden = chosen.from === null;
+    this.bar.hidden = chosen.from === null;
     const compared = [chosen.from, chosen.to].flatMap((which) => (which?.startsWith('snapshot:') ? [which.slice(9)] : []));
     this.list.update(history, compared, now);
   }

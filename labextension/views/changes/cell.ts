@@ -37,12 +37,7 @@ export class CellView {
     const lines = cell.rows ? countLines(cell.rows) : null;
     this.head.append(this.number);
     if (isShown(cell)) this.head.append(element('span', 'mlw-diff-sign', { 'aria-hidden': 'true' }, SIGNS[change]), this.words);
-    if (lines && (lines.added || lines.removed)) {
-      const said = `${many(lines.added, 'line')} added, ${lines.removed} removed`;
-      this.head.append(
-        element('span', 'mlw-diff-stat', { title: said, 'aria-label': said, role: 'img' }, element('b', 'mlw-diff-plus', {}, `+${lines.added}`), ' ', element('b', 'mlw-diff-minus', {}, `−${lines.removed}`)),
-      );
-    }
+    if (lines && (lines.added || lines.removed)) this.head.append(drawStat(lines));
     const { kind, old_kind: before } = cell;
     const kinds = before != null && before !== kind ? `${before} → ${kind}` : kind === 'code' ? '' : kind;
     if (kinds) this.head.append(element('span', 'mlw-diff-kind', {}, kinds));
@@ -114,4 +109,13 @@ export function drawFacts(facts: readonly Fact[], label: string): HTMLElement {
     return element('tr', '', {}, element('th', '', { scope: 'row' }, key), values);
   });
   return element('table', 'mlw-diff-facts', { 'aria-label': label }, element('tbody', '', {}, ...rows));
+}
+
+/** "+4 −3": lines that came and lines that went. */
+export function drawStat({ added, removed }: { readonly added: number; readonly removed: number }): HTMLElement {
+  const said = [added ? `${many(added, 'line')} added` : '', removed ? `${many(removed, 'line')} removed` : ''].filter(Boolean).join(', ');
+  const node = element('span', 'mlw-diff-stat', { title: said, 'aria-label': said, role: 'img' });
+  if (added) node.append(element('b', 'mlw-diff-plus', {}, `+${added}`), ' ');
+  if (removed) node.append(element('b', 'mlw-diff-minus', {}, `−${removed}`));
+  return node;
 }

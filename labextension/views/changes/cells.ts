@@ -3,7 +3,7 @@ import { button, element, setText } from '../dom.ts';
 import { CellView, drawFacts, type GoTo } from './cell.ts';
 import { fold } from './fold.ts';
 import type { Folds } from './lines.ts';
-import type { CellChange, NotebookDiff } from './model.ts';
+import type { CellChange, Fact, NotebookDiff } from './model.ts';
 import { isShown, keyOf, many } from './said.ts';
 
 /** Lines that are drawn at once; the others follow while nobody waits. */
@@ -72,7 +72,7 @@ export class CellList {
       }
     }
     for (const [key, { view }] of before) if (this.kept.get(key)?.view !== view) view.destroy();
-    if (diff.metadata?.length) nodes.push(element('section', 'mlw-diff-cell mlw-diff-same', {}, drawFacts(diff.metadata, 'Metadata of the notebook')));
+    if (diff.metadata?.length) nodes.push(drawMetadata(diff.metadata));
     this.place(nodes);
     if (this.current && !this.shown.includes(this.current)) this.current = null;
     this.drawSome();
@@ -163,6 +163,11 @@ export class CellList {
     };
     this.timer = whenIdle(go);
   }
+}
+
+function drawMetadata(facts: readonly Fact[]): HTMLElement {
+  const head = element('header', 'mlw-diff-head', {}, element('span', 'mlw-diff-number', {}, 'Notebook'), element('span', 'mlw-diff-change', {}, 'metadata'));
+  return element('section', 'mlw-diff-cell mlw-diff-same', { 'aria-label': 'Metadata of the notebook' }, head, drawFacts(facts, 'Metadata'));
 }
 
 /** Each cell with a name of its own, in a notebook that has no ids too. */
