@@ -120,28 +120,29 @@ def _width() -> int:
 
 
 def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
+    if options.new is not None and options.save:
+        raise ParameterError("--save compares one notebook with what it was: give one, not two")
     if options.new is not None:
-        if options.save:
-            raise ParameterError("--save compares one notebook with what it was: give one, not two")
-        return _side(options, options.old), _side(options, options.new)
+        alone = _split(options.old)[0] != _split(options.new)[0]
+        return _side(options, options.old, alone=alone), _side(options, options.new, alone=alone)
     path, when = _split(options.old)
     if not _is_file(path):
-        # One run, and what its notebook is now.
-        run = find_run(options, options.old)
-        origin = run.spec.provenance
+        # A run, and what its notebook is now.
+        old = _side(options, options.old)
+        origin = find_run(options, options.old).spec.provenance
         if origin is None or not origin.notebook or not Path(origin.notebook).is_file():
             raise ParameterError(f"the notebook of {options.old} is not known: name what to compare it with, too")
-        return _side(options, options.old), _side(options, origin.notebook)
+        return old, _at(Path(origin.notebook), "file", alone=False)
     if options.save:
-        return _at(path, "save-before"), _at(path, "save")
-    return _at(path, when or "commit"), _at(path, "file")
+        return _at(path, "save-before", alone=False), _at(path, "save", alone=False)
+    return _at(path, when or "commit", alone=False), _at(path, "file", alone=False)
 
 
-def _side(options: argparse.Namespace, text: str) -> Side:
-    """Return the notebook that is meant, what to call it, and when it was so."""
+def _side(options: argparse.Namespace, text: str, *, alone: bool = False) -> Side:
+    """Return the notebook that is meant, what to call it (by its path if it stands `alone`), and when it was so."""
     path, when = _split(text)
     if _is_file(path):
-        return _at(path, when or "file")
+        return _at(path, when or "file", alone=alone)
     if when is not None:
         raise ParameterError(f"there is no notebook {path}")
     if path.suffix == ".ipynb" or os.sep in text:
@@ -168,8 +169,8 @@ def _is_file(path: Path) -> bool:
     return path.suffix == ".ipynb" and path.exists()
 
 
-def _at(path: Path, when: str) -> Side:
-    if when == "file":
+def _at(path: Path, when: str, *, alone: bool) -> Side:
+    if when == "file" and alone:
         from mlwidgets.history.notebook import load_notebook
 
         return load_notebook(path), str(path), path.stat().st_mtime
@@ -178,7 +179,7 @@ def _at(path: Path, when: str) -> Side:
 
     known = when.partition(":")[0] in KINDS
     notebook, label, at = resolve(History(path), when if known else f"snapshot:{when}")
-    return notebook, f"{path.name}, {label}", at
+    return notebook, f"{path} ({label})" if alone else label, at
 
 
 def _history(options: argparse.Namespace) -> History:
