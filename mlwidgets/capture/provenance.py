@@ -17,7 +17,7 @@ from typing import Any
 from mlwidgets.capture import executed
 from mlwidgets.capture.imported import imported
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.runs.folder import RunFolder, write_whole
+from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.spec import Provenance
 
 _DISTRIBUTION = re.compile(r"(.+?)-(\d[^-]*)\.(?:dist|egg)-info")
@@ -98,6 +98,9 @@ def _environment(cwd: str) -> dict[str, Any]:
 
 def _keep_notebook(folder: RunFolder) -> str | None:
     """Take a snapshot of the notebook that the run was submitted from; return what was wrong."""
+    told = (read_json(folder.spec) or {}).get("provenance")
+    if not folder.executed.exists() and not (isinstance(told, dict) and told.get("notebook")):
+        return None
     try:
         from mlwidgets.history.submitted import snapshot_of_submit
 

@@ -2,7 +2,7 @@
 
 Nothing waits for that thread, and nothing that goes wrong in it concerns a save. Jupyter tells of a save when the file
 is there, so a snapshot is of what lies on the disk when its turn comes: several saves of one notebook that come quickly
-are one.
+are one. Where Jupyter saves at each pause in typing, as it does for people who write together, there is one a minute.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from mlwidgets.runner.boot import python_command
 SCHEMA = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 LARGE = 4 << 20
 """Bytes of a notebook from which on a process of its own reads it: in this one nothing else would run meanwhile."""
+AT_ONCE, WHILE = 10, 60.0
+"""So many saves of one notebook within these seconds are kept at once; after that one for each such time."""
 LAST_WORDS = 5.0
 """Seconds that a server waits at its end for what is still to be kept."""
 _MOST_RENAMED = 1000
@@ -57,6 +60,8 @@ class Saves:
         self._news = threading.Condition()
         self._waiting: list[Job] = []
         self._now: Job | None = None
+        self._kept: dict[str, list[float]] = {}
+        self._later: dict[Job, float] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
         self._told: set[str] = set()
@@ -82,25 +87,32 @@ class Saves:
 
     def _add(self, path: str) -> None:
         job = ("save", path)
-        if is_kept(path) and job not in self._waiting:
-            self._waiting.append(job)
+        if not is_kept(path) or job in self._waiting:
+            return
+        self._waiting.append(job)
+        now = time.monotonic()
+        kept = self._kept[path] = [at for at in self._kept.get(path, ()) if now - at < WHILE]
+        if len(kept) >= AT_ONCE:
+            self._later[job] = kept[-1] + WHILE
 
     def _move(self, old: str, new: str) -> None:
         """Let what is yet to be kept of the old path be kept of the new one, after its history has gone there."""
         moved = [job for job in self._waiting if job[0] == "save" and _is_below(job[1], old)]
         self._waiting = [*(job for job in self._waiting if job not in moved), ("rename", old, new)]
         for job in moved:
+            self._later.pop(job, None)
             self._add(new + job[1][len(old) :])
 
     def settle(self, path: str, seconds: float) -> None:
-        """Wait until all that was heard of a path has been done, at most so long."""
+        """Wait until all that was heard of a path and is done at once has been done, at most so long."""
         with self._news:
-            self._news.wait_for(lambda: not any(_concerns(job, path) for job in self._jobs()), seconds)
+            self._news.wait_for(lambda: not any(_concerns(job, path) for job in self._due()), seconds)
 
-    def _jobs(self) -> Iterator[Job]:
-        yield from self._waiting
+    def _due(self) -> Iterator[Job]:
         if self._now is not None:
             yield self._now
+        now = time.monotonic()
+        yield from (job for job in self._waiting if self._closed or self._later.get(job, 0.0) <= now)
 
     def close(self, seconds: float = LAST_WORDS) -> None:
         """Do what is still to be done, at most so long, and hear of nothing more."""
@@ -115,16 +127,25 @@ class Saves:
             with self._news:
                 self._now = None
                 self._news.notify_all()
-                self._news.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
-                    return
-                job = self._now = self._waiting.pop(0)
+                while (job := next(self._due(), None)) is None:
+                    if self._closed:
+                        return
+                    soon = min(self._later.values(), default=None)
+                    self._news.wait(None if soon is None else max(0.0, soon - time.monotonic()))
+                self._begin(job)
             try:
                 self._do(job)
             except MlwidgetsError as error:
                 self._tell(str(error))
             except Exception as error:  # whatever it is, the next save is kept again
                 self._tell(f"{type(error).__name__}: {error}")
+
+    def _begin(self, job: Job) -> None:
+        self._now = job
+        self._waiting.remove(job)
+        self._later.pop(job, None)
+        if job[0] == "save":
+            self._kept.setdefault(job[1], []).append(time.monotonic())
 
     def _do(self, job: Job) -> None:
         try:

@@ -13,7 +13,8 @@ import pytest
 from jupyter_events import EventLogger
 
 from mlwidgets.errors import HistoryError
-from mlwidgets.server.saves import SCHEMA, Listener, Saves, is_kept
+from mlwidgets.server import saves
+from mlwidgets.server.saves import AT_ONCE, SCHEMA, Listener, Saves, is_kept
 
 
 class Keeping:
@@ -82,6 +83,40 @@ def test_what_is_saved_while_it_is_being_kept_is_kept_again(keeping: Keeping) ->
     keeping.save("first.ipynb", "first.ipynb")
     keeping.finish()
     assert keeping.done == [("save", "first.ipynb")] * 2
+
+
+def test_who_saves_at_each_pause_in_typing_is_kept_once_in_a_while(
+    keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(AT_ONCE):
+        keeping.save("a.ipynb")
+        keeping.saves.settle("a.ipynb", 60)
+        assert len(keeping.done) == number + 1
+    for _ in range(3):
+        keeping.save("a.ipynb", "b.ipynb")
+        keeping.saves.settle("a.ipynb", 60)
+        keeping.saves.settle("b.ipynb", 60)
+    assert keeping.done.count(("save", "a.ipynb")) == AT_ONCE, "one that is kept later is not waited for"
+    assert keeping.done.count(("save", "b.ipynb")) == 3
+    keeping.rename("a.ipynb", "z.ipynb")
+    keeping.saves.settle("z.ipynb", 60)
+    assert keeping.done[-2:] == [("rename", "a.ipynb", "z.ipynb"), ("save", "z.ipynb")]
+    monkeypatch.setattr(saves, "WHILE", 0.2)
+    for _ in range(AT_ONCE + 1):
+        keeping.save("b.ipynb")
+        keeping.saves.settle("b.ipynb", 60)
+    kept = keeping.done.count(("save", "b.ipynb"))
+    keeping.save("b.ipynb")
+    deadline = time.monotonic() + 60
+    while keeping.done.count(("save", "b.ipynb")) == kept and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert keeping.done.count(("save", "b.ipynb")) > kept, "its time comes by itself"
+    monkeypatch.setattr(saves, "WHILE", 1000.0)
+    for _ in range(AT_ONCE + 1):
+        keeping.save("b.ipynb")
+        keeping.saves.settle("b.ipynb", 60)
+    kept = keeping.done.count(("save", "b.ipynb"))
+    assert keeping.finish().count(("save", "b.ipynb")) == kept + 1, "at the end nothing waits any longer"
 
 
 def test_only_notebooks_that_one_sees(keeping: Keeping, tmp_path: Path) -> None:

@@ -233,16 +233,16 @@ async def test_renamed_copied_deleted(repository: Path, ask: Any, save: Any, con
 
 async def test_many_saves_at_once(repository: Path, ask: Any, save: Any) -> None:
     async def burst(name: str) -> None:
-        for number in range(10):
+        for number in range(8):
             await save(f"{name}.ipynb", notebook(f"x = {number}"))
 
     names = [f"n{number}" for number in range(10)]
     await asyncio.gather(*map(burst, names))
     for name in names:
         _, found = await ask("history", path=f"{name}.ipynb")
-        assert 1 <= len(found["snapshots"]) <= 10
+        assert 1 <= len(found["snapshots"]) <= 8
         _, newest = await ask("history", "notebook", path=f"{name}.ipynb", of=f"snapshot:{found['snapshots'][0]['id']}")
-        assert sources(newest) == ["x = 9"]
+        assert sources(newest) == ["x = 7"]
 
 
 async def test_a_large_notebook_is_read_elsewhere(

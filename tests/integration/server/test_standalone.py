@@ -24,6 +24,9 @@ FORBIDDEN = [
     "api/sessions",
     "api/terminals",
     "files/secret.txt",
+    "mlwidgets/api/changes?path=secret.ipynb",
+    "mlwidgets/api/history?path=secret.ipynb",
+    "mlwidgets/api/history/notebook?path=secret.ipynb&of=file",
     "nbconvert/html/x.ipynb",
     "view/secret.txt",
 ]
@@ -71,7 +74,8 @@ def status(url: str, method: str = "GET", token: str = "abc") -> int:
 def test_looking_on(tmp_path: Path) -> None:
     project = tmp_path / "project"
     (project / ".mlwidgets").mkdir(parents=True, mode=0o700)
-    (project / "secret.txt").write_text("secret")
+    for name in ("secret.txt", "secret.ipynb"):
+        (project / name).write_text("secret")
     run = make_run(project / ".mlwidgets" / "runs")
     with serve(project, "--read-only") as url:
         assert url.endswith("/user/x/")
