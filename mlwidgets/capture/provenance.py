@@ -47,18 +47,20 @@ def notebook_here() -> str | None:
     told = os.environ.get("JPY_SESSION_NAME")
     if not told or not told.endswith(".ipynb") or os.path.exists(told):
         return told
-    known = _renamed.get(told)
-    if known is None or not known.exists():
+    try:
+        changed = os.stat(os.path.dirname(told)).st_mtime_ns
+    except OSError:
+        return told
+    if _renamed.get(told, (0, ""))[0] != changed:
         from mlwidgets.history.located import locate
 
         found = locate(Path(told), [cell.id for cell in executed.here.cells() if cell.id is not None])
-        if found is None:
-            return told
-        known = _renamed[told] = found
-    return str(known)
+        _renamed[told] = changed, told if found is None else str(found)
+    return _renamed[told][1]
 
 
-_renamed: dict[str, Path] = {}
+_renamed: dict[str, tuple[int, str]] = {}
+"""Where notebooks were found that are not where they were, and when their folder had changed last by then."""
 
 
 def _threads() -> dict[str, int]:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-_MOST_FILES = 100
-_LARGEST = 64 << 20
+_MOST_BYTES = 64 << 20
+"""Of the notebooks that are looked through, those first that were saved last."""
 
 
 def locate(notebook: Path, cells: Sequence[str]) -> Path | None:
@@ -38,17 +38,21 @@ def locate(notebook: Path, cells: Sequence[str]) -> Path | None:
 
 def _newest(notebook: Path) -> list[Path]:
     """Return the notebooks beside one, those first that were saved last."""
-    found: list[tuple[int, str]] = []
+    found: list[tuple[int, str, int]] = []
     try:
         with os.scandir(notebook.parent) as entries:
             for entry in entries:
                 if entry.name.endswith(".ipynb") and not entry.name.startswith(".") and entry.name != notebook.name:
                     status = entry.stat()
-                    if status.st_size <= _LARGEST:
-                        found.append((status.st_mtime_ns, entry.name))
+                    found.append((status.st_mtime_ns, entry.name, status.st_size))
     except OSError:
         return []
-    return [notebook.parent / name for _, name in sorted(found, reverse=True)[:_MOST_FILES]]
+    left, chosen = _MOST_BYTES, []
+    for _, name, size in sorted(found, reverse=True):
+        if size <= left:
+            left -= size
+            chosen.append(notebook.parent / name)
+    return chosen
 
 
 def _holds(notebook: Path, marks: Sequence[bytes]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from jupyter_server.auth import Authorizer
+from jupyter_server.services.contents.largefilemanager import LargeFileManager
 from tornado.httpclient import HTTPClientError
 
 from mlwidgets.errors import MlwidgetsError
@@ -119,6 +120,7 @@ async def test_each_save_is_kept_and_nothing_of_the_users_is_touched(
         assert (status, sources(found)) == (200, [first, "train()"])
 
 
+@pytest.mark.parametrize("server_options", [{"ServerApp": {"contents_manager_class": LargeFileManager}}])
 async def test_without_a_repository_it_is_kept_in_the_store(ask: Any, save: Any, jp_root_dir: Path) -> None:
     path = "ä b/ü-é 日本.ipynb"
     (jp_root_dir / "ä b").mkdir()
