@@ -99,6 +99,9 @@ class Saves:
         """Let what is yet to be kept of the old path be kept of the new one, after its history has gone there."""
         moved = [job for job in self._waiting if job[0] == "save" and _is_below(job[1], old)]
         self._waiting = [*(job for job in self._waiting if job not in moved), ("rename", old, new)]
+        if self._now is not None and self._now[0] == "save" and _is_below(self._now[1], old):
+            # It may have come too late.
+            moved.append(self._now)
         for job in moved:
             self._later.pop(job, None)
             self._add(new + job[1][len(old) :])
@@ -153,9 +156,12 @@ class Saves:
         except (OSError, ValueError):
             return
         if job[0] == "save":
-            # One that is gone has been renamed, which is heard of next, or deleted.
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 self._keep(paths[0])
+            except (OSError, MlwidgetsError):
+                # One that is gone has been renamed, which is heard of next, or deleted.
+                if paths[0].exists():
+                    raise
         else:
             for old, new in _notebooks(*paths):
                 self._follow(old, new)

@@ -27,6 +27,7 @@ class Keeping:
         self.begun = threading.Event()
         self.root = root
         self.problem: Exception | None = None
+        self.gone: Exception = FileNotFoundError("gone")
         self.saves = Saves(root.joinpath, self.keep, self.follow)
 
     def keep(self, path: Path) -> None:
@@ -34,7 +35,8 @@ class Keeping:
         assert self.go_on.wait(60)
         if self.problem is not None:
             raise self.problem
-        path.stat()
+        if not path.exists():
+            raise self.gone
         self.done.append(("save", path.relative_to(self.root).as_posix()))
 
     def follow(self, old: Path, new: Path) -> None:
@@ -143,6 +145,17 @@ def test_what_waits_goes_along_with_a_rename(keeping: Keeping, tmp_path: Path) -
         ("save", "z.ipynb"),
         ("save", "a.ipynb"),
     ]
+
+
+@pytest.mark.parametrize("said", [FileNotFoundError("gone"), HistoryError("the folder is gone")])
+def test_what_is_renamed_while_it_is_being_kept_is_kept_again(
+    keeping: Keeping, said: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeping.gone = said
+    keeping.wait()
+    keeping.rename("first.ipynb", "z.ipynb")
+    assert keeping.finish() == [("rename", "first.ipynb", "z.ipynb"), ("save", "z.ipynb")]
+    assert not caplog.records
 
 
 def test_a_folder_takes_its_notebooks_along(keeping: Keeping, tmp_path: Path) -> None:

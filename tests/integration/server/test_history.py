@@ -218,6 +218,7 @@ async def test_renamed_copied_deleted(repository: Path, ask: Any, save: Any, con
     await save("a.ipynb", notebook("another notebook of that name"))
     assert len(await history("a.ipynb")) == 1
     await save("in/ä b.ipynb", notebook("three"))
+    assert len(await history("in/ä b.ipynb")) == 3
     await contents("in", "PATCH", {"path": "moved"})
     await save("moved/ä b.ipynb", notebook("four"))
     assert (await history("moved/ä b.ipynb"))[2:] == known
