@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlwidgets.history.notebook import Cell, Notebook, encode, load_notebook, to_json
 from mlwidgets.history.snapshots import History, Snapshot
 
+NOBODY = 65534
 NAME = "My notebook é 中.ipynb"
 
 
@@ -213,6 +216,14 @@ def in_a_child(work: Callable[[], None], *, user: int | None = None) -> None:
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@contextlib.contextmanager
+def shared_folder() -> Iterator[Path]:
+    """Give a folder that other users can read; those of pytest they cannot."""
+    with tempfile.TemporaryDirectory(prefix="mlw-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 def given_to(folder: Path, user: int) -> None:

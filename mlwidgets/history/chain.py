@@ -140,7 +140,12 @@ class Chain:
 
     def snapshots(self, limit: int | None = None) -> list[Snapshot]:
         """Return the snapshots, newest first, without names."""
-        return [entry.snapshot for entry in self.entries(limit) if entry.snapshot is not None]
+        entries = self.entries(limit)
+        if any(len(entry.parents) > 1 for entry in entries):
+            # Two chains were joined: which comes first is in neither.
+            entries = sorted(self.entries(), key=lambda entry: entry.time, reverse=True)
+        found = [entry.snapshot for entry in entries if entry.snapshot is not None]
+        return found[:limit]
 
     def files(self, commit: str, *names: str) -> list[bytes | None]:
         """Return files of a snapshot, None for one that it has not."""
@@ -242,17 +247,13 @@ class Chain:
     def _join(self, mine: Tip, its: Tip, lock: int | None) -> str:
         """Write a commit with both chains behind it, that holds what the newer one does."""
         first, second = (tip.entry for tip in (mine, its))
-        if _time(first) < _time(second):
+        if first.time < second.time:
             first, second = second, first
         commit = objects.make_commit(
             first.tree, [first.commit, second.commit], time.time(), "Joined\n", self.repository.algorithm
         )
         self.repository.write([commit], lock)
         return commit.id
-
-
-def _time(entry: Entry) -> float:
-    return entry.snapshot.time if entry.snapshot is not None else 0.0
 
 
 def key_of(path: str, worktree: str) -> str:

@@ -34,7 +34,7 @@ def _bytes(text: str) -> bytes:
 def newest(tips: Iterable[Tip | None]) -> Tip | None:
     """Return the one of these that was taken last."""
     there = [tip for tip in tips if tip is not None]
-    return max(there, key=lambda tip: tip.entry.snapshot.time if tip.entry.snapshot else 0.0, default=None)
+    return max(there, key=lambda tip: tip.entry.time, default=None)
 
 
 def changed(notebook: Notebook, before: Tip | None) -> tuple[int, int, int] | None:

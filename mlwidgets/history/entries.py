@@ -10,6 +10,7 @@ from mlwidgets.runs.spec import new_run_id
 
 _FIELD = re.compile(r"^(?:    )?Mlwidgets-(\w+): (.*)$", re.MULTILINE)
 _HEADER = re.compile(r"^(tree|parent) ([0-9a-f]+)$", re.MULTILINE)
+_COMMITTER = re.compile(r"^committer .* (\d+) [+-]\d+$", re.MULTILINE)
 KINDS = ("save", "submit", "kept")
 
 
@@ -51,6 +52,7 @@ class Entry:
     commit: str
     tree: str
     parents: tuple[str, ...]
+    time: float
     snapshot: Snapshot | None
 
 
@@ -80,17 +82,19 @@ def read_entry(commit: str, raw: str) -> Entry:
     headers = _HEADER.findall(head)
     parents = tuple(value for name, value in headers if name == "parent")
     tree = next((value for name, value in headers if name == "tree"), "")
+    written = _COMMITTER.search(head)
+    second = float(written[1]) if written else 0.0
     fields = dict(_FIELD.findall(message))
     if not {"Snapshot", "Time", "Kind"} <= set(fields):
-        return Entry(commit, tree, parents, None)
+        return Entry(commit, tree, parents, second, None)
     numbers = [int(part) for part in fields.get("Changed", "").split() if part.isdigit()]
     changed = (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
     try:
         at = float(fields["Time"])
     except ValueError:
-        return Entry(commit, tree, parents, None)
+        at = second
     snapshot = Snapshot(fields["Snapshot"], commit, at, fields["Kind"], fields.get("Run"), (), changed)
-    return Entry(commit, tree, parents, snapshot)
+    return Entry(commit, tree, parents, at, snapshot)
 
 
 def with_names(snapshot: Snapshot, names: dict[str, list[str]]) -> Snapshot:

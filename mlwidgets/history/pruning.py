@@ -62,7 +62,7 @@ def _in_order(entries: Sequence[Entry]) -> list[Entry]:
     """Return commits oldest first; of chains that were joined in order of time."""
     ordered = list(reversed(entries))
     if any(len(entry.parents) > 1 for entry in entries):
-        ordered.sort(key=lambda entry: entry.snapshot.time if entry.snapshot else 0.0)
+        ordered.sort(key=lambda entry: entry.time)
     return ordered
 
 

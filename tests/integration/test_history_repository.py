@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from mlwidgets.history.repository import Repository
 from mlwidgets.history.snapshots import History
 from tests.histories import (
     NAME,
+    NOBODY,
     REPOSITORIES,
     commit,
     git,
@@ -24,11 +24,10 @@ from tests.histories import (
     keep,
     notebook,
     save,
+    shared_folder,
     sources,
     untouched,
 )
-
-NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -227,10 +226,8 @@ def test_a_repository_that_cannot_be_written_leaves_it_to_the_store(tmp_path: Pa
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A folder that other users can read."""
-    with tempfile.TemporaryDirectory(prefix="mlw-") as folder:
-        os.chmod(folder, 0o755)
-        yield Path(folder)
+    with shared_folder() as folder:
+        yield folder
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
