@@ -22,7 +22,7 @@ from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runner.boot import python_command
 
 SCHEMA = "https://events.jupyter.org/jupyter_server/contents_service/v1"
-LARGE = 4 << 20
+LARGE = 1 << 19
 """Bytes of a notebook from which on a process of its own reads it: in this one nothing else would run meanwhile."""
 AT_ONCE, WHILE = 10, 60.0
 """So many saves of one notebook within these seconds are kept at once; after that one for each such time."""
