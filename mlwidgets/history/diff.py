@@ -11,7 +11,6 @@ from typing import Any
 from mlwidgets.history.align import Match, align
 from mlwidgets.history.lines import Row, diff_lines
 from mlwidgets.history.notebook import Cell, Notebook
-from mlwidgets.history.outputs import diff_outputs, one_sided
 from mlwidgets.history.sequences import Budget
 
 VERSION = 1
@@ -160,7 +159,7 @@ def _one_sided(notebook: Notebook, index: int, change: str, outputs: bool) -> Ce
         place if change == REMOVED else None,
         place if change == ADDED else None,
         source=cell.source,
-        outputs=one_sided(cell.outputs, change) if outputs else [],
+        outputs=_outputs_of(cell, change) if outputs and cell.outputs else [],
     )
 
 
@@ -178,8 +177,20 @@ def _both(old: Notebook, new: Notebook, match: Match, budget: Budget, outputs: b
         other.source,
         diff_lines(one.source, other.source, budget) if edited else [],
         metadata,
-        diff_outputs(one.outputs, other.outputs, budget) if outputs and one.outputs != other.outputs else [],
+        _outputs(one, other, budget) if outputs and one.outputs != other.outputs else [],
     )
+
+
+def _outputs_of(cell: Cell, change: str) -> list[dict[str, Any]]:
+    from mlwidgets.history.outputs import one_sided
+
+    return one_sided(cell.outputs, change)
+
+
+def _outputs(old: Cell, new: Cell, budget: Budget) -> list[dict[str, Any]]:
+    from mlwidgets.history.outputs import diff_outputs
+
+    return diff_outputs(old.outputs, new.outputs, budget)
 
 
 def _about(cell: Cell) -> dict[str, Any]:

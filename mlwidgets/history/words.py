@@ -32,7 +32,7 @@ _TOKEN = re.compile(
 _WORD = re.compile(r"\w+")
 
 Segments = list[tuple[int, str]]
-"""Pieces of a line, each with 1 where it changed and 0 where it did not."""
+"""Pieces of a line, each with 1 where it changed and 0 where it did not; of the latter both lines have the same."""
 
 
 def tokens(text: str) -> list[str]:

@@ -1,10 +1,12 @@
-"""What a view shows of a run on request: its code, its environment, the files it left."""
+"""What a view shows of a run on request: its code, its environment, the files it left, what changed before it."""
 
 from __future__ import annotations
 
 import os
 import time
 from typing import TYPE_CHECKING, Any
+
+from mlwidgets.views.changes import read_changes
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
@@ -15,7 +17,7 @@ MOST_FILES = 1000
 
 
 def read_details(run: Run) -> dict[str, Any]:
-    """Return code, facts about the environment, packages and files, fit for JSON."""
+    """Return code, facts about the environment, packages, files and what changed since the run before, fit for JSON."""
     environment = run.environment
     packages = environment.get("packages")
     return {
@@ -25,6 +27,7 @@ def read_details(run: Run) -> dict[str, Any]:
         "packages": [[str(k), str(v)] for k, v in packages.items()] if isinstance(packages, dict) else [],
         "files": list_files(run),
         "folder": str(run.path),
+        "changes": read_changes(run),
     }
 
 

@@ -10,6 +10,7 @@ from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.displays import Replay
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import parse_line
+from mlwidgets.views.changes import read_changes
 from mlwidgets.views.data import OUTPUT_BYTES, read_header, read_progress
 from mlwidgets.views.details import list_files, read_details
 from mlwidgets.views.grouping import place_system
@@ -52,6 +53,7 @@ class Follower:
         self._details: dict[str, Any] = {}
         self._header_due = self._details_due = 0.0
         self._known = (0, 0)
+        self._gathered: tuple[Any, Any] = (None, None)
         self._said: tuple[int, int] | None = None
 
     @property
@@ -99,20 +101,23 @@ class Follower:
         return found
 
     def annotated(self) -> Changes:
-        """Return the header if the user said something of the run since: of what has ended nothing else can change."""
+        """Return what may still change of a run that has ended: what the user says of it, what is found out late."""
         said = _sign(self._folder.annotations)
+        late = self._gathered_now() != self._gathered
         # One that was deleted meanwhile is shown as it was.
-        if said == self._said or not self._folder.outcome.exists():
+        if (said == self._said and not late) or not self._folder.outcome.exists():
             return {}
+        found: Changes = {}
         try:
+            if late and (details := self._read_details()) != self._details:
+                found["details"] = self._details = details
             header = read_header(self.run)
         except (MlwidgetsError, OSError):
-            return {}
+            return found
         self._said = said
-        if header == self._header:
-            return {}
-        self._header = header
-        return {"header": header}
+        if header != self._header:
+            found["header"] = self._header = header
+        return found
 
     def full(self) -> Changes:
         """Return everything as it was when one last looked: what `changes` says next adds to it."""
@@ -136,9 +141,14 @@ class Follower:
         return asdict(done) if done else None
 
     def _read_details(self) -> dict[str, Any]:
+        self._gathered = self._gathered_now()
         if self._details.get("packages"):
-            return {**self._details, "files": list_files(self.run)}
+            return {**self._details, "files": list_files(self.run), "changes": read_changes(self.run)}
         return read_details(self.run)
+
+    def _gathered_now(self) -> tuple[Any, Any]:
+        """Return the signs of what is found out about a run beside it, and may come after the end of a short one."""
+        return _sign(self._folder.environment), _sign(self._folder.snapshot)
 
 
 class _Metrics:

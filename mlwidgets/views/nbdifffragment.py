@@ -8,11 +8,15 @@ from html import escape
 from typing import Any
 
 from mlwidgets.views import nbdiffwords as words
-from mlwidgets.views.page import IMAGES, MUTED, SMALL
+from mlwidgets.views import palette
 
 MOST_ROWS = 2000
 """Of all cells together; a whole page shows all."""
 
+IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"})
+
+MUTED = f"color:{palette.MUTED}"
+SMALL = "font-size:11px"
 MONO = "font-family:ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:12px;line-height:1.45"
 LINE = (
     "display:block;padding:0 8px 0 34px;white-space:pre-wrap;overflow-wrap:anywhere;text-decoration:none;"
@@ -50,6 +54,12 @@ def fragment(document: dict[str, Any], now: float | None = None) -> str:
             parts += [_cell(cell, room) for cell in cells]
     style = "font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:13px;line-height:1.4"
     return f'<div style="{style};text-align:left">{"".join(parts)}</div>'
+
+
+def cells_html(cells: Sequence[dict[str, Any]], most: int) -> str:
+    """Return cells that changed, at most so many rows of all of them."""
+    room = [most]
+    return "".join(_cell(cell, room) for cell in cells)
 
 
 def rows_html(rows: Sequence[list[Any]], most: int) -> str:
@@ -96,7 +106,7 @@ def _output(number: int, output: dict[str, Any], room: list[int]) -> str:
 
 def image(picture: dict[str, str] | None, called: str, style: str = "") -> str:
     """Return a picture as HTML, nothing where it is none that may be shown."""
-    if picture is None or picture["mime"] not in {*IMAGES, "image/svg+xml"}:
+    if picture is None or picture["mime"] not in IMAGES:
         return ""
     return f'<img{style} alt="{called}" src="data:{picture["mime"]};base64,{escape(picture["data"])}">'
 

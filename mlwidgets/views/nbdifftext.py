@@ -129,11 +129,11 @@ class _Ink:
             yield self._side("-", old)
             yield self._side("+", new)
             return
-        merged = _merged(old, new)
+        merged = _merged(_short(old), _short(new))
         said = "".join(piece for _, piece in merged)
         # Of a line that is cut, what changed might be hard to find.
         fits = len(said) + 2 <= 2 * self.width or sum(len(piece) for _, piece in old) > LONGEST_LINE
-        if fits and sum(1 for sign, _ in merged if sign) <= MOST_WORDS:
+        if fits and 0 < sum(1 for sign, _ in merged if sign) <= MOST_WORDS:
             yield f"~ {said}"
             return
         yield self.line("-", "".join(piece for _, piece in _short(old)))
@@ -159,15 +159,18 @@ def _short(segments: Sequence[Any]) -> list[tuple[int, str]]:
 
 
 def _merged(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[str, str]]:
-    """Return both lines as one: what stays, ``[-what went-]``, ``{+what came+}``."""
+    """Return both lines as one: what stays, ``[-what went-]``, ``{+what came+}``; nothing where they do not fit."""
     merged: list[tuple[str, str]] = []
-    left, right = list(_short(old)), list(_short(new))
+    left, right = list(old), list(new)
+    if sum(1 for changed, _ in left if not changed) != sum(1 for changed, _ in right if not changed):
+        # In a row of a table what changed may be an empty cell.
+        return []
     while left or right:
         if left and left[0][0]:
             merged.append(("-", f"[-{words.visible(left.pop(0)[1])}-]"))
         elif right and right[0][0]:
             merged.append(("+", f"{{+{words.visible(right.pop(0)[1])}+}}"))
         else:
-            merged.append(("", words.visible(right.pop(0)[1] if right else left[0][1])))
-            left = left[1:]
+            left.pop(0)
+            merged.append(("", words.visible(right.pop(0)[1])))
     return merged

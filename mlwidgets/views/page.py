@@ -17,6 +17,7 @@ from urllib.parse import quote
 from mlwidgets.runs.outline import ending
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, svg, terminal
+from mlwidgets.views.changespage import changes_page
 from mlwidgets.views.groups import Chart, charts
 from mlwidgets.views.mediapage import media_page
 from mlwidgets.views.sweeppage import sweep_page
@@ -68,6 +69,7 @@ def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None, sc
         _cause(snapshot),
         _chips(header, max(FEWEST_CHIPS, round(MOST_CHIPS * scale))),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
+        changes_page(snapshot, scale),
         *_numbers(snapshot, scale, ended=ended),
         media_page(media or {}),
         _error(header["error"]),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.views import terminal
+from mlwidgets.views.changespage import kept
 from mlwidgets.views.data import Output, Series, Snapshot, new_sweep, read_header, snapshot
 from mlwidgets.views.media import media
 from mlwidgets.views.page import page, page_mime, text_of
@@ -268,4 +269,5 @@ def _details(details: dict[str, Any], scale: float) -> dict[str, Any] | None:
         "packages": [],
         "files": details["files"][: max(FEWEST_FILES, round(MOST_FILES * scale))],
         "folder": "",
+        "changes": kept(details["changes"], scale),
     }

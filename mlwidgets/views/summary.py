@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlwidgets.runs.outline import ending
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, terminal
+from mlwidgets.views.changestext import since_words
 from mlwidgets.views.data import seconds
 from mlwidgets.views.sweeptext import sweep_lines
 
@@ -44,6 +45,9 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
     pairs += [f"and {header['hidden']} more"] if header.get("hidden") else []
     if pairs:
         text.append("  " + "  ".join(pairs))
+    changes = (snapshot.details or {}).get("changes")
+    if changes:
+        text.append(f"  {since_words(changes, snapshot)}")
     if header["note"]:
         text.append(f"  {header['note']}")
     series = snapshot.series

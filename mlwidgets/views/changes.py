@@ -1,0 +1,327 @@
+"""What changed since the previous run of the same name, and what its metrics were: the change beside its effect."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.errors import MlwidgetsError
+from mlwidgets.runs.folder import RunFolder, read_json
+from mlwidgets.runs.objects import ObjectStore
+from mlwidgets.runs.outline import outline
+from mlwidgets.runs.run import Run
+from mlwidgets.runs.store import age, name_of
+from mlwidgets.runs.trials import read_log
+from mlwidgets.views import nbdiffwords as words
+from mlwidgets.views.changesfit import fitted
+from mlwidgets.views.format import json_number
+from mlwidgets.views.grouping import place
+
+if TYPE_CHECKING:
+    from mlwidgets.history.notebook import Notebook
+
+MOST = 40_000
+"""Bytes of JSON."""
+LONGEST_VALUE = 200
+"""Characters of a parameter."""
+MOST_METRICS = 50
+MOST_RECORDS = 32 << 20
+"""Bytes of metric records that are read to find the best values."""
+REMEMBERED = 200
+
+Difference = list[str | None]
+"""What it is, what it was, and what it is now; None where there is none."""
+
+_previous: OrderedDict[str, Run | None] = OrderedDict()
+"""Of runs by their folders: no older one comes any more."""
+_read: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
+"""What was found, and of what files."""
+
+
+def read_changes(run: Run) -> dict[str, Any] | None:
+    """Return what changed since the previous run of this name, fit for JSON; None for the first one and for trials.
+
+    A sweep is compared with the previous sweep. What was read once is remembered as long as the files that it came
+    from are the same: those of a previous run that has ended are final.
+
+    Returns
+    -------
+    dict or None
+        ``since`` (``id``, ``name``, ``state``, ``submitted``); ``params`` and ``environment``, each with old and new
+        value; ``cell``, rows of the code that was sent, None where it is the same; ``notebook``, the other cells that
+        changed; ``modules``, rows of the local modules that were sent; ``metrics`` of the previous run: name, whether
+        higher (1) or lower (-1) is better, last and best value; ``best`` of the previous sweep; ``left_out``, how many
+        lines found no room.
+    """
+    before = previous_run(run)
+    if before is None:
+        return None
+    fixed = before.id, _signs(run, "environment", "snapshot"), _signs(before, "environment", "snapshot")
+    ended = _signs(before, "outcome", "metrics")
+    path = str(run.path)
+
+    def read() -> dict[str, Any]:
+        found = _remembered(f"{path} fixed", fixed, lambda: _changes(run, before))
+        about = {"id": before.id, "name": before.name, "state": before.state, "submitted": before.submitted_at}
+        effect = {"metrics": _metrics(before), **({"best": _best(before)} if before.spec.sweep is not None else {})}
+        return fitted({"since": about, **found, **effect}, MOST)
+
+    return _remembered(path, (fixed, ended), read)
+
+
+def _remembered(name: str, key: Any, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    known = _read.get(name)
+    if known is None or known[0] != key:
+        _read[name] = known = key, read()
+        if len(_read) > REMEMBERED:
+            _read.popitem(last=False)
+    return known[1]
+
+
+def previous_run(run: Run) -> Run | None:
+    """Return the newest run of this name that was submitted before; of a sweep the newest sweep, of a trial none."""
+    if run.spec.trial_of is not None:
+        return None
+    path = str(run.path)
+    before = _previous.get(path)
+    if path not in _previous or (before is not None and not before.path.exists()):
+        before = _previous[path] = _find_previous(run)
+        if len(_previous) > REMEMBERED:
+            _previous.popitem(last=False)
+    return before
+
+
+def _find_previous(run: Run) -> Run | None:
+    runs = run.path.parent
+    try:
+        ids = [one for one in os.listdir(runs) if name_of(one) == run.name and age(one) < age(run.id)]
+    except OSError:
+        return None
+    for one in sorted(ids, key=age, reverse=True):
+        found = Run(runs / one)
+        try:
+            spec = found.spec
+        except MlwidgetsError:
+            continue
+        if spec.trial_of is None and (spec.sweep is None) == (run.spec.sweep is None):
+            return found
+    return None
+
+
+def _signs(run: Run, *names: str) -> list[Any]:
+    folder = RunFolder(run.path)
+    found: list[Any] = []
+    for name in names:
+        try:
+            status = os.stat(getattr(folder, name))
+            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        except OSError:
+            found.append(None)
+    return found
+
+
+def _changes(run: Run, before: Run) -> dict[str, Any]:
+    from mlwidgets.history.diff import lines
+
+    old, new = (of.spec.code.rstrip("\n") for of in (before, run))
+    return {
+        "params": _differences(_params(before), _params(run)),
+        "cell": lines(old, new) if old != new else None,
+        "notebook": _notebook(before, run),
+        "modules": _modules(before, run),
+        "environment": _environment(before, run),
+    }
+
+
+def _params(run: Run) -> dict[str, str]:
+    """Return what was given with the run: parameters, what is searched, the seed."""
+    spec = run.spec
+    found = dict(spec.params)
+    if spec.sweep is not None:
+        space = spec.sweep.get("space")
+        found |= {str(name): str(text) for name, text in (space.items() if isinstance(space, dict) else ())}
+        found |= {key: str(spec.sweep[key]) for key in ("sampler", "policy") if spec.sweep.get(key)}
+        limits = spec.sweep.get("limits")
+        if isinstance(limits, dict) and limits.get("trials") is not None:
+            found["trials"] = str(limits["trials"])
+    if spec.seed is not None:
+        found["seed"] = str(spec.seed)
+    return found
+
+
+def _differences(old: Mapping[str, str], new: Mapping[str, str], prefix: str = "") -> list[Difference]:
+    names = dict.fromkeys((*new, *old))
+    return [
+        [prefix + name, _short(old.get(name)), _short(new.get(name))]
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def _notebook(before: Run, run: Run) -> dict[str, Any] | None:
+    """Return the changed cells of the notebook that were not sent themselves; None where nobody knows or none did."""
+    folders = RunFolder(before.path), RunFolder(run.path)
+    told = [read_json(folder.snapshot) for folder in folders]
+    if told[0] is None or told[1] is None or told[0].get("commit") == told[1].get("commit"):
+        return None
+    from mlwidgets.history.diff import compare
+    from mlwidgets.history.submitted import notebook_of_run
+
+    old, new = (notebook_of_run(folder) for folder in folders)
+    if old is None or new is None or _stands_in(old, before) or _stands_in(new, run):
+        return None
+    if told[0].get("notebook") != told[1].get("notebook") and not _are_one(old, new):
+        return None
+    diff = compare(old, new).to_json()
+    cells = [
+        cell
+        for cell in diff["cells"]
+        if words.is_shown(cell) and not _was_sent(cell, "new", new, run) and not _was_sent(cell, "old", old, before)
+    ]
+    counts = {change: sum(one["change"] == change for one in cells) for change in diff["counts"]}
+    counts["same"] = diff["counts"]["same"]
+    return {**diff, "counts": counts, "cells": cells} if cells or diff["metadata"] else None
+
+
+def _are_one(old: Notebook, new: Notebook) -> bool:
+    """Whether a notebook of another name was renamed; else it is another one, from which a run of this name came."""
+    ids = [{cell.id for cell in notebook.cells if cell.id is not None} for notebook in (old, new)]
+    return 2 * len(ids[0] & ids[1]) > max(map(len, ids))
+
+
+def _whole(run: Run) -> str:
+    spec = run.spec
+    return spec.code if spec.heading is None else f"{spec.heading}\n{spec.code}"
+
+
+def _stands_in(notebook: Notebook, run: Run) -> bool:
+    """Whether this is what is made of a run whose snapshot is gone: its code under its name."""
+    sources = [(cell.id, cell.source) for cell in notebook.cells]
+    return sources == [(None, f"# {run.name}"), (None, _whole(run))]
+
+
+def _was_sent(cell: dict[str, Any], side: str, notebook: Notebook, run: Run) -> bool:
+    """Whether it is the cell whose code the run is."""
+    where = cell[side]
+    if where is None:
+        return False
+    cell_id: str | None = where["id"]
+    if run.spec.provenance is not None and run.spec.provenance.cell:
+        return cell_id == run.spec.provenance.cell
+    index: int = where["index"]
+    return notebook.cells[index].source.rstrip() == _whole(run).rstrip()
+
+
+def _modules(before: Run, run: Run) -> list[list[Any]]:
+    """Return the local modules that both sent and that differ."""
+    from mlwidgets.history.diff import lines
+
+    old = {one["name"]: one for one in before.spec.modules}
+    found: list[list[Any]] = []
+    for one in run.spec.modules:
+        was = old.get(one["name"])
+        if was is None or was["digest"] == one["digest"]:
+            continue
+        try:
+            texts = [_source(RunFolder(of.path), which["digest"]) for of, which in ((before, was), (run, one))]
+        except OSError:
+            continue
+        found.append([one["name"].replace(".", "/") + (".py" if not one["package"] else "/__init__.py"), lines(*texts)])
+    return found
+
+
+def _source(folder: RunFolder, digest: str) -> str:
+    return ObjectStore(folder.store / "objects").read(digest).decode("utf-8", "replace").rstrip("\n")
+
+
+def _environment(before: Run, run: Run) -> list[Difference]:
+    """Return what else differs: Python, packages, GPUs, git, resources, variables that the code reads, modules."""
+    old, new = before.environment, run.environment
+    found = _differences(_asked(before), _asked(run))
+    if old and new:
+        found += _differences(_gathered(old), _gathered(new))
+        found += _differences(_texts(old.get("packages")), _texts(new.get("packages")), "package ")
+    found += _differences(_inputs(before), _inputs(run), "variable ")
+    sent = [{one["name"]: "sent" for one in of.spec.modules} for of in (before, run)]
+    return found + _differences(sent[0], sent[1], "module ")
+
+
+def _asked(run: Run) -> dict[str, str]:
+    resources = run.spec.resources
+    asked = {"gpus": f"{resources.gpus:g}", "cpus": str(resources.cpus), "timeout": f"{resources.timeout or 0:g}"}
+    origin = run.spec.provenance
+    return asked | ({} if origin is None else {"python": origin.python})
+
+
+def _gathered(environment: dict[str, Any]) -> dict[str, str]:
+    found = {key: str(environment[key]) for key in ("platform", "processor") if environment.get(key)}
+    git, gpus = environment.get("git"), environment.get("gpus")
+    if isinstance(git, dict):
+        changed = ", with uncommitted changes" if git.get("dirty") else ""
+        commit = str(git.get("commit") or "no commit")[:7]
+        found["git"] = f"{git.get('branch') or 'no branch'} at {commit}{changed}"
+    if isinstance(gpus, list):
+        names = [str(one.get("name")) for one in gpus if isinstance(one, dict)]
+        drivers = sorted(
+            {str(one["driver_version"]) for one in gpus if isinstance(one, dict) and "driver_version" in one}
+        )
+        found |= {"machine's GPUs": ", ".join(names)} if names else {}
+        found |= {"GPU driver": ", ".join(drivers)} if drivers else {}
+    return found
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
+
+
+def _inputs(run: Run) -> dict[str, str]:
+    """Return what is said of the variables that were frozen: of what type and how large they were."""
+    frozen = run.spec.inputs
+    return {} if frozen is None else {one.name: " ".join(filter(None, (one.type, one.summary))) for one in frozen.names}
+
+
+def _metrics(before: Run) -> list[list[Any]]:
+    """Return name, whether higher or lower is better, the last value and the best one."""
+    last = before.last_values()
+    best = _best_values(before, last)
+    return [
+        [name, place(name).better, json_number(value), json_number(best.get(name))]
+        for name, value in list(last.items())[:MOST_METRICS]
+    ]
+
+
+def _best_values(before: Run, names: Iterable[str]) -> dict[str, float]:
+    known = [name for name in names if place(name).better]
+    try:
+        if not known or RunFolder(before.path).metrics.stat().st_size > MOST_RECORDS:
+            return {}
+    except OSError:
+        return {}
+    import numpy as np
+
+    columns = before.columns()
+    found: dict[str, float] = {}
+    for name in known:
+        values = columns[name].values if name in columns else np.zeros(0)
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            of: Callable[[Any], Any] = np.max if place(name).better > 0 else np.min
+            found[name] = float(of(finite))
+    return found
+
+
+def _best(before: Run) -> list[Any] | None:
+    """Return the metric that a sweep was after, whether higher or lower is better, and the best value."""
+    try:
+        about = outline(read_log(before.path), before.spec.sweep or {}, ended=before.ended)
+        (objective,) = about["objectives"]
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None
+    value = about["best"][0] if about["best"] else None
+    return [objective["metric"], -1 if objective["direction"] == "minimize" else 1, json_number(value)]
