@@ -89,8 +89,9 @@ class DiffMagics(Magics):
         from mlwidgets.history.notebook import load_notebook
         from mlwidgets.history.submitted import overlaid
 
-        # What was saved after it was executed is in the file as it is now. The cell that asks changes nothing.
-        cells = executed.here.cells(path.stat().st_mtime if path else 0.0)[:-1]
+        # What was saved after it was executed is in the file as it is now. Cells that only ask change nothing.
+        since = path.stat().st_mtime if path else 0.0
+        cells = [cell for cell in executed.here.cells(since) if not cell.source.lstrip().startswith("%nbdiff")]
         return overlaid(load_notebook(path) if path else None, cells), "now", None
 
 
