@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlwidgets.history.notebook import Cell, Notebook
@@ -21,7 +21,8 @@ def overlaid(saved: Notebook | None, executed: Sequence[Executed]) -> Notebook:
     """Return the notebook as it was executed: saved cells with the sources that were executed last in each.
 
     Cells that were executed but are not in the file come after the cell that was executed before them. An execution
-    without an id counts as that of the first cell with its source; where there is none, of no cell in the file.
+    without an id counts as that of the first cell with its source; where there is none, of no cell in the file. So do
+    ids that are none of the file's: those of a front end that calls cells otherwise, or of a file without any.
 
     Parameters
     ----------
@@ -36,6 +37,7 @@ def overlaid(saved: Notebook | None, executed: Sequence[Executed]) -> Notebook:
     for at, cell in enumerate(cells):
         if cell.kind == "code":
             sources.setdefault(cell.source, at)
+    places |= _adopted(cells, places, executed)
     after: dict[int, list[Cell]] = {}
     strangers: dict[str, tuple[int, int]] = {}
     last = len(cells) - 1 if saved is None else -1
@@ -60,3 +62,23 @@ def overlaid(saved: Notebook | None, executed: Sequence[Executed]) -> Notebook:
         result += [cell, *after.get(at, [])]
     base = saved or Notebook(())
     return replace(base, cells=tuple(result))
+
+
+def _adopted(cells: Sequence[Cell], places: Mapping[str, int], executed: Sequence[Executed]) -> dict[str, int]:
+    """Return a place for each id that is none of the file's, and of which the file has what was executed in it."""
+    own = {places[one.id] for one in executed if one.id is not None and one.id in places}
+    free: dict[str, list[int]] = {}
+    for at, cell in enumerate(cells):
+        if cell.kind == "code" and at not in own:
+            free.setdefault(cell.source, []).append(at)
+    said: dict[str, list[str]] = {}
+    for one in executed:
+        if one.id is not None and one.id not in places:
+            said.setdefault(one.id, []).append(one.source)
+    found: dict[str, int] = {}
+    for cell_id, sources in said.items():
+        # What was executed last may not be saved yet.
+        place = next((free[source].pop(0) for source in reversed(sources) if free.get(source)), None)
+        if place is not None:
+            found[cell_id] = place
+    return found

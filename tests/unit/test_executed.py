@@ -16,8 +16,10 @@ from traitlets.config import Config
 from mlwidgets.capture import executed
 from mlwidgets.capture.executed import MOST_BYTES, MOST_CELLS, ExecutedCells
 from mlwidgets.capture.provenance import provenance
-from mlwidgets.history.executed import Executed
+from mlwidgets.history.executed import Executed, overlaid
 from mlwidgets.history.located import locate
+from mlwidgets.history.notebook import Cell
+from mlwidgets.history.notebook import Notebook as NotebookState
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets_magics.executed import remember
 
@@ -181,3 +183,24 @@ def test_a_run_after_a_rename_names_the_notebook_as_it_is_called_now(
     assert provenance().notebook == str(old), "all that is known"
     monkeypatch.setenv("JPY_SESSION_NAME", str(old.with_name("console-1")))
     assert provenance().notebook == str(old.with_name("console-1"))
+
+
+def said(saved: dict[str | None, str], *cells: tuple[str | None, str]) -> list[str]:
+    """The sources of a notebook with these cells after these executions."""
+    notebook = NotebookState(tuple(Cell(cell, "code", source) for cell, source in saved.items()))
+    found = overlaid(notebook, [Executed(cell, count, source) for count, (cell, source) in enumerate(cells, 1)])
+    return [cell.source for cell in found.cells]
+
+
+def test_a_front_end_that_calls_cells_otherwise_than_the_file_adds_none() -> None:
+    saved: dict[str | None, str] = {"a": "import x", "b": "lr = 1", "c": "plot()"}
+    uri = "vscode-notebook-cell:/p/a.ipynb#W{}sZmlsZQ%3D%3D".format
+    assert said(saved, (uri(0), "import x"), (uri(1), "lr = 1"), (uri(2), "plot()")) == list(saved.values())
+    # Edited, saved and executed again; edited, executed and not saved.
+    assert said(saved, (uri(1), "lr = 0"), (uri(1), "lr = 1"), (uri(2), "plot()")) == list(saved.values())
+    assert said(saved, (uri(1), "lr = 1"), (uri(1), "lr = 9"), (uri(0), "import x")) == ["import x", "lr = 9", "plot()"]
+    # A cell of its own that the file does not have, also where another one of the file says the same.
+    assert said(saved, (uri(1), "lr = 1"), (uri(7), "new()")) == ["import x", "lr = 1", "new()", "plot()"]
+    assert said(saved, ("b", "lr = 1"), ("new", "lr = 1")) == ["import x", "lr = 1", "lr = 1", "plot()"]
+    twice: dict[str | None, str] = {"a": "step()", "b": "step()", "c": "end()"}
+    assert said(twice, (uri(0), "step()"), (uri(1), "step()"), (uri(1), "step(2)")) == ["step()", "step(2)", "end()"]
