@@ -52,13 +52,15 @@ class ExecutedCells:
         """Return those that began after a moment in Unix seconds, the newest last."""
         from mlwidgets.history.executed import Executed
 
-        return [Executed(**json.loads(entry)) for at, entry in self._cells if at > since]
+        return [Executed(**json.loads(entry)) for at, entry in list(self._cells) if at > since]
 
     def write(self, folder: RunFolder) -> None:
         """Leave them in a run's folder; on a full disk the run goes on without."""
-        if self._cells:
+        # At once: cells may be executed in several threads.
+        entries = [entry for _, entry in list(self._cells)]
+        if entries:
             with contextlib.suppress(OSError):
-                folder.executed.write_bytes(b'{"cells": [' + b",\n".join(entry for _, entry in self._cells) + b"]}\n")
+                folder.executed.write_bytes(b'{"cells": [' + b",\n".join(entries) + b"]}\n")
 
 
 here = ExecutedCells()
