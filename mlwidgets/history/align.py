@@ -53,9 +53,9 @@ def align(old: Sequence[Cell], new: Sequence[Cell], budget: Budget) -> list[Matc
     that has the same order on both sides, so that of two blocks that changed places the smaller one is the one moved.
     """
     # The same cells are found in both directions: which of two equally good ways is taken must not depend on it.
-    swapped = _order(old) > _order(new)
-    pairs = _Alignment(new, old, budget).pairs() if swapped else _Alignment(old, new, budget).pairs()
-    pairs = [(j, i) for i, j in pairs] if swapped else pairs
+    if _order(old) > _order(new):
+        return sorted((Match(j, i, moved) for i, j, moved in align(new, old, budget)), key=lambda one: one.new)
+    pairs = _Alignment(old, new, budget).pairs()
     stay = set(_in_order(pairs, old, new))
     return sorted((Match(i, j, (i, j) not in stay) for i, j in pairs), key=lambda one: one.new)
 

@@ -13,6 +13,9 @@ LONGEST_LINE = 4000
 LITTLE = 3
 """What stays between two changes that are this many times as long is taken for chance."""
 
+OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
+FARTHEST = 20
+"""Tokens that a change is slid at most."""
 STRUCTURE = frozenset("()[]{}=:")
 LEAST = 0.25
 """Where less than this part of two lines stays, the one is shown in place of the other."""
@@ -67,7 +70,9 @@ def changed_words(old: str, new: str, budget: Budget) -> tuple[Segments, Segment
         return _by_ends(old, new)
     a, b = tokens(old), tokens(new)
     pairs = _with_brackets(common(a, b, {token for token in {*a, *b} if not _is_word(token)}, budget), a, b, budget)
-    stretches = _without_chance([(*region, length) for region, length in runs(pairs, len(a), len(b))], a, b)
+    stretches = _balanced(
+        _without_chance([(*region, length) for region, length in runs(pairs, len(a), len(b))], a, b), a, b
+    )
     kept = sum(weight(token) for _, end, *_, length in stretches for token in a[end : end + length])
     if 2 * kept < LEAST * (sum(map(weight, a)) + sum(map(weight, b))):
         return None
@@ -117,6 +122,47 @@ def _without_chance(stretches: Sequence[Stretch], a: Sequence[str], b: Sequence[
                 kept = 0
         found.append((start[0], i_end, start[1], j_end, kept))
     return found
+
+
+def _balanced(stretches: list[Stretch], a: Sequence[str], b: Sequence[str]) -> list[Stretch]:
+    """Return the stretches with additions and removals slid to where they hold whole pairs of brackets."""
+    for n in range(1, len(stretches) - 1):
+        i, i_end, j, j_end, length = stretches[n]
+        if (i == i_end) == (j == j_end):
+            continue
+        *before, kept = stretches[n - 1]
+        some, start, end = (b, j, j_end) if i == i_end else (a, i, i_end)
+        first = n == 1 and before[0] == before[1] and before[2] == before[3]
+        by = _slide(some, start, end, kept - (not first), length - 1)
+        stretches[n - 1] = (before[0], before[1], before[2], before[3], kept + by)
+        stretches[n] = (i + by, i_end + by, j + by, j_end + by, length - by)
+    return stretches
+
+
+def _slide(some: Sequence[str], start: int, end: int, up: int, down: int) -> int:
+    """Return by how many tokens a change is slid: by none where its brackets are closed, or cannot be."""
+    if _are_closed(some[start:end]):
+        return 0
+    for step in range(1, min(down, FARTHEST) + 1):
+        if some[start + step - 1] != some[end + step - 1]:
+            break
+        if _are_closed(some[start + step : end + step]):
+            return step
+    for step in range(1, min(up, FARTHEST) + 1):
+        if some[start - step] != some[end - step]:
+            break
+        if _are_closed(some[start - step : end - step]):
+            return -step
+    return 0
+
+
+def _are_closed(some: Sequence[str]) -> bool:
+    depth = 0
+    for token in some:
+        depth += (token in OPENING) - (token in CLOSING)
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _length(some: Sequence[str]) -> int:
