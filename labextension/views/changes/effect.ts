@@ -1,6 +1,7 @@
 // What happened to the metrics, beside what was changed.
+import { isClock } from '../axis.ts';
 import { formatNumber } from '../format.ts';
-import type { Series } from '../model.ts';
+import type { RunData } from '../model.ts';
 import type { Num } from '../words.ts';
 import type { RunChanges } from './model.ts';
 
@@ -18,13 +19,19 @@ export interface Effect {
 }
 
 /** Compare a run's metrics with those of the run before: best values where it is known which those are, last ones otherwise. */
-export function effects(before: RunChanges['metrics'], series: readonly Series[]): Effect[] {
-  return before.map(([name, better, last, best]) => {
+export function effects(before: Pick<RunChanges, 'metrics' | 'best'>, { series, sweep }: Pick<RunData, 'series' | 'sweep'>): Effect[] {
+  // What only counts how far a run is came of nothing that was changed.
+  const found = before.metrics.filter(([name]) => !isClock({ name })).map(([name, better, last, best]): Effect => {
     const now = series.find((one) => one.name === name);
     const bestNow = now ? (better > 0 ? now.max : better < 0 ? now.min : null) : null;
     const [from, to] = better ? [best, bestNow] : [last, now?.last ?? null];
     return { name, better, last: [last, now?.last ?? null], best: better ? [best, bestNow] : null, ...judge(from, to, better) };
   });
+  if (!before.best) return found;
+  // What a sweep was after comes before its own few metrics.
+  const [name, better, best] = before.best;
+  const now = sweep?.about?.objectives[0]?.metric === name ? (sweep.status?.best?.values[0] ?? null) : null;
+  return [{ name, better, last: [null, null], best: [best, now], ...judge(best, now, better) }, ...found];
 }
 
 function judge(from: Num, to: Num, better: number): Pick<Effect, 'verdict' | 'by'> {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { tokens } from '../python.ts';
-import { pieces, sideOf, stretches } from './ink.ts';
+import { pieces, sideOf, stretches, visible } from './ink.ts';
 import type { Part, Row } from './model.ts';
 
 const code = fc
@@ -56,4 +56,8 @@ test('rows give back both texts', () => {
   ];
   expect(sideOf(rows, 'old')).toBe('import torch\nlr = 1\nold');
   expect(sideOf(rows, 'new')).toBe('import torch\nlr = 2\nnew\n');
+});
+
+test('what nobody would see is shown', () => {
+  expect(visible('a\tb \x1b[31m \u202eevil\r \x7f é 漢 🙂')).toBe('a\tb ␛[31m ⟨202e⟩evil␍ ␡ é 漢 🙂');
 });

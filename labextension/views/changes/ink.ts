@@ -64,7 +64,8 @@ export function paint(parts: readonly Part[], colours: readonly Stretch[], tag: 
   const nodes: (Node | string)[] = [];
   let word: HTMLElement | null = null;
   for (const [marked, kind, text] of pieces(parts, colours)) {
-    const node = kind ? element('span', `mlw-py-${kind}`, {}, text) : text;
+    const seen = visible(text);
+    const node = kind ? element('span', `mlw-py-${kind}`, {}, seen) : seen;
     if (!marked) {
       nodes.push(node);
       word = null;
@@ -72,6 +73,18 @@ export function paint(parts: readonly Part[], colours: readonly Stretch[], tag: 
     else nodes.push((word = element(tag, 'mlw-diff-word', {}, node)));
   }
   return nodes;
+}
+
+/** What makes text look as if it were in another order, and what cannot be seen at all. */
+// eslint-disable-next-line no-control-regex
+const UNSEEN = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f]/g;
+
+/** Text whose characters can all be seen: `␛` for an escape, `⟨202e⟩` for one that turns text around. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (char) => {
+    const code = char.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? '␡' : `⟨${code.toString(16).padStart(4, '0')}⟩`;
+  });
 }
 
 /** The text of one of the two that rows are of. */

@@ -25,6 +25,8 @@ interface Placed {
   readonly row: Row;
   readonly old: number;
   readonly new: number;
+  /** Whether lines before it were left out. */
+  readonly gap: boolean;
 }
 
 /** Draw rows; `python` gives their words the colours of code. */
@@ -46,7 +48,8 @@ export function drawRows(rows: readonly Row[], python: boolean, folds: Folds = {
   const draw = (items: readonly Placed[]): HTMLElement[] => {
     const drawn: HTMLElement[] = [];
     for (let i = 0; i < items.length; i++) {
-      const { row, ...at } = items[i] ?? { row: ['=', 0, 0, ''] as const, old: 0, new: 0 };
+      const { row, gap, ...at } = items[i] ?? { row: ['=', 0, 0, ''] as const, old: 0, new: 0, gap: false };
+      if (gap) drawn.push(element('div', 'mlw-diff-gap', { 'aria-label': 'Lines that are not shown' }, '⋯'));
       const node = document.createElement('div');
       drawn.push(node);
       if (row[0] === '=') {
@@ -60,7 +63,9 @@ export function drawRows(rows: readonly Row[], python: boolean, folds: Folds = {
         const [gone, come] = [element('div', 'mlw-diff-stack'), element('div', 'mlw-diff-stack')];
         node.className = 'mlw-diff-row mlw-diff-unlike';
         node.append(gone, come);
-        for (let next: Placed | undefined = items[i]; next && (next.row[0] === '-' || next.row[0] === '+'); next = items[(i += 1)]) {
+        const first = items[i];
+        for (let next = first; next && (next === first || !next.gap); next = items[(i += 1)]) {
+          if (next.row[0] !== '-' && next.row[0] !== '+') break;
           const [sign, number, text] = next.row;
           if (sign === '-') gone.append(line('old', next.old, number, [[0, text]], 'del'));
           else come.append(line('new', next.new, number, [[0, text]], 'ins'));
@@ -98,10 +103,19 @@ function indentOf(parts: readonly Part[]): number {
 
 function place(rows: readonly Row[]): Placed[] {
   const at = { old: 0, new: 0 };
+  const last = { old: 0, new: 0 };
   return rows.map((row) => {
-    const placed = { row, ...at };
-    if (row[0] !== '+') at.old += 1;
-    if (row[0] !== '-') at.new += 1;
+    const numbers = { old: row[0] === '+' ? null : row[1], new: row[0] === '=' || row[0] === '~' ? row[2] : row[0] === '+' ? row[1] : null };
+    const gap = (numbers.old ?? last.old + 1) !== last.old + 1 || (numbers.new ?? last.new + 1) !== last.new + 1;
+    const placed = { row, ...at, gap };
+    if (numbers.old !== null) {
+      at.old += 1;
+      last.old = numbers.old;
+    }
+    if (numbers.new !== null) {
+      at.new += 1;
+      last.new = numbers.new;
+    }
     return placed;
   });
 }

@@ -87,6 +87,8 @@ export interface RunChanges {
   readonly environment: readonly Fact[];
   /** Of the run before: name, better (-1, 0, 1), last value, best value. */
   readonly metrics: readonly (readonly [string, number, Num, Num])[];
+  /** Of a sweep before: the metric that it was after, better (-1, 1), the best value. */
+  readonly best?: readonly [string, number, Num] | null;
   /** Lines that found no room. */
   readonly left_out?: number;
 }

@@ -18,6 +18,7 @@ export class RunChangesPanel {
   private readonly effect = element('tbody');
   private cells: CellList | null = null;
   private shown = '';
+  private shownEffect = '';
 
   update(run: RunData): void {
     const changes = run.details?.changes;
@@ -30,22 +31,27 @@ export class RunChangesPanel {
     }
     if (!changes) return;
     setText(this.when, ago(changes.since.submitted, Date.now() / 1000));
-    this.effect.replaceChildren(...effects(changes.metrics, run.series).map((one) => drawEffect(one, !hasEnded(run.header.state))));
+    const soFar = !hasEnded(run.header.state);
+    const came = effects(changes, run);
+    const effect = JSON.stringify([came, soFar]);
+    if (effect === this.shownEffect) return;
+    this.shownEffect = effect;
+    this.effect.replaceChildren(...came.map((one) => drawEffect(one, soFar)));
   }
 
   destroy(): void {
     this.cells?.destroy();
   }
 
-  private draw({ since, params, cell, notebook, modules, environment, metrics, left_out: left = 0 }: RunChanges): Node[] {
+  private draw({ since, params, cell, notebook, modules, environment, metrics, best, left_out: left = 0 }: RunChanges): Node[] {
     const badge = new Badge();
     badge.update({ state: since.state, cause: null });
     badge.node.removeAttribute('role');
-    const title = element('div', 'mlw-changes-since', { title: since.id }, 'Since ', element('b', '', {}, since.name), ', ', this.when, badge.node);
+    const title = element('div', 'mlw-changes-since', { title: since.id }, element('span', '', {}, 'Since ', element('b', '', {}, since.name), ', ', this.when), badge.node);
     const nodes: Node[] = [title];
     const top = element('div', 'mlw-changes-top');
     if (params.length) top.append(part('Parameters', drawFacts(params, 'Parameters')));
-    if (metrics.length) {
+    if (metrics.length || best) {
       const head = ['Metric', 'Last', 'Best', ''].map((text) => element('th', '', { scope: 'col' }, text));
       const table = element('table', 'mlw-table mlw-effect', {}, element('thead', '', {}, element('tr', '', {}, ...head)), this.effect);
       top.append(part('Effect', element('div', 'mlw-table-frame', {}, table)));
@@ -78,7 +84,7 @@ function drawEffect({ name, better, last, best, verdict, by }: Effect, soFar: bo
   const said = element('td', 'mlw-effect-verdict');
   if (verdict) {
     said.append(element('span', `mlw-effect-word mlw-effect-${verdict.replace(' ', '-')}`, {}, `${SIGNS[verdict]} ${verdict}`.trim()), by ? ` ${by}` : '', soFar && verdict !== 'the same' ? ' so far' : '');
-  } else said.append(element('span', 'mlw-hint', {}, last[1] === null ? (soFar ? 'not logged yet' : 'not logged') : ''));
+  } else said.append(element('span', 'mlw-hint', {}, (best ?? last)[1] === null ? (soFar ? 'not logged yet' : 'not logged') : ''));
   const row = element('tr', '', {}, element('th', '', { scope: 'row', title: direction }, name));
   for (const pair of [last, best]) row.append(element('td', 'mlw-number', {}, ...(pair ? drawPair(pair) : [])));
   row.append(said);

@@ -32,9 +32,9 @@ describe('changes in words', () => {
     expect(summary(documentOf({ edited: 2, added: 1 }), NOW)).toBe('2 cells edited, 1 added since commit 1a2b3c4, 3 h ago');
     expect(summary(documentOf({ same: 4 }), NOW)).toBe('Nothing has changed since commit 1a2b3c4, 3 h ago');
     const saved = { ...documentOf({ edited: 1 }), new: { label: 'last save', time: NOW - 60 } };
-    expect(summary(saved, NOW)).toBe('1 cell edited from commit 1a2b3c4, 3 h ago to the last save, 1 min ago');
+    expect(summary(saved, NOW)).toBe('1 cell edited from commit 1a2b3c4 (3 h ago) to the last save (1 min ago)');
     expect(sideWords({ label: 'snapshot 20261121-181502-k3f9', time: NOW - 7200 }, NOW)).toBe('the snapshot of 2 h ago');
-    expect(sideWords({ label: 'before the talk', time: null }, NOW)).toBe('before the talk');
+    expect(sideWords({ label: 'before the talk', time: null }, NOW)).toBe('“before the talk”');
     expect(summary(documentOf({}, [], [['kernelspec.name', '"a"', '"b"']]), NOW)).toMatch(/^Only the metadata of the notebook changed since/);
     const other = cell({ outputs: [{ change: 'edited', type: 'text', rows: [['+', 1, 'a']] }] });
     expect(summary(documentOf({ same: 1 }, [other]), NOW)).toMatch(/^1 cell with other outputs or metadata since/);

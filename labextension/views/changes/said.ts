@@ -16,14 +16,14 @@ export function ago(time: number, now: number): string {
   return `on ${new Date(time * 1000).toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric' })}`;
 }
 
-/** "commit 1a2b3c4, 3 h ago"; the label alone where nobody knows when. */
-export function sideWords({ label, time }: Side, now: number): string {
+/** "commit 1a2b3c4, 3 h ago"; the label alone where nobody knows when. `within` a sentence the time is in brackets. */
+export function sideWords({ label, time }: Side, now: number, within = false): string {
   if (label.startsWith('now')) return label;
-  const called = label === 'last save' || label === 'save before' ? `the ${label}` : label;
+  const called = /^(commit|run|snapshot) /.test(label) ? label : /^(last save|save before)$/.test(label) ? `the ${label}` : `“${label}”`;
   if (time === null) return called;
   // Its id says nothing that the time does not.
   if (/^snapshot [\d-]+-\w+$/.test(label)) return `the snapshot of ${ago(time, now).replace(/^on /, '')}`;
-  return `${called}, ${ago(time, now)}`;
+  return within ? `${called} (${ago(time, now)})` : `${called}, ${ago(time, now)}`;
 }
 
 const ORDER: readonly Change[] = ['edited', 'added', 'removed', 'moved'];
@@ -41,8 +41,8 @@ export function summary({ old, new: to, diff }: ChangesDocument, now: number): s
   const what = counted || (diff.metadata?.length ? 'Only the metadata of the notebook changed' : '');
   const since = `since ${sideWords(old, now)}`;
   if (to.label.startsWith('now')) return what ? `${what} ${since}` : `Nothing has changed ${since}`;
-  const between = `from ${sideWords(old, now)} to ${sideWords(to, now)}`;
-  return what ? `${what} ${between}` : `The same: ${sideWords(old, now)} and ${sideWords(to, now)}`;
+  const [from, until] = [sideWords(old, now, true), sideWords(to, now, true)];
+  return what ? `${what} from ${from} to ${until}` : `The same: ${from} and ${until}`;
 }
 
 /** Whether a reader has anything to see in a cell: outputs or metadata may have changed where the source has not. */
@@ -53,6 +53,13 @@ export function isShown(cell: CellChange): boolean {
 /** Whether its source is what it was. */
 export function isQuiet({ change, rows, kind, old_kind: before }: CellChange): boolean {
   return change === 'same' || (change === 'edited' && (before ?? kind) === kind && !(rows ?? []).some(([sign]) => sign !== '='));
+}
+
+/** "+2 −1 lines" */
+export function lineWords(rows: readonly Row[]): string {
+  const { added, removed } = countLines(rows);
+  const parts = [added ? `+${added}` : '', removed ? `−${removed}` : ''].filter(Boolean).join(' ');
+  return `${parts} line${added + removed === 1 ? '' : 's'}`;
 }
 
 /** Lines that are new, and lines that are gone. */

@@ -1,31 +1,29 @@
 // What changed since the run before of the same name, as one line.
 import { setText, element } from '../dom.ts';
 import { formatNumber } from '../format.ts';
-import type { RunData } from '../model.ts';
+import { hasEnded, type RunData } from '../model.ts';
 import { effects, foremost, type Effect } from './effect.ts';
 import type { RunChanges } from './model.ts';
-import { ago, countLines, isShown, many } from './said.ts';
+import { ago, isShown, lineWords, many } from './said.ts';
 
 /** Parameters that one line has room for. */
 const MOST = 3;
 
-/** "lr 0.001 → 0.0003 · 3 lines · val_accuracy 0.91 → 0.93 better" */
-export function sinceWords(changes: RunChanges, effect: Effect | null): string {
+/** "lr 0.001 → 0.0003 · cell +2 −1 lines · val_accuracy 0.91 → 0.93 (better)" */
+export function sinceWords(changes: RunChanges, effect: Effect | null, soFar: boolean): string {
   const { params, cell, notebook, modules, environment } = changes;
   const said = params.slice(0, MOST).map(([key, old, to]) => (to === null ? `without ${key}` : old === null ? `${key} ${to}` : `${key} ${old} → ${to}`));
   if (params.length > MOST) said.push(many(params.length - MOST, 'more parameter'));
-  if (cell) {
-    const { added, removed } = countLines(cell);
-    said.push(many(Math.max(added, removed), 'line'));
-  }
+  if (cell) said.push(`cell ${lineWords(cell)}`);
   const cells = notebook?.cells.filter(isShown).length ?? 0;
-  if (cells) said.push(many(cells, cell ? 'other cell' : 'cell'));
-  if (modules.length) said.push(modules.length === 1 ? (modules[0]?.[0] ?? '') : many(modules.length, 'module'));
+  if (cells) said.push(many(cells, 'other cell'));
+  said.push(...modules.slice(0, MOST).map(([name, rows]) => `${name} ${lineWords(rows)}`));
+  if (modules.length > MOST) said.push(many(modules.length - MOST, 'more module'));
   if (environment.length) said.push('other environment');
   if (!said.length) said.push('nothing changed');
   if (effect) {
     const [from, to] = effect.best ?? effect.last;
-    said.push(`${effect.name} ${formatNumber(from)} → ${formatNumber(to)} ${effect.verdict}`);
+    said.push(`${effect.name} ${formatNumber(from)} → ${formatNumber(to)} (${effect.verdict}${soFar ? ' so far' : ''})`);
   }
   return said.join(' · ');
 }
@@ -46,7 +44,7 @@ export class SinceLine {
     this.changes = run.details?.changes ?? null;
     this.node.hidden = !this.changes;
     if (!this.changes) return;
-    setText(this.said, sinceWords(this.changes, foremost(effects(this.changes.metrics, run.series))));
+    setText(this.said, sinceWords(this.changes, foremost(effects(this.changes, run)), !hasEnded(run.header.state)));
     this.tick(now);
   }
 
