@@ -120,6 +120,7 @@ async def test_each_save_is_kept_and_nothing_of_the_users_is_touched(
         assert (status, sources(found)) == (200, [first, "train()"])
 
 
+@pytest.mark.filterwarnings("ignore:The synchronous ContentsManager")
 @pytest.mark.parametrize("server_options", [{"ServerApp": {"contents_manager_class": LargeFileManager}}])
 async def test_without_a_repository_it_is_kept_in_the_store(ask: Any, save: Any, jp_root_dir: Path) -> None:
     path = "ä b/ü-é 日本.ipynb"
@@ -360,6 +361,9 @@ async def test_requests_that_make_no_sense(repository: Path, ask: Any, save: Any
         for name, more in (("history", {"do": "snapshot"}), ("changes", {"notebook": notebook("x")})):
             status, _ = await ask(name, method="POST", body={"path": path, **more})
             assert status in {404, 409}, path
+    body = {"path": "\ud800.ipynb", "do": "snapshot", "notebook": notebook("x")}
+    assert (await ask("history", method="POST", body=body))[0] == 404
+    assert (await ask("changes", method="POST", body=body))[0] == 404
     assert (await ask("history"))[0] == 400
     revs = ["commit:--output=x", "commit:-h", "commit:", "commit:HEAD:a.ipynb", "commit:main..HEAD", "commit:a b",
             "commit:x\ny", "snapshot:", "run:", "", "x", "file:x", "save:1", "SAVE", "commit:" + "x" * 300]  # fmt: skip
