@@ -468,6 +468,7 @@ def test_a_kill_at_any_moment_leaves_all_whole(path: Path, monkeypatch: pytest.M
         assert keep(path, f"after {turn}") is not None
         assert sources(history)[0] == (f"after {turn}",)
     assert len(acknowledged) > 3
+    history.name(history.find("~0"), "at last")
     git(path.parent, "fsck", "--strict", "--no-dangling")
     assert not list((git_dir(path) / "refs").rglob("*.lock"))
 
