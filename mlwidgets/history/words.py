@@ -24,7 +24,7 @@ _MARKS = "\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f
 """What belongs to the character before it: accents, variants, colours of skin."""
 _ALONE = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 """Scripts without spaces between words: each character counts for itself."""
-_NUMBER = r"\d[\w.]*?[eE][+-]\d+|\d(?:[\w.]*\w)?|\.\d\w*"
+_NUMBER = r"(?:\d[\d_]*(?:\.\d[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?\w*"
 _SIGN = r"\*\*=?|//=?|<<=?|>>=?|[-+*/%@&|^=!<>:]=|->|\.\.\."
 _ASCII = re.compile(rf"[A-Za-z_]\w*|\s+|{_NUMBER}|{_SIGN}|.", re.DOTALL)
 _TOKEN = re.compile(

@@ -80,6 +80,8 @@ class Follower:
             header = read_header(self.run)
             if header != self._header:
                 found["header"] = self._header = header
+            if self._gathered_now() != self._gathered:
+                self._details_due = now
         if series := self._metrics.changes():
             found["series"] = series
         if system := self._system.changes():

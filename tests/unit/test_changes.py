@@ -254,7 +254,7 @@ def test_a_view_that_was_open_before_gets_it(submit: Submit, project: Path) -> N
     follower = Follower(run)
     assert follower.changes()["details"]["changes"]["notebook"] is None
     write_environment(RunFolder(run.path), str(project))
-    follower._details_due = 0.0
+    follower._header_due = 0.0
     (cell,) = follower.changes()["details"]["changes"]["notebook"]["cells"]
     assert cell["new"]["id"] == "c2"
     assert follower.full()["details"]["packages"]
