@@ -203,10 +203,13 @@ def _server(folder: Path, *, ours: bool) -> Iterator[Callable[[dict[str, Any]], 
     environment = {k: v for k, v in os.environ.items() if k != "MLWIDGETS_STORE"}
     for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
         environment[f"JUPYTER_{name}"] = str(folder.parent / f"{folder.name}-{name.lower()}")
-    extensions = json.dumps({"mlwidgets": ours, "jupyterlab": False, "nbdime": False, "jupytext": False})
+    extensions = {"mlwidgets": ours, "jupyterlab": False, "nbdime": False, "jupytext": False}
+    config = Path(environment["JUPYTER_CONFIG_DIR"])
+    config.mkdir()
+    (config / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": extensions}}))
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={port}"]
     server = subprocess.Popen(
-        [*command, f"--IdentityProvider.token={token}", f"--ServerApp.jpserver_extensions={extensions}"],
+        [*command, f"--IdentityProvider.token={token}"],
         cwd=root,
         env=environment,
         stdout=subprocess.DEVNULL,
