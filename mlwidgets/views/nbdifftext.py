@@ -136,8 +136,8 @@ class _Ink:
         if fits and 0 < sum(1 for sign, _ in merged if sign) <= MOST_WORDS:
             yield f"~ {said}"
             return
-        yield self.line("-", "".join(piece for _, piece in _short(old)))
-        yield self.line("+", "".join(piece for _, piece in _short(new)))
+        yield self.line("-", _marked(_short(old), "[-{}-]"))
+        yield self.line("+", _marked(_short(new), "{{+{}+}}"))
 
     def _side(self, sign: str, segments: Sequence[Any]) -> str:
         code = CODES[sign]
@@ -156,6 +156,13 @@ def _short(segments: Sequence[Any]) -> list[tuple[int, str]]:
         (changed, piece if changed or len(piece) <= 2 * NEAR else f"{piece[:NEAR]}…{piece[-NEAR:]}")
         for changed, piece in segments
     ]
+
+
+def _marked(segments: Sequence[Any], mark: str) -> str:
+    """Return a line with what changed marked, where that is less than half of it."""
+    changed = sum(len(piece) for is_changed, piece in segments if is_changed)
+    few = 2 * changed < sum(len(piece) for _, piece in segments)
+    return "".join(mark.format(piece) if is_changed and few else piece for is_changed, piece in segments)
 
 
 def _merged(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[str, str]]:

@@ -113,8 +113,17 @@ def test_outputs() -> None:
 
 
 def test_lines_in_which_much_changed_stand_below_each_other() -> None:
-    old, new = "f(a, 1, b, 2, c, 3, d, 4, e)", "f(b, 1, c, 2, d, 3, e, 4, f)"
+    old, new = "f(aaaa, 1, b, 2222, c, 3, dddd, 4, e)", "f(b, 1111, c, 2, ddd, 3333, e, 4, ffff)"
     assert shown([Cell("a", "code", old)], [Cell("a", "code", new)])[3:] == [f"- {old}", f"+ {new}"]
+
+
+def test_many_words_of_a_line_are_marked_in_both() -> None:
+    old = "We train for ten epochs. The loss goes down quickly at first and then slowly. Then it stays."
+    new = "We train for six epochs. The loss goes down fast at first and later slowly. Then it rises."
+    left, right = shown([Cell("a", "code", old)], [Cell("a", "code", new)])[3:]
+    assert re.findall(r"\[-(.*?)-\]", left) == ["ten", "quickly", "then", "stays"]
+    assert re.findall(r"{\+(.*?)\+}", right) == ["six", "fast", "later", "rises"]
+    assert re.sub(r"\[-|-\]", "", left) == f"- {old}"
 
 
 def test_a_very_long_line_is_shown_where_it_changed() -> None:
