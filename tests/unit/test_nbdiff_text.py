@@ -112,9 +112,12 @@ def test_outputs() -> None:
     ]
 
 
-def test_lines_in_which_much_changed_stand_below_each_other() -> None:
-    old, new = "f(aaaa, 1, b, 2222, c, 3, dddd, 4, e)", "f(b, 1111, c, 2, ddd, 3333, e, 4, ffff)"
-    assert shown([Cell("a", "code", old)], [Cell("a", "code", new)])[3:] == [f"- {old}", f"+ {new}"]
+def test_lines_in_which_much_changed_are_not_marked() -> None:
+    old = [part for n in range(5) for part in ([0, "="], [1, f"old{n}"])]
+    new = [part for n in range(5) for part in ([0, "="], [1, f"new{n}"])]
+    assert rows_text([["~", 1, 1, old, new]], colour=False, width=80) == [
+        "- =old0=old1=old2=old3=old4", "+ =new0=new1=new2=new3=new4"
+    ]  # fmt: skip
 
 
 def test_many_words_of_a_line_are_marked_in_both() -> None:
