@@ -51,7 +51,7 @@ def may_hold_magics(source: str, language: Language) -> bool:
 
 def is_magic(line: str, language: Language) -> bool:
     """Return whether a line of a code cell is a magic, or one that is commented out."""
-    if language.name in _WITHOUT_MAGICS:
+    if not may_hold_magics(line, language):
         return False
     magic, always, never = _patterns(language)
     if always.match(line):
