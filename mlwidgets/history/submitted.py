@@ -10,9 +10,10 @@ from typing import Any
 from mlwidgets.errors import HistoryError, NotebookError
 from mlwidgets.history.entries import read_entry
 from mlwidgets.history.executed import Executed, overlaid
-from mlwidgets.history.notebook import Cell, Notebook, load_notebook, read_notebook
+from mlwidgets.history.notebook import Cell, Notebook, read_notebook
 from mlwidgets.history.places import BARE
 from mlwidgets.history.repository import Repository
+from mlwidgets.history.settled import load_settled
 from mlwidgets.history.snapshots import History
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 
@@ -39,6 +40,8 @@ def read_executed(folder: RunFolder) -> list[Executed]:
 def snapshot_of_submit(folder: RunFolder) -> None:
     """Keep the notebook as it was executed until a run was submitted; ``snapshot.json`` says where it is.
 
+    A trial's notebook is its sweep's.
+
     Raises
     ------
     HistoryError
@@ -47,6 +50,8 @@ def snapshot_of_submit(folder: RunFolder) -> None:
         If the run folder is damaged.
     """
     spec = folder.read_spec()
+    if spec.trial_of is not None:
+        return
     executed = read_executed(folder)
     provenance = spec.provenance
     cwd = Path(provenance.cwd if provenance is not None else folder.store.parent)
@@ -55,7 +60,7 @@ def snapshot_of_submit(folder: RunFolder) -> None:
     saved = None
     if path is not None:
         try:
-            saved = load_notebook(path)
+            saved = load_settled(path)
         except NotebookError:
             pass
     if saved is None and not executed:
@@ -91,6 +96,10 @@ def notebook_of_run(folder: RunFolder) -> Notebook | None:
         spec = folder.read_spec()
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    if told is None and spec.trial_of is not None:
+        sweep = RunFolder(folder.path.parent / spec.trial_of)
+        if sweep.spec.exists():
+            return notebook_of_run(sweep)
     code = spec.code if spec.heading is None else f"{spec.heading}\n{spec.code}"
     return Notebook((Cell(None, "markdown", f"# {spec.name}"), Cell(None, "code", code)))
 

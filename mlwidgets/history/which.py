@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlwidgets.errors import NotebookError, ParameterError, UnknownSnapshot
-from mlwidgets.history.notebook import Notebook, load_notebook, to_json
+from mlwidgets.history.notebook import Notebook, to_json
+from mlwidgets.history.settled import load_settled
 
 if TYPE_CHECKING:
     from mlwidgets.history.snapshots import History, Snapshot
@@ -92,7 +93,7 @@ def _committed(history: History, rev: str) -> State:
 
 
 def _saved(history: History, called: str) -> State:
-    notebook = load_notebook(history.notebook)
+    notebook = load_settled(history.notebook)
     try:
         return notebook, called, history.notebook.stat().st_mtime
     except OSError as error:
@@ -100,7 +101,7 @@ def _saved(history: History, called: str) -> State:
 
 
 def _before(history: History) -> State:
-    now = to_json(load_notebook(history.notebook))
+    now = to_json(load_settled(history.notebook))
     for snapshot in history.snapshots(_BACK):
         notebook = history.read(snapshot)
         if to_json(notebook) != now:

@@ -16,7 +16,8 @@ from tornado import web
 
 from mlwidgets.errors import ParameterError
 from mlwidgets.history.diff import compare
-from mlwidgets.history.notebook import load_notebook, read_notebook, to_json
+from mlwidgets.history.notebook import read_notebook, to_json
+from mlwidgets.history.settled import load_settled
 from mlwidgets.history.which import State, resolve
 from mlwidgets.runs.store import name_of
 from mlwidgets.server.channels import to_json as to_text
@@ -222,7 +223,7 @@ def _name(history: History, given: dict[str, Any]) -> dict[str, Any]:
 
 def _snapshot(history: History, given: dict[str, Any]) -> dict[str, Any]:
     """Keep the file as it is; a name is given to what is kept, also where that was so before."""
-    taken = history.take("save", load_notebook(history.notebook))
+    taken = history.take("save", load_settled(history.notebook))
     if given.get("name"):
         newest = taken or next(iter(history.snapshots(1)), None)
         if newest is None:

@@ -241,10 +241,10 @@ def keep_save(path: Path) -> None:
 
 def _take(path: Path) -> None:
     # As late as the first save: a server may see none.
-    from mlwidgets.history.notebook import load_notebook
+    from mlwidgets.history.settled import load_settled
     from mlwidgets.history.snapshots import History
 
-    History(path).take("save", load_notebook(path))
+    History(path).take("save", load_settled(path))
 
 
 def _keep_elsewhere(path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from jupyter_events import EventLogger
 
-from mlwidgets.errors import HistoryError
+from mlwidgets.errors import HistoryError, NotebookError
+from mlwidgets.history import settled
 from mlwidgets.server import saves
 from mlwidgets.server.saves import AT_ONCE, SCHEMA, Listener, Saves, is_kept
 
@@ -261,3 +264,21 @@ def test_a_listener_that_fails_fails_no_save(
         event_logger.emit(schema_id=SCHEMA, data={"action": "save", "path": "a.ipynb"})
     event_logger.emit(schema_id=SCHEMA, data={"action": "save", "path": "b.ipynb"})
     assert keeping.finish() == [("save", "a.ipynb"), ("save", "b.ipynb")]
+
+
+def test_a_file_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.ipynb"
+    cells = [{"cell_type": "markdown", "id": f"c{at}", "source": "x" * 100, "metadata": {}} for at in range(50)]
+    text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    path.write_text("")
+    parts = iter([text[at : at + 1000] for at in range(0, len(text), 1000)])
+
+    def somebody_writes(_: float) -> None:
+        with open(path, "a") as file:
+            file.write(next(parts, ""))
+
+    monkeypatch.setattr(settled, "time", SimpleNamespace(sleep=somebody_writes))
+    assert len(settled.load_settled(path).cells) == 50
+    path.write_text(text[:-1])
+    with pytest.raises(NotebookError, match="is not JSON"):
+        settled.load_settled(path)
