@@ -261,7 +261,7 @@ class History:
         Raises
         ------
         HistoryError
-            If that cannot be written; all are there then.
+            If that cannot be written; those in that repository are all there then.
         """
         if keep is None and older_than is None:
             return []

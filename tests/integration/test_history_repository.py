@@ -346,6 +346,25 @@ def test_a_file_in_the_place_of_the_bare_repository(tmp_path: Path) -> None:
     assert [entry.name for entry in (tmp_path / ".mlwidgets").iterdir() if entry.name.startswith(".h")] == []
 
 
+def test_the_bare_repository_is_packed_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    for n in range(3):
+        keep(path, f"{n}")
+    bare = tmp_path / ".mlwidgets" / "history.git"
+    folder = bare / "objects" / "17"
+    folder.mkdir(exist_ok=True)
+    for n in range(28):
+        (folder / f"{n:038x}").touch()
+    keep(path, "one more")
+    deadline = time.monotonic() + 60
+    while not list((bare / "objects" / "pack").glob("*.pack")) or (bare / "gc.pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert sources(History(path)) == [("one more",), ("2",), ("1",), ("0",)]
+    keep(path, "after it")
+    assert len(History(path).snapshots()) == 5
+
+
 def test_objects_and_trees_are_gits(tmp_path: Path) -> None:
     path = REPOSITORIES["SHA-256"](tmp_path)
     snapshot = keep(path, "one")

@@ -362,6 +362,21 @@ def test_a_run_without_a_file_and_one_without_a_snapshot(path: Path, store: RunS
     assert [cell.source for cell in found.cells] == ["a"]
 
 
+def test_a_trial_has_the_notebook_of_its_sweep(path: Path, store: RunStore) -> None:
+    save(path, "a")
+    sweep = new_run(store, "20261120-093015-search-k3f9", path, Executed("c0", 1, "a2"))
+    trial = new_run(store, "20261120-093016-search-3-k3f9", path, trial_of=sweep.id, trial=3)
+    lost = new_run(store, "20261120-093016-search-4-k3f9", path, trial_of="20261120-093015-gone-k3f9", trial=4)
+    for run in (sweep, trial):
+        snapshot_of_submit(run)
+    assert not trial.snapshot.exists()
+    assert len(History(path).snapshots()) == 1
+    assert notebook_of_run(trial) == notebook("a2")
+    found = notebook_of_run(lost)
+    assert found is not None
+    assert found.cells[0].source == "# search-4"
+
+
 def test_the_notebook_of_a_run_is_found_where_the_project_went(path: Path, store: RunStore, tmp_path: Path) -> None:
     save(path, "a")
     run = new_run(store, "20261120-093015-lenet-k3f9", path, Executed("c0", 1, "a2"))
