@@ -18,6 +18,7 @@ from mlwidgets.views import nbdiffwords as words
 from mlwidgets.views.changesfit import fitted
 from mlwidgets.views.format import json_number
 from mlwidgets.views.grouping import place
+from mlwidgets.views.groups import CLOCKS
 
 if TYPE_CHECKING:
     from mlwidgets.history.notebook import Notebook
@@ -288,7 +289,7 @@ def _inputs(run: Run) -> dict[str, str]:
 
 def _metrics(before: Run) -> list[list[Any]]:
     """Return name, whether higher or lower is better, the last value and the best one."""
-    last = before.last_values()
+    last = {name: value for name, value in before.last_values().items() if name.lower() not in CLOCKS}
     best = _best_values(before, last)
     return [
         [name, place(name).better, json_number(value), json_number(best.get(name))]

@@ -12,6 +12,8 @@ from mlwidgets.views import palette
 
 MOST_ROWS = 2000
 """Of all cells together; a whole page shows all."""
+LARGEST_PICTURE = 1_000_000
+"""Characters of a picture as base64: the notebook would hold it once more."""
 
 IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"})
 
@@ -99,9 +101,15 @@ def _output(number: int, output: dict[str, Any], room: list[int]) -> str:
         f'<div style="display:inline-block;vertical-align:top;width:48%;min-width:240px;padding:2px 4px">'
         f'<div style="{SMALL};{MUTED}">{called}</div>{drawn}</div>'
         for side, called in (("old", "Before"), ("new", "Now"))
-        if (drawn := image(output[side], called, ' style="max-width:100%"'))
+        if (drawn := _picture(output[side], called))
     )
     return f"{head}{pictures}{_rows(output['rows'], room)}"
+
+
+def _picture(picture: dict[str, str] | None, called: str) -> str:
+    if picture is not None and len(picture["data"]) > LARGEST_PICTURE:
+        return f'<div style="{SMALL};{MUTED}">too large to be kept here once more: mlwidgets diff --html shows it</div>'
+    return image(picture, called, ' style="max-width:100%"')
 
 
 def image(picture: dict[str, str] | None, called: str, style: str = "") -> str:
@@ -131,9 +139,13 @@ def _rows(rows: Sequence[list[Any]], room: list[int]) -> str:
 def _line(row: list[Any]) -> list[str]:
     sign = row[0]
     if sign == "=":
-        return [f'<div style="{LINE}">  {_text(row[3])}</div>']
-    sides = [("-", row[3]), ("+", row[4])] if sign == "~" else [(sign, [[0, row[2]]])]
-    return [_changed(one, segments) for one, segments in sides]
+        return [f'<div style="{LINE}">  {_text(_cut(row[3]))}</div>']
+    sides = [("-", row[3]), ("+", row[4])] if sign == "~" else [(sign, [[0, _cut(row[2])]])]
+    return [_changed(one, words.short(segments)) for one, segments in sides]
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= words.LONGEST_LINE else f"{line[: words.LONGEST_LINE]}…"
 
 
 def _changed(sign: str, segments: Sequence[Sequence[Any]]) -> str:

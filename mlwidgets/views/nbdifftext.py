@@ -21,9 +21,6 @@ CODES = {
 }
 WORD = "7"
 """Changed words are inverse, so that changed spaces are seen."""
-NEAR = 60
-"""Characters before and after a changed word that are shown of a line that is too long for all of it."""
-LONGEST_LINE = 2000
 MOST_WORDS = 6
 """Changed pieces of a line that are told in one line where there are no colours."""
 BESIDE = 2
@@ -117,7 +114,7 @@ class _Ink:
         return self.paint(head + "─" * max(3, self.width - len(head)), change if change in CODES else "head")
 
     def cut(self, said: str) -> str:
-        return said if len(said) <= LONGEST_LINE else f"{said[:LONGEST_LINE]}…"
+        return said if len(said) <= words.LONGEST_LINE else f"{said[: words.LONGEST_LINE]}…"
 
     def line(self, sign: str, said: str) -> str:
         shown = f"{sign} {self.cut(words.visible(said))}".rstrip()
@@ -129,33 +126,23 @@ class _Ink:
             yield self._side("-", old)
             yield self._side("+", new)
             return
-        merged = _merged(_short(old), _short(new))
+        merged = _merged(words.short(old), words.short(new))
         said = "".join(piece for _, piece in merged)
         # Of a line that is cut, what changed might be hard to find.
-        fits = len(said) + 2 <= 2 * self.width or sum(len(piece) for _, piece in old) > LONGEST_LINE
+        fits = len(said) + 2 <= 2 * self.width or sum(len(piece) for _, piece in old) > words.LONGEST_LINE
         if fits and 0 < sum(1 for sign, _ in merged if sign) <= MOST_WORDS:
             yield f"~ {said}"
             return
-        yield self.line("-", _marked(_short(old), "[-{}-]"))
-        yield self.line("+", _marked(_short(new), "{{+{}+}}"))
+        yield self.line("-", _marked(words.short(old), "[-{}-]"))
+        yield self.line("+", _marked(words.short(new), "{{+{}+}}"))
 
     def _side(self, sign: str, segments: Sequence[Any]) -> str:
         code = CODES[sign]
         pieces = [f"\x1b[{code}m{sign} "]
-        for changed, piece in _short(segments):
+        for changed, piece in words.short(segments):
             shown = self.cut(words.visible(piece))
             pieces.append(f"\x1b[{WORD}m{shown}\x1b[27m" if changed else shown)
         return "".join(pieces) + "\x1b[0m"
-
-
-def _short(segments: Sequence[Any]) -> list[tuple[int, str]]:
-    """Return the pieces of a line; of one that is very long only what stands near a change."""
-    if sum(len(piece) for _, piece in segments) <= LONGEST_LINE:
-        return [(changed, piece) for changed, piece in segments]
-    return [
-        (changed, piece if changed or len(piece) <= 2 * NEAR else f"{piece[:NEAR]}…{piece[-NEAR:]}")
-        for changed, piece in segments
-    ]
 
 
 def _marked(segments: Sequence[Any], mark: str) -> str:

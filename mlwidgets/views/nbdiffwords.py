@@ -13,6 +13,10 @@ CONTEXT = 3
 """Lines around a change that are shown."""
 FEWEST = 4
 """It takes so many lines that are the same to fold them."""
+LONGEST_LINE = 2000
+"""Characters of a line that are shown where all of it would be too much."""
+NEAR = 60
+"""Characters of such a line before and after a changed word."""
 SIGNS = {"added": "+", "removed": "−", "edited": "±", "moved": "→", "same": "="}
 COLOURS = {"added": "#009e73", "removed": "#d5443a", "edited": "#0079c1", "moved": "#9457c9", "same": "#7d7d7d"}
 """The same as in labextension/views/changes/changes.css."""
@@ -181,3 +185,14 @@ def fact_words(fact: Sequence[str | None]) -> str:
     """Return a change of metadata: ``tags: ["a"] → none``."""
     key, old, new = (None if text is None else visible(text) for text in fact)
     return f"{key}: {'none' if old is None else old} → {'none' if new is None else new}"
+
+
+def short(segments: Sequence[Any]) -> list[tuple[int, str]]:
+    """Return the pieces of a line; of one that is very long only what stands near a change."""
+    if sum(len(piece) for _, piece in segments) <= LONGEST_LINE:
+        return [(changed, piece) for changed, piece in segments]
+    return [(changed, _shortened(piece, LONGEST_LINE if changed else 2 * NEAR)) for changed, piece in segments]
+
+
+def _shortened(piece: str, most: int) -> str:
+    return piece if len(piece) <= most else f"{piece[: most // 2]}…{piece[-most // 2 :]}"

@@ -109,7 +109,8 @@ def test_the_first_run_of_a_name(submit: Submit) -> None:
 
 
 def test_what_changed_and_what_came_of_it(submit: Submit) -> None:
-    before = submit(params={"lr": "0.001", "momentum": "0.9"}, metrics={"val_accuracy": [0.5, 0.91, 0.9], "x": [1.0]})
+    metrics = {"val_accuracy": [0.5, 0.91, 0.9], "x": [1.0], "epoch": [3.0]}
+    before = submit(params={"lr": "0.001", "momentum": "0.9"}, metrics=metrics)
     submit("other", params={"lr": "7"})
     code = LOOP.replace("    loss", "    loss, accuracy") + "    log(loss=loss)\n"
     run = submit(code=code, params={"lr": "0.0003", "seed_": "1"}, metrics={"val_accuracy": [0.93]}, seed=3)

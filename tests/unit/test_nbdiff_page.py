@@ -138,6 +138,9 @@ def test_a_fragment_is_bounded_and_says_so() -> None:
     assert "28000 more lines" in html
     assert "<style" not in html
     assert len(html) < 800_000
+    long = Cell("a", "code", "x" * 10**6, outputs=(image("A" * 2_000_000),))
+    assert len(fragment(document([], [long]))) < 10_000
+    assert "too large" in fragment(document([], [long]))
 
 
 cells = st.lists(
