@@ -8,11 +8,10 @@ import json
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlwidgets.errors import HistoryError
 from mlwidgets.history import objects
 from mlwidgets.history.entries import Entry, Snapshot, message_of, new_snapshot, read_entry, with_names
 from mlwidgets.history.repository import Repository, Unusable, last_words
@@ -62,7 +61,7 @@ class Chain:
 
         Raises
         ------
-        HistoryError
+        Unusable
             If the repository cannot be read.
         """
         commit, tree, notebook = self.repository.read(
@@ -126,7 +125,7 @@ class Chain:
 
         Raises
         ------
-        HistoryError
+        Unusable
             If they cannot be read.
         """
         limited = () if limit is None else (f"--max-count={limit}",)
@@ -134,7 +133,7 @@ class Chain:
         if done.returncode:
             if self.tip() is None:
                 return []
-            raise HistoryError(f"the history in {self.repository.common} cannot be read: {last_words(done)}")
+            raise Unusable(f"the history in {self.repository.common} cannot be read: {last_words(done)}")
         records = [record.partition("\n") for record in done.stdout.decode("utf-8", "replace").split("\0")]
         return [read_entry(commit, raw) for commit, _, raw in records if commit]
 
@@ -272,11 +271,11 @@ def _read_names(found: tuple[str, str, bytes] | None) -> dict[str, tuple[str | N
     return {}
 
 
-def named(chains: Sequence[Chain], snapshots: Iterator[Snapshot]) -> list[Snapshot]:
+def named(snapshots: Iterable[Snapshot], told: Iterable[Mapping[str, tuple[str | None, float]]]) -> list[Snapshot]:
     """Return the snapshots with their names: of a name that several chains know, what was said last."""
     latest: dict[str, tuple[str | None, float]] = {}
-    for chain in chains:
-        for name, (given, at) in chain.names().items():
+    for names in told:
+        for name, (given, at) in names.items():
             if name not in latest or at > latest[name][1]:
                 latest[name] = given, at
     by_snapshot: dict[str, list[str]] = {}

@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from mlwidgets.errors import HistoryError, StoreError
 from mlwidgets.history.chain import Chain
 from mlwidgets.history.repository import Repository, Unusable
 from mlwidgets.runs.store import RunStore
+
+_T = TypeVar("_T")
 
 BARE = "history.git"
 """The bare repository in the store."""
@@ -63,6 +66,25 @@ class Places:
         except StoreError as error:
             raise Unusable(str(error)) from error
         return self._in_store(Repository.make_bare(self.store / BARE))
+
+    def read(self, work: Callable[[Chain], _T]) -> list[_T]:
+        """Return what `work` finds in each chain that can be read.
+
+        Raises
+        ------
+        HistoryError
+            If none can be.
+        """
+        found: list[_T] = []
+        problem: Unusable | None = None
+        for chain in self.chains():
+            try:
+                found.append(work(chain))
+            except Unusable as error:
+                problem = problem or error
+        if problem is not None and not found:
+            raise problem
+        return found
 
     def write(self, work: Callable[[Chain], None]) -> None:
         """Do `work` where it can be done: in the user's repository, else in the store.

@@ -39,7 +39,7 @@ Answer = subprocess.CompletedProcess[bytes]
 
 
 class Unusable(HistoryError):
-    """The repository cannot be written: read-only, full, damaged."""
+    """The repository cannot be written, or read: full, damaged, somebody else's."""
 
 
 def _environment() -> dict[str, str]:
@@ -182,7 +182,7 @@ class Repository:
 
         Raises
         ------
-        HistoryError
+        Unusable
             If the repository cannot be read.
         """
         asked = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
@@ -192,7 +192,7 @@ class Repository:
         for _ in names:
             end = out.find(b"\n", at)
             if end < 0:
-                raise HistoryError(f"the history in {self.common} cannot be read: {last_words(done)}")
+                raise Unusable(f"the history in {self.common} cannot be read: {last_words(done)}")
             words = out[at:end].split(b" ")
             at = end + 1
             if len(words) == 3 and words[1] in {b"commit", b"tree", b"blob", b"tag"} and words[2].isdigit():

@@ -89,15 +89,15 @@ class History:
 
         def work(chain: Chain) -> None:
             nonlocal result
-            elsewhere = [one for one in self._places.chains() if one.repository != chain.repository]
-            others = [tip for one in elsewhere if (tip := one.tip())]
+            tips = self._places.read(lambda one: None if one.repository == chain.repository else one.tip())
+            others = [tip for tip in tips if tip is not None]
             newer = newest([*others, chain.tip()]) if others else None
             if newer in others and newer is not None and newer.holds(files):
                 result = None, newer.entry.snapshot
                 return
             taken, tip = chain.append(files, kind, run, lambda tip: changed(notebook, newest([*others, tip])))
             result = taken, None if taken else self._last(chain, tip)
-            if chain.repository.top is None:
+            if chain.repository.common.parent == Path(os.path.realpath(self.store)):
                 chain.repository.tidy()
 
         self._places.write(work)
@@ -117,13 +117,12 @@ class History:
         HistoryError
             If there is no git, or they cannot be read.
         """
-        chains = self._places.chains()
-        lists = [chain.snapshots(None if limit is None else limit + _TRIES) for chain in chains]
-        filled = [found for found in lists if found]
-        merged = [snapshot for found in filled for snapshot in found]
-        if len(filled) > 1:
+        most = None if limit is None else limit + _TRIES
+        found = self._places.read(lambda chain: (chain.snapshots(most), chain.names()))
+        merged = [snapshot for one, _ in found for snapshot in one]
+        if sum(bool(one) for one, _ in found) > 1:
             merged.sort(key=lambda snapshot: (snapshot.time, snapshot.id), reverse=True)
-        return named(chains, iter(merged[:limit]))
+        return named(merged[:limit], (names for _, names in found))
 
     def find(self, text: str) -> Snapshot:
         """Return the snapshot that is meant.
@@ -148,20 +147,20 @@ class History:
         UnknownSnapshot
             If it was pruned.
         """
-        for chain in self._places.chains():
-            if chain.files(snapshot.commit, EXACT)[0] is not None:
-                return chain.repository.common, chain.ref
+        for found, repository, ref in self._places.read(
+            lambda chain: (chain.files(snapshot.commit, EXACT)[0], chain.repository.common, chain.ref)
+        ):
+            if found is not None:
+                return repository, ref
         raise UnknownSnapshot(f"the snapshot {snapshot.id} of {self.notebook.name} is gone")
 
     def _read(self, snapshot: Snapshot, *names: str) -> list[bytes | None]:
-        chains = self._places.chains()
-        for chain in chains:
-            files = chain.files(snapshot.commit, EXACT, *names)
+        for files in self._places.read(lambda chain: chain.files(snapshot.commit, EXACT, *names)):
             if files[0] is not None:
                 return files
         # A prune has written it anew since.
-        for chain in chains:
-            for one in chain.snapshots():
+        for found in self._places.read(Chain.snapshots):
+            for one in found:
                 if one.id == snapshot.id and one.commit != snapshot.commit:
                     return self._read(one, *names)
         raise UnknownSnapshot(f"the snapshot {snapshot.id} of {self.notebook.name} is gone")

@@ -224,6 +224,21 @@ def test_a_repository_that_cannot_be_written_leaves_it_to_the_store(tmp_path: Pa
     assert sources(History(moved)) == [("three",), ("two",), ("one",)]
 
 
+def test_a_repository_that_is_damaged_leaves_it_to_the_store(tmp_path: Path) -> None:
+    path = REPOSITORIES["packed refs"](tmp_path)
+    keep(path, "one")
+    packed = git_dir(path) / "packed-refs"
+    whole = packed.read_bytes()
+    packed.write_bytes(b"nonsense\n")
+    with pytest.raises(HistoryError, match="cannot be read"):
+        History(path).snapshots()
+    assert keep(path, "two") is not None
+    assert sources(History(path)) == [("two",)]
+    packed.write_bytes(whole)
+    assert keep(path, "two") is None
+    assert sources(History(path)) == [("two",), ("one",)]
+
+
 @pytest.fixture
 def shared() -> Iterator[Path]:
     with shared_folder() as folder:
