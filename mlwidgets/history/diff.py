@@ -119,14 +119,15 @@ def compare(old: Notebook, new: Notebook, *, outputs: bool = False) -> NotebookD
     outputs
         Whether outputs are compared as well. A cell whose outputs alone differ is still the same.
     """
-    budget = Budget()
-    cells: list[CellDiff] = []
-    removed_after = _removed(old, matches := align(old.cells, new.cells, budget))
-    by_new = {match.new: match for match in matches}
-    cells += [_one_sided(old, i, REMOVED, outputs) for i in removed_after.get(-1, ())]
+    matches = align(old.cells, new.cells, Budget())
+    # One huge cell must not take the words from all others.
+    small_first = sorted(matches, key=lambda one: len(old.cells[one.old].source) + len(new.cells[one.new].source))
+    budgets = Budget(), Budget()
+    both = {match.new: _both(old, new, match, budgets, outputs) for match in small_first}
+    removed_after = _removed(old, matches)
+    cells = [_one_sided(old, i, REMOVED, outputs) for i in removed_after.get(-1, ())]
     for j in range(len(new.cells)):
-        match = by_new.get(j)
-        cells.append(_both(old, new, match, budget, outputs) if match else _one_sided(new, j, ADDED, outputs))
+        cells.append(both[j] if j in both else _one_sided(new, j, ADDED, outputs))
         cells += [_one_sided(old, i, REMOVED, outputs) for i in removed_after.get(j, ())]
     return NotebookDiff(tuple(cells), new.language, differences(old.metadata, new.metadata))
 
@@ -163,7 +164,7 @@ def _one_sided(notebook: Notebook, index: int, change: str, outputs: bool) -> Ce
     )
 
 
-def _both(old: Notebook, new: Notebook, match: Match, budget: Budget, outputs: bool) -> CellDiff:
+def _both(old: Notebook, new: Notebook, match: Match, budgets: tuple[Budget, Budget], outputs: bool) -> CellDiff:
     one, other = old.cells[match.old], new.cells[match.new]
     metadata = differences(_about(one), _about(other)) if one != other else []
     edited = one.source != other.source or one.kind != other.kind or bool(metadata)
@@ -175,9 +176,9 @@ def _both(old: Notebook, new: Notebook, match: Match, budget: Budget, outputs: b
         _place(new, match.new),
         match.moved,
         other.source,
-        diff_lines(one.source, other.source, budget) if edited else [],
+        diff_lines(one.source, other.source, budgets[0]) if edited else [],
         metadata,
-        _outputs(one, other, budget) if outputs and one.outputs != other.outputs else [],
+        _outputs(one, other, budgets[1]) if outputs and one.outputs != other.outputs else [],
     )
 
 

@@ -383,6 +383,43 @@ def test_nothing_explodes(name: str) -> None:
         assert diff.counts == {"added": 0, "removed": 500, "edited": 0, "moved": 0, "same": 1500}
 
 
+def test_a_huge_cell_takes_no_words_from_others() -> None:
+    huge = "\n".join(f"value_{n} = compute(input_{n}, {n})" for n in range(20_000))
+    small = "lr = 0.001\nmomentum = 0.9"
+    for cells in ((huge, small), (small, huge)):
+        new = [cell.replace("0.001", "0.01").replace("compute", "calculate") for cell in cells]
+        diff = check(notebook(*zip("ab", cells, strict=True)), notebook(*zip("ab", new, strict=True)))
+        (edited,) = [cell for cell in diff.cells if len(cell.rows) == 2]
+        assert edited.rows[0][3] == [[0, "lr = "], [1, "0.001"]]
+
+
+def test_what_ids_tell_apart() -> None:
+    """One cell went and another came: they look alike, but nobody edited the one into the other."""
+    old, new = "print('the first result', x)", "print('the second value', y)"
+    around = [("a", LOAD), ("b", TRAIN), ("c", PLOT)]
+    apart = check(notebook(*around, ("d", old)), notebook(*around, ("n", new)))
+    assert apart.counts == {"added": 1, "removed": 1, "edited": 0, "moved": 0, "same": 3}
+    edited = check(notebook(*around, ("d", old)), notebook(*around, ("d", new)))
+    assert edited.counts["edited"] == 1
+    nameless = check(notebook(LOAD, TRAIN, PLOT, old), notebook(LOAD, TRAIN, PLOT, new))
+    assert nameless.counts["edited"] == 1
+
+
+def test_one_of_many_shows_went_and_another_came() -> None:
+    show = "plt.show()"
+    old = notebook(("a", show), ("b", LOAD), ("c", show), ("d", TRAIN), ("e", NOTES))
+    new = notebook(("b", LOAD), ("c", show), ("d", TRAIN), ("e", NOTES), ("n", show))
+    assert check(old, new).counts == {"added": 1, "removed": 1, "edited": 0, "moved": 0, "same": 4}
+
+
+def test_thousands_of_cells_that_were_shuffled_and_edited() -> None:
+    rng = random.Random(5)
+    cells = [f"frame_{rng.random()} = read({n})\nplot(frame, {rng.random()})" for n in range(1500)]
+    new = [cell + "\nsave()" for cell in rng.sample(cells, len(cells))]
+    diff = check(notebook(*cells), notebook(*new))
+    assert diff.counts["edited"] == 1500
+
+
 def test_a_spent_budget_is_coarser_and_right() -> None:
     old = ["a", "b", "c", "a", "b", "d"] * 20
     new = ["b", "a", "c", "b", "a", "d"] * 20
