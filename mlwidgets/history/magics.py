@@ -18,7 +18,7 @@ _PYTHON = tuple(
         rf"^(# |#)*({_COMMANDS})($|\s$|\s[^=,])",
     )
 )
-_MAYBE_PYTHON = re.compile(rf"[%!?]|^(?:# |#)*(?:{_COMMANDS})(?:\s|$)", re.MULTILINE)
+_COMMAND = re.compile(rf"^(?:# |#)*(?:{_COMMANDS})(?:\s|$)", re.MULTILINE)
 _CONTINUED = re.compile(r".*\\\s*$")
 _WITHOUT_MAGICS = {"matlab", "sas", "logtalk", "sql"}
 
@@ -45,7 +45,7 @@ def may_hold_magics(source: str, language: Language) -> bool:
     if language.name in _WITHOUT_MAGICS:
         return False
     if language.name == "python":
-        return _MAYBE_PYTHON.search(source) is not None
+        return any(sign in source for sign in "%!?") or _COMMAND.search(source) is not None
     return any(sign in source for sign in "%!:#")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import Any
 from mlwidgets.errors import HistoryError
 from mlwidgets.history import noise
 from mlwidgets.history.notebook import Notebook, encode, joined, to_json
+
+_OLD = 3600.0
+"""Seconds after which nobody writes a file any more."""
 
 State = tuple[int, int, int] | None
 """What tells whether a file was written since: inode, size and time; None where there is none."""
@@ -88,6 +93,7 @@ def put_in_place(path: Path, data: bytes, expected: State) -> bool:
     """
     if expected is not None and not os.access(path, os.W_OK):
         raise HistoryError(f"{path} is read-only; make it writable first: chmod u+w")
+    _sweep(path)
     temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "wb") as file:
@@ -108,3 +114,12 @@ def put_in_place(path: Path, data: bytes, expected: State) -> bool:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     return True
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes left that were killed here some time ago."""
+    beside = re.compile(rf"\.{re.escape(path.name[:80])}\.[0-9a-f]{{8}}")
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if beside.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD:
+                os.unlink(entry.path)

@@ -28,6 +28,8 @@ CHOSEN = ("tags", "mlw")
 _KIND = re.compile(r" ?\[(markdown|raw)\]")
 _OPTION = re.compile(r" *([A-Za-z_]+)=")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
+_SIGNS = ("%%", "In[", "<codecell>")
+"""One of these is in each line that begins a cell."""
 _INDENT = re.compile(r"[ \t]*(?=\S)")
 
 
@@ -35,11 +37,6 @@ _INDENT = re.compile(r"[ \t]*(?=\S)")
 def _marker(comment: str) -> re.Pattern[str]:
     sign = re.escape(comment)
     return re.compile(rf"^\s*{sign}\s*(?:%%(?P<options>%*\s.*)|%%\s*|<codecell>\s*|In\[[0-9 ]*\]:?\s*)$", re.DOTALL)
-
-
-@cache
-def _like_marker(comment: str) -> re.Pattern[str]:
-    return re.compile(rf"^\s*{re.escape(comment)}\s*(?:%%|<codecell>|In\[)", re.MULTILINE)
 
 
 def to_text(notebook: Notebook) -> str:
@@ -130,7 +127,7 @@ def _ends_where_it_ends(body: list[str], source: str, language: Language, *, cod
     if body and not body[-1].strip():
         return False
     quoted = '"""' in source or "'''" in source if code else "```" in source or "~~~" in source
-    if not quoted and not _like_marker(language.comment).search("\n".join(body)):
+    if not quoted and not any(sign in source for sign in _SIGNS):
         return True
     ahead = _Ahead(language, code=code)
     return not any(ahead.is_marker(line) for line in body) and not ahead.inside

@@ -166,8 +166,13 @@ def test_a_restore_keeps_what_is_there_first(path: Path) -> None:
 def test_a_notebook_that_was_deleted_comes_back(path: Path) -> None:
     keep(path, "a", "b")
     path.unlink()
+    left = [path.with_name(f".{path.name}.0123abcd"), path.with_name(f".{path.name}.now00000")]
+    for one in left:
+        one.touch()
+    os.utime(left[0], (1, 1))
     assert History(path).restore(History(path).find("~0")) is None
     assert load_notebook(path) == notebook("a", "b")
+    assert [one.exists() for one in left] == [False, True]
 
 
 @pytest.mark.parametrize("name", BROKEN)
