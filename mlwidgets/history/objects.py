@@ -65,6 +65,7 @@ def pack(objects: Sequence[Object], algorithm: str) -> bytes:
             head.append(byte | 0x80)
             byte, size = size & 0x7F, size >> 7
         head.append(byte)
-        parts += [bytes(head), zlib.compress(one.data)]
+        # Not compressed: it only goes through a pipe.
+        parts += [bytes(head), zlib.compress(one.data, 0)]
     content = b"".join(parts)
     return content + hashlib.new(algorithm, content, usedforsecurity=False).digest()
