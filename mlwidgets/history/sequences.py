@@ -35,9 +35,10 @@ class Budget:
     looks: int = 800_000
 
     def take_characters(self, count: int) -> bool:
-        """Return whether there is enough for `count` characters, and spend them."""
-        self.characters -= count
-        return self.characters >= 0
+        """Return whether there is enough for `count` characters; spend them if so."""
+        enough = count <= self.characters
+        self.characters -= count if enough else 0
+        return enough
 
 
 def common(
