@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +32,8 @@ MOST_METRICS = 50
 MOST_RECORDS = 32 << 20
 """Bytes of metric records that are read to find the best values."""
 REMEMBERED = 200
+
+logger = logging.getLogger("mlwidgets.views")
 
 Difference = list[str | None]
 """What it is, what it was, and what it is now; None where there is none."""
@@ -69,7 +72,11 @@ def read_changes(run: Run) -> dict[str, Any] | None:
         effect = {"metrics": _metrics(before), **({"best": _best(before)} if before.spec.sweep is not None else {})}
         return fitted({"since": about, **found, **effect}, MOST)
 
-    return _remembered(path, (fixed, ended), read)
+    try:
+        return _remembered(path, (fixed, ended), read)
+    except Exception:  # an earlier run that is damaged, or deleted at this moment, must not hide this one
+        logger.debug("what changed since run %r could not be read", before.id, exc_info=True)
+        return None
 
 
 def _remembered(name: str, key: Any, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -249,6 +249,15 @@ def test_a_previous_run_that_is_deleted_or_damaged(submit: Submit) -> None:
     assert read_changes(Run(run.path)) is None
 
 
+@pytest.mark.parametrize("damage", [{"modules": [{"digest": 1}]}, {"modules": 3}, {"inputs": {"names": 1}}])
+def test_an_earlier_run_that_is_damaged_hides_nothing(submit: Submit, damage: dict[str, Any]) -> None:
+    spec = RunFolder(submit(module="x = 1").path).spec
+    spec.write_text(json.dumps({**json.loads(spec.read_text()), **damage}))
+    run = submit(module="x = 2")
+    assert read_changes(run) is None
+    assert snapshot(run).details
+
+
 def test_a_view_that_was_open_before_gets_it(submit: Submit, project: Path) -> None:
     submit(cells=CELLS)
     run = submit(cells=(*CELLS[:2], "print('another end')"), gathered=False, state=None)
