@@ -12,6 +12,7 @@ from mlwidgets.views.nbdifffragment import fragment, image, marked
 
 __all__ = ["fragment", "page"]
 
+MOST_LINKS = 60
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 STYLE = """
@@ -36,7 +37,7 @@ nav a b, h2 .sign { color: var(--change) }
 .added { --change: var(--added) } .removed { --change: var(--removed) } .edited { --change: var(--edited) }
 .moved { --change: var(--moved) } .same { --change: var(--same) }
 section { margin-top: 14px; border: 1px solid var(--rule); border-left: 3px solid var(--change); border-radius: 3px;
-  scroll-margin-top: 8px }
+  scroll-margin-top: 8px; content-visibility: auto; contain-intrinsic-size: auto 200px }
 h2 { display: flex; flex-wrap: wrap; gap: 0 8px; margin: 0; padding: 5px 10px; background: var(--soft); font-size: 13px;
   font-weight: 600 }
 h2 .what { font-weight: 400 }
@@ -68,7 +69,8 @@ details.cells section { margin-top: 6px; border-left-color: var(--rule) }
 @media (max-width: 760px) { main { padding: 12px 8px 40px } .row, .pictures { grid-template-columns: minmax(0,1fr) }
   .again, .none { display: none } .line { padding-left: 46px } .line::before { width: 26px }
   .line::after { left: 32px } details > summary { padding-left: 10px } }
-@media print { main { max-width: none; padding: 0 } nav { display: none } section { break-inside: auto }
+@media print { main { max-width: none; padding: 0 } nav { display: none }
+  section { break-inside: auto; content-visibility: visible }
   h2, .row { break-inside: avoid } h2, h3 { break-after: avoid } .line, h2 { print-color-adjust: exact } }
 """
 
@@ -121,11 +123,13 @@ def _anchor(cell: dict[str, Any]) -> str:
 
 def _links(cells: Sequence[dict[str, Any]]) -> str:
     shown = [cell for cell in cells if words.is_shown(cell)]
+    hidden = len(shown) - MOST_LINKS
     links = "".join(
         f'<a class="{_class(cell)}" href="#{_anchor(cell)}"><b>{words.SIGNS[_class(cell)]}</b> '
         f"{(cell['new'] or cell['old'])['index'] + 1} {escape(words.change_words(cell))}</a>"
-        for cell in shown
+        for cell in shown[:MOST_LINKS]
     )
+    links += f"<span>and {hidden} more</span>" if hidden > 0 else ""
     return f'<nav aria-label="Changed cells">{links}</nav>' if len(shown) > 1 else ""
 
 
