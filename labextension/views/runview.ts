@@ -103,7 +103,7 @@ export class RunView {
     );
     const timer = window.setInterval(() => {
       this.head.tick();
-      this.since.tick(this.clock.now);
+      this.since.tick();
       this.sweep?.tick(this.clock.now);
     }, TICK);
     this.cleanups.push(() => {
@@ -163,7 +163,7 @@ export class RunView {
     if (run.displays !== this.shownDisplays) this.displays.update((this.shownDisplays = run.displays));
     if (this.tabs.isOpen('output')) this.output.update(run, hasEnded(header.state));
     for (const [id, panel] of Object.entries(this.details)) if (this.tabs.isOpen(id)) panel.update(run);
-    this.since.update(run, this.clock.now);
+    this.since.update(run);
     this.tabs.hide('changes', !run.details?.changes);
     this.tabs.count('files', run.details?.files.length ?? 0);
   }

@@ -84,7 +84,7 @@ export class Followed {
     const { context } = found;
     context.saveState.connect(this.onSave);
     context.pathChanged.connect(this.onPath);
-    found.disposed.connect(this.let);
+    found.disposed.connect(this.onClosed);
     void context.ready.then(() => {
       if (this.panel !== found || found.isDisposed) return;
       context.model.contentChanged.connect(this.onEdit);
@@ -100,7 +100,14 @@ export class Followed {
     panel.context.saveState.disconnect(this.onSave);
     panel.context.pathChanged.disconnect(this.onPath);
     panel.context.model.contentChanged.disconnect(this.onEdit);
-    panel.disposed.disconnect(this.let);
+    panel.disposed.disconnect(this.onClosed);
+  };
+
+  /** It may be open elsewhere; if not, the file is what there is. */
+  private readonly onClosed = (): void => {
+    this.let();
+    this.look();
+    this.news.edited();
   };
 
   private readonly onSave = (_sender: unknown, state: string): void => {

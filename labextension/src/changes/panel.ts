@@ -4,7 +4,7 @@ import { DOWN, UP } from '../../panel/icons.ts';
 import { Refused } from '../../panel/api.ts';
 import { CellList } from '../../views/changes/cells.ts';
 import type { CellChange, ChangesDocument } from '../../views/changes/model.ts';
-import { sideWords, summary } from '../../views/changes/said.ts';
+import { countWords, sideWords, summary } from '../../views/changes/said.ts';
 import { button, element, setText } from '../../views/dom.ts';
 import { Missing, type History, type HistoryApi } from './api.ts';
 import { choicesOf, firstChoice, NOW, type SubmittedRun } from './choices.ts';
@@ -31,7 +31,9 @@ export class ChangesPanel {
   private readonly from: Picker;
   private readonly to: Picker;
   private readonly bar: HTMLElement;
-  private readonly said = element('span', 'mlw-changes-said', { role: 'status' });
+  private readonly said = element('span', 'mlw-changes-said');
+  /** What is read out: no time that goes by. */
+  private readonly news = element('span', 'mlw-hidden', { role: 'status' });
   private readonly offer = element('span', 'mlw-changes-offer');
   private readonly steps = element('span', 'mlw-changes-steps');
   private readonly step = element('span', 'mlw-changes-step');
@@ -49,6 +51,9 @@ export class ChangesPanel {
   /** Whether what is asked for is another comparison than the one on show. */
   private another = false;
   private asked = 0;
+  /** Whether an answer is on its way. */
+  busy = false;
+  private failed = false;
   private moment = 0;
 
   constructor(
@@ -81,7 +86,7 @@ export class ChangesPanel {
     this.bar.append(this.from.node, element('span', 'mlw-changes-arrow', { 'aria-hidden': 'true' }, '→'), this.to.node);
     this.node.append(
       this.bar,
-      element('div', 'mlw-changes-line', {}, this.said, this.offer, element('span', 'mlw-changes-tools', {}, this.steps, this.outputs, this.toggle)),
+      element('div', 'mlw-changes-line', {}, this.said, this.news, this.offer, element('span', 'mlw-changes-tools', {}, this.steps, this.outputs, this.toggle)),
       element('div', 'mlw-changes-main', {}, this.scroll, this.list.node),
     );
     this.node.addEventListener('keydown', (event) => {
@@ -144,7 +149,7 @@ export class ChangesPanel {
     if (from === null || !this.history) return this.refresh();
     const asked = this.begin();
     const outputs = isOn(this.outputs);
-    const { path } = this.place;
+    const { place: { path }, words } = this;
     const unsaved = to === NOW ? this.place.unsaved(outputs) : null;
     try {
       const document = await (unsaved ? this.api.compareUnsaved(path, from, unsaved, outputs) : this.api.compare(path, from, to === NOW ? 'file' : to, outputs));
@@ -156,6 +161,7 @@ export class ChangesPanel {
       this.another = false;
       this.showHistory();
       this.tell();
+      setText(this.news, countWords(document.diff.counts) || words.__('No cell has changed'));
     } catch (error) {
       if (asked === this.asked) this.fail(error);
     }
@@ -174,7 +180,7 @@ export class ChangesPanel {
     const { document, words } = this;
     const now = Date.now() / 1000;
     if (this.history) this.list.tick(now);
-    if (!document) return;
+    if (!document || this.failed) return;
     const { at, of } = this.cells.position;
     this.say(`${summary(document, now)}.`);
     this.steps.hidden = of === 0;
@@ -205,6 +211,7 @@ export class ChangesPanel {
   }
 
   private begin(): number {
+    this.busy = true;
     window.clearTimeout(this.moment);
     this.moment = window.setTimeout(() => {
       if (!this.document) this.say(this.words.__('Comparing…'));
@@ -213,13 +220,16 @@ export class ChangesPanel {
     return (this.asked += 1);
   }
 
-  private end(): void {
+  private end(failed = false): void {
     window.clearTimeout(this.moment);
-    this.node.classList.remove('mlw-changes-busy', 'mlw-changes-failed');
+    this.busy = false;
+    this.failed = failed;
+    this.node.classList.remove('mlw-changes-busy');
+    this.node.classList.toggle('mlw-changes-failed', failed);
   }
 
   private fail(error: unknown): void {
-    this.end();
+    this.end(true);
     const { words } = this;
     const message =
       error instanceof Missing
@@ -227,12 +237,10 @@ export class ChangesPanel {
         : error instanceof Refused
           ? capitalised(error.message)
           : words.__('The server does not answer: this is what was last seen.');
-    this.node.classList.add('mlw-changes-failed');
     this.say(message);
+    setText(this.news, message);
     this.steps.hidden = true;
     this.propose(words.__('Try again'), () => { void this.refresh(); });
-    // What it said before is not what it will say next.
-    this.document = error instanceof Refused ? null : this.document;
   }
 
   private say(text: string): void {

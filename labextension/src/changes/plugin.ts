@@ -45,6 +45,8 @@ export const changes = {
         if (lab) app.shell.add(tab, 'main', { type: 'Changes', ...(beside ? { mode: 'split-right', ref: beside.id } : {}) });
         else app.shell.add(tab, 'right', { rank: 800 });
         void tabs.add(tab);
+        // A notebook that was renamed is found again when the page is.
+        tab.content.title.changed.connect(() => void tabs.save(tab));
       }
       // Notebook 7 shows it beside the one notebook of the page.
       if (!lab) app.shell.expandRight?.(tab.id);

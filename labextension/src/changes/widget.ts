@@ -42,6 +42,7 @@ export class ChangesWidget extends Widget implements Place {
     this.panel = new ChangesPanel(api, this, words);
     this.node.append(this.panel.node);
     this.label();
+    window.addEventListener('focus', this.onReturn);
   }
 
   get path(): string {
@@ -112,14 +113,21 @@ export class ChangesWidget extends Widget implements Place {
 
   protected override onActivateRequest(): void {
     this.panel.focus();
+    this.onReturn();
   }
 
   override dispose(): void {
     if (this.isDisposed) return;
+    window.removeEventListener('focus', this.onReturn);
     this.notebook.dispose();
     this.panel.dispose();
     super.dispose();
   }
+
+  /** Whoever comes back may have committed meanwhile. */
+  private readonly onReturn = (): void => {
+    if (!this.panel.busy) this.later('saved');
+  };
 
   private label(): void {
     const file = this.path.slice(this.path.lastIndexOf('/') + 1);

@@ -50,6 +50,7 @@ declare module '@jupyterlab/apputils' {
     constructor(options: { namespace: string });
     readonly widgetAdded: ISignal<unknown, T>;
     add(widget: T): Promise<void>;
+    save(widget: T): Promise<void>;
     find(test: (widget: T) => boolean): T | undefined;
     forEach(each: (widget: T) => void): void;
   }

@@ -40,15 +40,15 @@ export class SinceLine {
     this.node.addEventListener('click', open);
   }
 
-  update(run: RunData, now: number): void {
+  update(run: RunData): void {
     this.changes = run.details?.changes ?? null;
     this.node.hidden = !this.changes;
     if (!this.changes) return;
     setText(this.said, sinceWords(this.changes, foremost(effects(this.changes, run)), !hasEnded(run.header.state)));
-    this.tick(now);
+    this.tick();
   }
 
-  tick(now: number): void {
-    if (this.changes) setText(this.key, `since ${this.changes.since.name} ${ago(this.changes.since.submitted, now)}:`);
+  tick(): void {
+    if (this.changes) setText(this.key, `since ${this.changes.since.name} ${ago(this.changes.since.submitted, Date.now() / 1000)}:`);
   }
 }
