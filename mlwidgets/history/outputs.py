@@ -70,15 +70,14 @@ def diff_outputs(
     for (i, i_end, j, j_end), length in runs(common(*keys), len(before), len(after)):
         for one, other in _paired(before[i:i_end], after[j:j_end]):
             found.append(_change(one, other, budget))
-        found += [{"change": "same", "type": one.kind, "rows": [], "old": None, "new": None} for one in
-                  before[i_end : i_end + length]]  # fmt: skip
+        found += [_change(one, one, budget) for one in before[i_end : i_end + length]]
     return found
 
 
 def one_sided(outputs: Sequence[dict[str, Any]], change: str) -> list[dict[str, Any]]:
     """Return the outputs of a cell that was ``added`` or ``removed`` as `diff_outputs` would."""
-    pairs = [(None, one) if change == "added" else (one, None) for one in shown(outputs)]
-    return [_change(*pair, Budget()) for pair in pairs]
+    came = change == "added"
+    return [_change(None if came else one, one if came else None, Budget()) for one in shown(outputs)]
 
 
 def _paired(old: Sequence[Shown], new: Sequence[Shown]) -> Iterable[tuple[Shown | None, Shown | None]]:

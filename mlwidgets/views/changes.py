@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import MlwidgetsError
@@ -16,6 +16,7 @@ from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import age, name_of
 from mlwidgets.runs.trials import read_log
 from mlwidgets.views import nbdiffwords as words
+from mlwidgets.views.changesfacts import differences, environment, params
 from mlwidgets.views.changesfit import fitted
 from mlwidgets.views.format import json_number
 from mlwidgets.views.grouping import place
@@ -26,17 +27,12 @@ if TYPE_CHECKING:
 
 MOST = 40_000
 """Bytes of JSON."""
-LONGEST_VALUE = 200
-"""Characters of a parameter."""
 MOST_METRICS = 50
 MOST_RECORDS = 32 << 20
 """Bytes of metric records that are read to find the best values."""
 REMEMBERED = 200
 
 logger = logging.getLogger("mlwidgets.views")
-
-Difference = list[str | None]
-"""What it is, what it was, and what it is now; None where there is none."""
 
 _previous: OrderedDict[str, Run | None] = OrderedDict()
 """Of runs by their folders: no older one comes any more."""
@@ -135,41 +131,12 @@ def _changes(run: Run, before: Run) -> dict[str, Any]:
 
     old, new = (of.spec.code.rstrip("\n") for of in (before, run))
     return {
-        "params": _differences(_params(before), _params(run)),
+        "params": differences(params(before), params(run)),
         "cell": lines(old, new) if old != new else None,
         "notebook": _notebook(before, run),
         "modules": _modules(before, run),
-        "environment": _environment(before, run),
+        "environment": environment(before, run),
     }
-
-
-def _params(run: Run) -> dict[str, str]:
-    """Return what was given with the run: parameters, what is searched, the seed."""
-    spec = run.spec
-    found = dict(spec.params)
-    if spec.sweep is not None:
-        space = spec.sweep.get("space")
-        found |= {str(name): str(text) for name, text in (space.items() if isinstance(space, dict) else ())}
-        found |= {key: str(spec.sweep[key]) for key in ("sampler", "policy") if spec.sweep.get(key)}
-        limits = spec.sweep.get("limits")
-        if isinstance(limits, dict) and limits.get("trials") is not None:
-            found["trials"] = str(limits["trials"])
-    if spec.seed is not None:
-        found["seed"] = str(spec.seed)
-    return found
-
-
-def _differences(old: Mapping[str, str], new: Mapping[str, str], prefix: str = "") -> list[Difference]:
-    names = dict.fromkeys((*new, *old))
-    return [
-        [prefix + name, _short(old.get(name)), _short(new.get(name))]
-        for name in names
-        if old.get(name) != new.get(name)
-    ]
-
-
-def _short(text: str | None) -> str | None:
-    return text if text is None or len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
 def _notebook(before: Run, run: Run) -> dict[str, Any] | None:
@@ -246,52 +213,6 @@ def _modules(before: Run, run: Run) -> list[list[Any]]:
 
 def _source(folder: RunFolder, digest: str) -> str:
     return ObjectStore(folder.store / "objects").read(digest).decode("utf-8", "replace").rstrip("\n")
-
-
-def _environment(before: Run, run: Run) -> list[Difference]:
-    """Return what else differs: Python, packages, GPUs, git, resources, variables that the code reads, modules."""
-    old, new = before.environment, run.environment
-    found = _differences(_asked(before), _asked(run))
-    if old and new:
-        found += _differences(_gathered(old), _gathered(new))
-        found += _differences(_texts(old.get("packages")), _texts(new.get("packages")), "package ")
-    found += _differences(_inputs(before), _inputs(run), "variable ")
-    sent = [{one["name"]: "sent" for one in of.spec.modules} for of in (before, run)]
-    return found + _differences(sent[0], sent[1], "module ")
-
-
-def _asked(run: Run) -> dict[str, str]:
-    resources = run.spec.resources
-    asked = {"gpus": f"{resources.gpus:g}", "cpus": str(resources.cpus), "timeout": f"{resources.timeout or 0:g}"}
-    origin = run.spec.provenance
-    return asked | ({} if origin is None else {"python": origin.python})
-
-
-def _gathered(environment: dict[str, Any]) -> dict[str, str]:
-    found = {key: str(environment[key]) for key in ("platform", "processor") if environment.get(key)}
-    git, gpus = environment.get("git"), environment.get("gpus")
-    if isinstance(git, dict):
-        changed = ", with uncommitted changes" if git.get("dirty") else ""
-        commit = str(git.get("commit") or "no commit")[:7]
-        found["git"] = f"{git.get('branch') or 'no branch'} at {commit}{changed}"
-    if isinstance(gpus, list):
-        names = [str(one.get("name")) for one in gpus if isinstance(one, dict)]
-        drivers = sorted(
-            {str(one["driver_version"]) for one in gpus if isinstance(one, dict) and "driver_version" in one}
-        )
-        found |= {"machine's GPUs": ", ".join(names)} if names else {}
-        found |= {"GPU driver": ", ".join(drivers)} if drivers else {}
-    return found
-
-
-def _texts(value: Any) -> dict[str, str]:
-    return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
-
-
-def _inputs(run: Run) -> dict[str, str]:
-    """Return what is said of the variables that were frozen: of what type and how large they were."""
-    frozen = run.spec.inputs
-    return {} if frozen is None else {one.name: " ".join(filter(None, (one.type, one.summary))) for one in frozen.names}
 
 
 def _metrics(before: Run) -> list[list[Any]]:
