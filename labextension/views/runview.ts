@@ -104,6 +104,7 @@ export class RunView {
     const timer = window.setInterval(() => {
       this.head.tick();
       this.since.tick();
+      this.changes.tick();
       this.sweep?.tick(this.clock.now);
     }, TICK);
     this.cleanups.push(() => {

@@ -331,9 +331,16 @@ def test_a_run_says_what_changed_since_the_one_before_and_what_came_of_it(lab: L
     # It is there without a kernel, too, with what was found out about the notebook after the run had ended.
     save(page, name)
     page.goto(f"{lab.url}/lab")
-    page.locator(".mlw-since", has_text=re.compile("lr 0.001 → 0.0015 .* · 1 other cell")).click()
-    other = view.get_by_role("region", name="Other cells of the notebook")
-    expect(other.locator("ins.mlw-diff-line")).to_have_text("batch = 64")
+    page.locator(".mlw-since", has_text=re.compile("lr 0.001 → 0.0015 .* · 1 other cell")).wait_for()
+    other = view.get_by_role("region", name="Other cells of the notebook").locator("ins.mlw-diff-line")
+
+    def opens() -> bool:
+        # The server's view takes the place of the one that was saved, and begins with its first tab.
+        view.locator(".mlw-since").click()
+        return other.count() == 1
+
+    wait_until(opens)
+    expect(other).to_have_text("batch = 64")
 
     # The run is one of the states that the notebook can be compared with.
     page.locator('.jp-Toolbar [data-jp-item-name="mlwidgets-changes"] :is(button, jp-button)').first.click()

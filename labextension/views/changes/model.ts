@@ -1,4 +1,4 @@
-// What changed between two states of a notebook, as mlwidgets.history.diff writes it; and since the run before.
+// What changed between two states of a notebook, as mlwidgets.history.diff.cells writes it; and since the run before.
 import type { Num, RunState } from '../words.ts';
 
 /** A piece of a line: 1 where the other line has something else. */

@@ -19,6 +19,7 @@ export class RunChangesPanel {
   private cells: CellList | null = null;
   private shown = '';
   private shownEffect = '';
+  private since = 0;
 
   update(run: RunData): void {
     const changes = run.details?.changes;
@@ -30,13 +31,18 @@ export class RunChangesPanel {
       this.node.replaceChildren(...(changes ? this.draw(changes) : [hint('This is the first run of its name.')]));
     }
     if (!changes) return;
-    setText(this.when, ago(changes.since.submitted, Date.now() / 1000));
+    this.since = changes.since.submitted;
+    this.tick();
     const soFar = !hasEnded(run.header.state);
     const came = effects(changes, run);
     const effect = JSON.stringify([came, soFar]);
     if (effect === this.shownEffect) return;
     this.shownEffect = effect;
     this.effect.replaceChildren(...came.map((one) => drawEffect(one, soFar)));
+  }
+
+  tick(): void {
+    setText(this.when, ago(this.since, Date.now() / 1000));
   }
 
   destroy(): void {
