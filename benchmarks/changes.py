@@ -162,7 +162,7 @@ def _repository(folder: Path) -> Path:
 
 def _snapshots(figure: Figure, scratch: Path, content: dict[str, Any], rounds: int) -> None:
     """Ours as the server takes it; beside it what a user's own commit of a text twin takes."""
-    reading, history = load("mlwidgets.history.notebook"), load("mlwidgets.history.snapshots")
+    reading, history = load("mlwidgets.history.notebooks.notebook"), load("mlwidgets.history.snapshots")
     bin_ = Path(sys.executable).parent
     ours, theirs = _repository(scratch / "ours"), _repository(scratch / "theirs")
     content = copy.deepcopy(content)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mlwidgets.history.notebook import Cell, Notebook, encode, load_notebook, to_json
+from mlwidgets.history.notebooks.notebook import Cell, Notebook, encode, load_notebook, to_json
 from mlwidgets.history.snapshots import History, Snapshot
 
 NOBODY = 65534

@@ -16,7 +16,7 @@ from mlwidgets.errors import MlwidgetsError, UnknownSnapshot
 from mlwidgets_magics.words import HELP, help_of, split_words
 
 if TYPE_CHECKING:
-    from mlwidgets.history.notebook import Notebook
+    from mlwidgets.history.notebooks.notebook import Notebook
 
     Side = tuple[Notebook, str, float | None]
 
@@ -56,7 +56,7 @@ class DiffMagics(Magics):
             raise UsageError(str(error)) from None
 
     def _sides(self, names: list[str], *, saved: bool) -> tuple[Side, Side]:
-        from mlwidgets.history.diff import compare
+        from mlwidgets.history.diff.cells import compare
         from mlwidgets.history.snapshots import History
         from mlwidgets.history.which import resolve
 
@@ -86,7 +86,7 @@ class DiffMagics(Magics):
         return Path(found) if found and str(found).endswith(".ipynb") and os.path.exists(found) else None
 
     def _now(self, path: Path | None) -> Side:
-        from mlwidgets.history.notebook import load_notebook
+        from mlwidgets.history.notebooks.notebook import load_notebook
         from mlwidgets.history.submitted import overlaid
 
         # What was saved after it was executed is in the file as it is now. Cells that only ask change nothing.
@@ -111,7 +111,7 @@ def _of_run(name: str) -> Side:
 def _show(old: Side, new: Side, *, outputs: bool) -> None:
     from IPython.display import display
 
-    from mlwidgets.history.diff import compare
+    from mlwidgets.history.diff.cells import compare
     from mlwidgets.views.nbdiffpage import fragment
     from mlwidgets.views.nbdifftext import text
 

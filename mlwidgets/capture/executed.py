@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mlwidgets.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from mlwidgets.history.executed import Executed
+    from mlwidgets.history.notebooks.executed import Executed
 
 MOST_CELLS = 2000
 MOST_BYTES = 1 << 20
@@ -50,7 +50,7 @@ class ExecutedCells:
 
     def cells(self, since: float = 0.0) -> list[Executed]:
         """Return those that began after a moment in Unix seconds, the newest last."""
-        from mlwidgets.history.executed import Executed
+        from mlwidgets.history.notebooks.executed import Executed
 
         return [Executed(**json.loads(entry)) for at, entry in list(self._cells) if at > since]
 

@@ -14,7 +14,7 @@ from mlwidgets.commands.common import find_run
 from mlwidgets.errors import ParameterError
 
 if TYPE_CHECKING:
-    from mlwidgets.history.notebook import Notebook
+    from mlwidgets.history.notebooks.notebook import Notebook
     from mlwidgets.history.snapshots import History, Snapshot
 
     Side = tuple[Notebook, str, float | None]
@@ -88,7 +88,7 @@ _days.__name__ = "age, such as 30d or 12h,"
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from mlwidgets.history.diff import compare
+    from mlwidgets.history.diff.cells import compare
 
     old, new = _sides(options)
     diff = compare(old[0], new[0], outputs=options.outputs)
@@ -171,7 +171,7 @@ def _is_file(path: Path) -> bool:
 
 def _at(path: Path, when: str, *, alone: bool) -> Side:
     if when == "file" and alone:
-        from mlwidgets.history.notebook import load_notebook
+        from mlwidgets.history.notebooks.notebook import load_notebook
 
         return load_notebook(path), str(path), path.stat().st_mtime
     from mlwidgets.history.snapshots import History
@@ -242,7 +242,7 @@ def _open(options: argparse.Namespace) -> int:
     if options.output is None:
         sys.stdout.write(history.text(snapshot))
         return 0
-    from mlwidgets.history.notebook import to_json
+    from mlwidgets.history.notebooks.notebook import to_json
     from mlwidgets.runs.folder import write_whole
 
     if options.output.exists():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlwidgets.errors import HistoryError, MlwidgetsError
-from mlwidgets.history.repository import Repository, last_words, run_git
+from mlwidgets.history.git.repository import Repository, last_words, run_git
 from mlwidgets.runs.folder import read_json
 from mlwidgets.runs.store import RunStore
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.history.chain import Tip
-from mlwidgets.history.counting import count_changes
-from mlwidgets.history.executed import Executed
-from mlwidgets.history.languages import language_of
-from mlwidgets.history.notebook import Notebook, encode, read_notebook, to_json
-from mlwidgets.history.text import executed_text, to_text
+from mlwidgets.history.git.chain import Tip
+from mlwidgets.history.notebooks.counting import count_changes
+from mlwidgets.history.notebooks.executed import Executed
+from mlwidgets.history.notebooks.notebook import Notebook, encode, read_notebook, to_json
+from mlwidgets.history.text.languages import language_of
+from mlwidgets.history.text.percent import executed_text, to_text
 
 EXACT = "notebook.ipynb"
 """The notebook without outputs, from which it is read."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlwidgets.errors import HistoryError, StoreError, UnknownRun, UnknownSnapshot
-from mlwidgets.history.entries import Snapshot
+from mlwidgets.history.git.entries import Snapshot
 from mlwidgets.runs.folder import read_json
 from mlwidgets.runs.store import RunStore, name_of
 

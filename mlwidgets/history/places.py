@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlwidgets.errors import HistoryError, StoreError
-from mlwidgets.history.chain import Chain
-from mlwidgets.history.repository import Repository, Unusable
+from mlwidgets.history.git.chain import Chain
+from mlwidgets.history.git.repository import Repository, Unusable
 from mlwidgets.runs.store import RunStore
 
 _T = TypeVar("_T")

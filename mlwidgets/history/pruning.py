@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlwidgets.errors import HistoryError, StoreError
-from mlwidgets.history import objects
-from mlwidgets.history.chain import Chain
-from mlwidgets.history.counting import count_changes
-from mlwidgets.history.entries import Entry, Snapshot
-from mlwidgets.history.notebook import read_notebook
+from mlwidgets.history.git import objects
+from mlwidgets.history.git.chain import Chain
+from mlwidgets.history.git.entries import Entry, Snapshot
+from mlwidgets.history.notebooks.counting import count_changes
+from mlwidgets.history.notebooks.notebook import read_notebook
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.store import RunStore
 

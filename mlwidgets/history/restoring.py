@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import HistoryError
-from mlwidgets.history import noise
-from mlwidgets.history.notebook import Notebook, encode, joined, to_json
+from mlwidgets.history.notebooks import noise
+from mlwidgets.history.notebooks.notebook import Notebook, encode, joined, to_json
 
 _OLD = 3600.0
 """Seconds after which nobody writes a file any more."""

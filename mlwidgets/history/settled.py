@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from mlwidgets.errors import NotebookError
-from mlwidgets.history.notebook import Notebook, load_notebook
+from mlwidgets.history.notebooks.notebook import Notebook, load_notebook
 from mlwidgets.history.restoring import state_of
 
 _MOMENT = 0.1

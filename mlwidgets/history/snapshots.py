@@ -10,17 +10,17 @@ from pathlib import Path
 
 from mlwidgets.errors import HistoryError, NotebookError, UnknownSnapshot
 from mlwidgets.history import pruning
-from mlwidgets.history.chain import Chain, Files, Tip, named
-from mlwidgets.history.commits import Commit, list_commits, read_committed
 from mlwidgets.history.contents import EXACT, WHOLE, changed, files_of, newest
-from mlwidgets.history.document import read_document, read_file
-from mlwidgets.history.entries import KINDS, Snapshot
-from mlwidgets.history.executed import Executed
 from mlwidgets.history.finding import check_name, find_among
-from mlwidgets.history.notebook import Notebook, read_notebook
+from mlwidgets.history.git.chain import Chain, Files, Tip, named
+from mlwidgets.history.git.commits import Commit, list_commits, read_committed
+from mlwidgets.history.git.entries import KINDS, Snapshot
+from mlwidgets.history.notebooks.document import read_document, read_file
+from mlwidgets.history.notebooks.executed import Executed
+from mlwidgets.history.notebooks.notebook import Notebook, read_notebook
 from mlwidgets.history.places import Places
 from mlwidgets.history.restoring import put_in_place, restored, state_of
-from mlwidgets.history.text import to_text
+from mlwidgets.history.text.percent import to_text
 from mlwidgets.runs.store import find_store
 
 __all__ = ["Commit", "History", "Snapshot"]

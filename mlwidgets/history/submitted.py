@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import HistoryError, NotebookError
-from mlwidgets.history.entries import read_entry
-from mlwidgets.history.executed import Executed, overlaid
-from mlwidgets.history.notebook import Cell, Notebook, read_notebook
+from mlwidgets.history.git.entries import read_entry
+from mlwidgets.history.git.repository import Repository
+from mlwidgets.history.notebooks.executed import Executed, overlaid
+from mlwidgets.history.notebooks.notebook import Cell, Notebook, read_notebook
 from mlwidgets.history.places import BARE
-from mlwidgets.history.repository import Repository
 from mlwidgets.history.settled import load_settled
 from mlwidgets.history.snapshots import History
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlwidgets.errors import NotebookError, ParameterError, UnknownSnapshot
-from mlwidgets.history.notebook import Notebook, to_json
+from mlwidgets.history.notebooks.notebook import Notebook, to_json
 from mlwidgets.history.settled import load_settled
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from mlwidgets.errors import ParameterError
-from mlwidgets.history.diff import compare
-from mlwidgets.history.notebook import read_notebook, to_json
+from mlwidgets.history.diff.cells import compare
+from mlwidgets.history.notebooks.notebook import read_notebook, to_json
 from mlwidgets.history.settled import load_settled
 from mlwidgets.history.which import State, resolve
 from mlwidgets.runs.store import name_of

@@ -23,7 +23,7 @@ from mlwidgets.views.grouping import place
 from mlwidgets.views.groups import CLOCKS
 
 if TYPE_CHECKING:
-    from mlwidgets.history.notebook import Notebook
+    from mlwidgets.history.notebooks.notebook import Notebook
 
 MOST = 40_000
 """Bytes of JSON."""
@@ -127,7 +127,7 @@ def _signs(run: Run, *names: str) -> list[Any]:
 
 
 def _changes(run: Run, before: Run) -> dict[str, Any]:
-    from mlwidgets.history.diff import lines
+    from mlwidgets.history.diff.cells import lines
 
     old, new = (of.spec.code.rstrip("\n") for of in (before, run))
     return {
@@ -145,7 +145,7 @@ def _notebook(before: Run, run: Run) -> dict[str, Any] | None:
     told = [read_json(folder.snapshot) for folder in folders]
     if told[0] is None or told[1] is None or told[0].get("commit") == told[1].get("commit"):
         return None
-    from mlwidgets.history.diff import compare
+    from mlwidgets.history.diff.cells import compare
     from mlwidgets.history.submitted import notebook_of_run
 
     old, new = (notebook_of_run(folder) for folder in folders)
@@ -195,7 +195,7 @@ def _was_sent(cell: dict[str, Any], side: str, notebook: Notebook, run: Run) -> 
 
 def _modules(before: Run, run: Run) -> list[list[Any]]:
     """Return the local modules that both sent and that differ."""
-    from mlwidgets.history.diff import lines
+    from mlwidgets.history.diff.cells import lines
 
     old = {one["name"]: one for one in before.spec.modules}
     found: list[list[Any]] = []

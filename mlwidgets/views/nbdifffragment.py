@@ -37,7 +37,7 @@ def fragment(document: dict[str, Any], now: float | None = None) -> str:
     Parameters
     ----------
     document
-        Both states by name and time, and what `mlwidgets.history.diff.compare` found, as JSON.
+        Both states by name and time, and what `mlwidgets.history.diff.cells.compare` found, as JSON.
     now
         Unix seconds; the present by default.
     """

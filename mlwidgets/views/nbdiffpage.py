@@ -81,7 +81,7 @@ def page(document: dict[str, Any]) -> str:
     Parameters
     ----------
     document
-        Both states by name and time, and what `mlwidgets.history.diff.compare` found, as JSON.
+        Both states by name and time, and what `mlwidgets.history.diff.cells.compare` found, as JSON.
     """
     diff = document["diff"]
     said = words.what_words(diff) or "nothing has changed"

@@ -33,7 +33,7 @@ def text(document: dict[str, Any], colour: bool, width: int, now: float | None =
     Parameters
     ----------
     document
-        Both states by name and time, and what `mlwidgets.history.diff.compare` found, as JSON.
+        Both states by name and time, and what `mlwidgets.history.diff.cells.compare` found, as JSON.
     colour
         Whether the terminal shows colours: changed words are marked by them, else as ``git diff --word-diff`` does.
     width

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlwidgets.errors import HistoryError
-from mlwidgets.history.repository import Repository
+from mlwidgets.history.git.repository import Repository
 from mlwidgets.history.snapshots import History
 from tests.histories import (
     NAME,

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from mlwidgets.errors import HistoryError, UnknownSnapshot
-from mlwidgets.history.executed import Executed
-from mlwidgets.history.notebook import Cell, Notebook, encode, load_notebook, to_json
+from mlwidgets.history.notebooks.executed import Executed
+from mlwidgets.history.notebooks.notebook import Cell, Notebook, encode, load_notebook, to_json
 from mlwidgets.history.restoring import put_in_place
 from mlwidgets.history.snapshots import History
 from mlwidgets.history.submitted import notebook_of_run, snapshot_of_submit
@@ -196,7 +196,7 @@ def test_what_cannot_be_kept_is_not_overwritten(path: Path, monkeypatch: pytest.
     refs = git_dir(path) / "refs" / "mlwidgets"
     lock = next(file for file in refs.iterdir() if file.is_file())
     lock.with_name(f"{lock.name}.lock").mkdir()
-    monkeypatch.setattr("mlwidgets.history.repository._PATIENCE", 0.2)
+    monkeypatch.setattr("mlwidgets.history.git.repository._PATIENCE", 0.2)
     with pytest.raises(HistoryError):
         History(path, path / "no folder").restore(snapshot)
     assert path.read_bytes() == before
@@ -446,7 +446,7 @@ def test_ten_who_begin_at_once_make_one_history(tmp_path: Path) -> None:
 
 def test_a_kill_at_any_moment_leaves_all_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL to a process, or to it and its git, while it saves, restores, names and prunes."""
-    monkeypatch.setattr("mlwidgets.history.repository._STALE", 0.2)
+    monkeypatch.setattr("mlwidgets.history.git.repository._STALE", 0.2)
     dice = random.Random(7)
     keep(path, "begin")
     acknowledged: set[str] = set()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlwidgets.cli import main
-from mlwidgets.history.notebook import load_notebook
+from mlwidgets.history.notebooks.notebook import load_notebook
 from mlwidgets.history.snapshots import History
 from tests.notebook import Notebook
 

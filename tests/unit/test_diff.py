@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlwidgets.history import sequences
-from mlwidgets.history.diff import NotebookDiff, compare, lines
-from mlwidgets.history.lines import split
-from mlwidgets.history.notebook import Cell, Notebook
-from mlwidgets.history.sequences import Budget
-from mlwidgets.history.words import changed_words, tokens
+from mlwidgets.history.diff import sequences
+from mlwidgets.history.diff.cells import NotebookDiff, compare, lines
+from mlwidgets.history.diff.lines import split
+from mlwidgets.history.diff.sequences import Budget
+from mlwidgets.history.diff.words import changed_words, tokens
+from mlwidgets.history.notebooks.notebook import Cell, Notebook
 
 LOAD = "import pandas as pd\ndata = pd.read_csv('data/train.csv')\ndata.describe()"
 MODEL = (

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlwidgets.history.diff import compare
-from mlwidgets.history.notebook import Cell, Notebook
-from mlwidgets.history.outputs import diff_outputs, one_sided, shown
-from mlwidgets.history.tables import read_table
+from mlwidgets.history.diff.cells import compare
+from mlwidgets.history.diff.outputs import diff_outputs, one_sided, shown
+from mlwidgets.history.diff.tables import read_table
+from mlwidgets.history.notebooks.notebook import Cell, Notebook
 
 
 def stream(text: str, name: str = "stdout") -> dict[str, Any]:

@@ -16,10 +16,10 @@ from traitlets.config import Config
 from mlwidgets.capture import executed
 from mlwidgets.capture.executed import MOST_BYTES, MOST_CELLS, ExecutedCells
 from mlwidgets.capture.provenance import provenance
-from mlwidgets.history.executed import Executed, overlaid
 from mlwidgets.history.located import locate
-from mlwidgets.history.notebook import Cell
-from mlwidgets.history.notebook import Notebook as NotebookState
+from mlwidgets.history.notebooks.executed import Executed, overlaid
+from mlwidgets.history.notebooks.notebook import Cell
+from mlwidgets.history.notebooks.notebook import Notebook as NotebookState
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets_magics.executed import remember
 

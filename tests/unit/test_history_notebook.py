@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlwidgets.errors import MlwidgetsError, NotebookError
-from mlwidgets.history.counting import count_changes
-from mlwidgets.history.executed import Executed, overlaid
-from mlwidgets.history.notebook import Cell, Notebook, encode, load_notebook, read_notebook, to_json
+from mlwidgets.history.notebooks.counting import count_changes
+from mlwidgets.history.notebooks.executed import Executed, overlaid
+from mlwidgets.history.notebooks.notebook import Cell, Notebook, encode, load_notebook, read_notebook, to_json
 from tests.unit.awkward import BROKEN, READABLE, code, markdown, notebook, written
 
 
@@ -228,7 +228,7 @@ def test_executed_sources_are_laid_over_the_saved_ones() -> None:
 def test_nothing_heavy_is_imported() -> None:
     program = "import sys, mlwidgets.history.snapshots, mlwidgets.history.submitted; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert {"mlwidgets.history.text"} <= set(done.stdout.split())
+    assert {"mlwidgets.history.text.percent"} <= set(done.stdout.split())
     assert not {"numpy", "nbformat", "jupytext", "IPython", "jupyter_core", "yaml"} & set(done.stdout.split())
 
 

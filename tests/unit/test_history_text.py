@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlwidgets.history.executed import Executed
-from mlwidgets.history.languages import LANGUAGES, language_of
-from mlwidgets.history.notebook import Cell, Notebook, read_notebook, to_json
-from mlwidgets.history.text import executed_text, from_text, to_text
+from mlwidgets.history.notebooks.executed import Executed
+from mlwidgets.history.notebooks.notebook import Cell, Notebook, read_notebook, to_json
+from mlwidgets.history.text.languages import LANGUAGES, language_of
+from mlwidgets.history.text.percent import executed_text, from_text, to_text
 from tests.unit.awkward import READABLE
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

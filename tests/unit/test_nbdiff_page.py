@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlwidgets.history.diff import compare
-from mlwidgets.history.notebook import Cell, Notebook
+from mlwidgets.history.diff.cells import compare
+from mlwidgets.history.notebooks.notebook import Cell, Notebook
 from mlwidgets.views.nbdiffpage import fragment, page
 from mlwidgets.views.nbdiffwords import visible
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlwidgets.errors import HistoryError
-from mlwidgets.history import objects
+from mlwidgets.history.git import objects
 
 TIMEOUT = 60.0
 """Seconds after which a git command is given up: a file system that hangs."""

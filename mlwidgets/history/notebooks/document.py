@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import NotebookError
-from mlwidgets.history.older import from_format_3
+from mlwidgets.history.notebooks.older import from_format_3
 
 _CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from mlwidgets.history.languages import Language
-from mlwidgets.history.quotes import Quotes
+from mlwidgets.history.text.languages import Language
+from mlwidgets.history.text.quotes import Quotes
 
 _COMMANDS = "cat|cd|cp|mv|rm|rmdir|mkdir|copy|ddir|echo|ls|ldir|ren"
 _PYTHON = tuple(

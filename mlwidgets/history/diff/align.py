@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from mlwidgets.history.notebook import Cell
-from mlwidgets.history.sequences import Budget, Pair, candidates, common, heaviest
-from mlwidgets.history.words import bag, shared
+from mlwidgets.history.diff.sequences import Budget, Pair, candidates, common, heaviest
+from mlwidgets.history.diff.words import bag, shared
+from mlwidgets.history.notebooks.notebook import Cell
 
 LONG = 20
 """Letters and digits of a cell that is hardly written twice."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlwidgets.history.lines import Row, diff_lines
-from mlwidgets.history.sequences import Budget, Pair, common, runs
-from mlwidgets.history.tables import diff_tables, read_table
+from mlwidgets.history.diff.lines import Row, diff_lines
+from mlwidgets.history.diff.sequences import Budget, Pair, common, runs
+from mlwidgets.history.diff.tables import diff_tables, read_table
 
 MOST_TEXT = 200_000
 """Characters of an output that are compared line by line; what is longer is cut there."""

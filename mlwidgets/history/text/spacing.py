@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from mlwidgets.history.languages import LANGUAGES
-from mlwidgets.history.quotes import Quotes
+from mlwidgets.history.text.languages import LANGUAGES
+from mlwidgets.history.text.quotes import Quotes
 
 _DEFINITIONS = ("def ", "async ", "class ")
 _PYTHON = LANGUAGES["python"]

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlwidgets.history.align import Match, align
-from mlwidgets.history.lines import Row, diff_lines
-from mlwidgets.history.notebook import Cell, Notebook
-from mlwidgets.history.sequences import Budget
+from mlwidgets.history.diff.align import Match, align
+from mlwidgets.history.diff.lines import Row, diff_lines
+from mlwidgets.history.diff.sequences import Budget
+from mlwidgets.history.notebooks.notebook import Cell, Notebook
 
 VERSION = 1
 """Of the JSON; raised when a reader of an older one could misread a newer one."""
@@ -48,9 +48,9 @@ class CellDiff:
     source
         Of a cell that was not edited.
     rows
-        Of one that was: both sources side by side, as `mlwidgets.history.lines` says.
+        Of one that was: both sources side by side, as `mlwidgets.history.diff.lines` says.
     outputs
-        Where they were asked for and show something else: as `mlwidgets.history.outputs.diff_outputs` says.
+        Where they were asked for and show something else: as `mlwidgets.history.diff.outputs.diff_outputs` says.
     """
 
     change: str
@@ -183,13 +183,13 @@ def _both(old: Notebook, new: Notebook, match: Match, budgets: tuple[Budget, Bud
 
 
 def _outputs_of(cell: Cell, change: str) -> list[dict[str, Any]]:
-    from mlwidgets.history.outputs import one_sided
+    from mlwidgets.history.diff.outputs import one_sided
 
     return one_sided(cell.outputs, change)
 
 
 def _outputs(old: Cell, new: Cell, budget: Budget) -> list[dict[str, Any]]:
-    from mlwidgets.history.outputs import diff_outputs
+    from mlwidgets.history.diff.outputs import diff_outputs
 
     return diff_outputs(old.outputs, new.outputs, budget)
 

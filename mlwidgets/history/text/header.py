@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from mlwidgets.history.languages import Language, language_of
-from mlwidgets.history.notebook import Notebook, usual_name
+from mlwidgets.history.notebooks.notebook import Notebook, usual_name
+from mlwidgets.history.text.languages import Language, language_of
 
 _PLAIN = re.compile(r"\.?[A-Za-z]([A-Za-z0-9_()./+-]| (?=[A-Za-z0-9_(.]))*")
 _NOT_PLAIN = re.compile(r"(?i:true|false|yes|no|on|off|null|\.inf|\.nan|nan|infinity)")

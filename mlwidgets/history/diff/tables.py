@@ -8,8 +8,8 @@ from html import unescape
 from typing import Any
 from unicodedata import east_asian_width
 
-from mlwidgets.history.lines import ALIKE, Row
-from mlwidgets.history.sequences import Budget, candidates, common, heaviest, runs
+from mlwidgets.history.diff.lines import ALIKE, Row
+from mlwidgets.history.diff.sequences import Budget, candidates, common, heaviest, runs
 
 MOST_CELLS = 20_000
 MOST_LOOKS = 2500

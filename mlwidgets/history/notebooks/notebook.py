@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import NotebookError
-from mlwidgets.history.document import read_document, read_file
-from mlwidgets.history.noise import chosen_of_cell, chosen_of_notebook
+from mlwidgets.history.notebooks.document import read_document, read_file
+from mlwidgets.history.notebooks.noise import chosen_of_cell, chosen_of_notebook
 
 KINDS = ("code", "markdown", "raw")
 

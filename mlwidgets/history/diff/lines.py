@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlwidgets.history.sequences import Budget, Pair, candidates, common, heaviest, runs
-from mlwidgets.history.words import LONGEST_LINE, bag, changed_words, shared
+from mlwidgets.history.diff.sequences import Budget, Pair, candidates, common, heaviest, runs
+from mlwidgets.history.diff.words import LONGEST_LINE, bag, changed_words, shared
 
 ALIKE = 0.45
 """Lines that have at least this part in common are the same line, edited."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from mlwidgets.history.languages import Language
+from mlwidgets.history.text.languages import Language
 
 
 @cache

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from mlwidgets.history.sequences import Budget, Pair, common, runs
+from mlwidgets.history.diff.sequences import Budget, Pair, common, runs
 
 LONGEST_LINE = 4000
 """Characters. Of longer lines only what they begin and end with is compared."""

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from mlwidgets.history.executed import Executed
-from mlwidgets.history.header import header_lines, read_header
-from mlwidgets.history.languages import MAGICS, Language, language_of
-from mlwidgets.history.magics import comment_magics, may_hold_magics, uncomment_magics
-from mlwidgets.history.notebook import Cell, Notebook
-from mlwidgets.history.quotes import Quotes
-from mlwidgets.history.spacing import lines_between
+from mlwidgets.history.notebooks.executed import Executed
+from mlwidgets.history.notebooks.notebook import Cell, Notebook
+from mlwidgets.history.text.header import header_lines, read_header
+from mlwidgets.history.text.languages import MAGICS, Language, language_of
+from mlwidgets.history.text.magics import comment_magics, may_hold_magics, uncomment_magics
+from mlwidgets.history.text.quotes import Quotes
+from mlwidgets.history.text.spacing import lines_between
 
 CHOSEN = ("tags", "mlw")
 """A cell's metadata that the text holds."""

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlwidgets.history import objects
-from mlwidgets.history.entries import Entry, Snapshot, message_of, new_snapshot, read_entry, with_names
-from mlwidgets.history.repository import Repository, Unusable, last_words
+from mlwidgets.history.git import objects
+from mlwidgets.history.git.entries import Entry, Snapshot, message_of, new_snapshot, read_entry, with_names
+from mlwidgets.history.git.repository import Repository, Unusable, last_words
 
 REFS = "refs/mlwidgets"
 _TRIES = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mlwidgets.history.notebook import Cell, Notebook
+from mlwidgets.history.notebooks.notebook import Cell, Notebook
 
 
 @dataclass(frozen=True)

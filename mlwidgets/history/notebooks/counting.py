@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mlwidgets.history.notebook import Cell, Notebook
+from mlwidgets.history.notebooks.notebook import Cell, Notebook
 
 
 def count_changes(old: Notebook, new: Notebook) -> tuple[int, int, int]:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from mlwidgets.errors import NotebookError
-from mlwidgets.history.notebook import Notebook, read_notebook
-from mlwidgets.history.repository import Repository, run_git
+from mlwidgets.history.git.repository import Repository, run_git
+from mlwidgets.history.notebooks.notebook import Notebook, read_notebook
 
 _COMMITTER = re.compile(r"^committer .* (\d+) [+-]\d+$", re.MULTILINE)
 

@@ -1,0 +1,1 @@
+"""Notebooks as text in the percent format, and back."""
