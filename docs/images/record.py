@@ -1,7 +1,7 @@
 """Make the README's pictures anew: ``python docs/images/record.py`` runs the README's cell in a real JupyterLab.
 
-Needs chromium and what the tests need. Writes ``train.png``, the animated ``train.gif``, ``panel.png`` and
-``sweep.png`` beside this file; ``python docs/images/record.py sweep`` only the last.
+Needs chromium and what the tests need. Writes ``train.png``, the animated ``train.gif``, ``panel.png``, ``sweep.png``
+and ``changes.png`` beside this file; ``python docs/images/record.py changes`` only the last.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
 from tests.browser.conftest import FLAGS, serve  # noqa: E402
+from tests.browser.test_changes import commit, edit, in_notebook, open_changes, says  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -57,6 +58,30 @@ for epoch in range(12):
     time.sleep(0.25)
     log(val_accuracy=0.1 + 0.89 * good * (1 - math.exp(-epoch / 3)) + 0.015 * random.random())"""
 )
+LOAD = "%load_ext mlwidgets\nimport torch\nfrom torch import nn\nfrom mlwidgets import log"
+NET = """\
+class LeNet(nn.Module):
+    def __init__(self, width=64):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 6, 5, padding=2)
+        self.pool = nn.AvgPool2d(2)
+        self.head = nn.Linear(6 * 14 * 14, 10)
+
+    def forward(self, x):
+        x = self.pool(self.conv(x).relu())
+        return self.head(x.flatten(1))"""
+TRAINS = """\
+%%train lenet --seed 0 lr=1e-3 epochs=10
+net = LeNet()
+optimizer = torch.optim.Adam(net.parameters(), lr=lr)
+for epoch in range(epochs):
+    log(loss=train(net, optimizer, batches), accuracy=accuracy(net, held_out))"""
+PLOTS = (
+    "plot_curves(lenet.metrics)",
+    "confusion(net, held_out)",
+    "worst = hardest(net, held_out, 16)",
+    "show_digits(worst)",
+)
 SEEN = 18
 """Trials that have ended when the picture is taken."""
 
@@ -71,10 +96,9 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        recorded = sys.argv[1:] or ["train", "panel", "sweep"]
-        for name, record in (("train", record_cell), ("panel", record_panel), ("sweep", record_sweep)):
-            if name in recorded:
-                record(lab, browser)
+        recorders = {"train": record_cell, "panel": record_panel, "sweep": record_sweep, "changes": record_changes}
+        for name in sys.argv[1:] or recorders:
+            recorders[name](lab, browser)
         browser.close()
 
 
@@ -93,6 +117,29 @@ def record_sweep(lab: Lab, browser: Browser) -> None:
     shown = page.locator(".jp-OutputArea-output").last.bounding_box()
     assert shown is not None
     page.screenshot(path=HERE / "sweep.png", clip={**shown, "height": 1180})
+    page.close()
+
+
+def record_changes(lab: Lab, browser: Browser) -> None:
+    """Take a picture of what changed in a notebook since its last commit."""
+    page = browser.new_page(viewport={"width": 1960, "height": 900})
+    page.set_default_timeout(60_000)
+    commit(lab, "digits/digits.ipynb", [LOAD, NET, TRAINS, *PLOTS], "A first net")
+    view = open_changes(lab, page, "digits/digits.ipynb")
+    lab.command(page, "application:toggle-left-area")
+    net = NET.replace("AvgPool2d", "MaxPool2d").replace("x.flatten(1)", "self.drop(x.flatten(1))")
+    net = net.replace("        self.head", "        self.drop = nn.Dropout(0.2)\n        self.head")
+    edit(page, "digits.ipynb", 1, net)
+    edit(page, "digits.ipynb", 2, TRAINS.replace("lr=1e-3 epochs=10", "lr=3e-4 epochs=20"))
+    check = "{ cell_type: 'code', source: 'assert accuracy(net, held_out) > 0.9' }"
+    changed = f"content.model.sharedModel.insertCell(3, {check}); content.model.sharedModel.moveCell(7, 5)"
+    in_notebook(page, "digits.ipynb", changed)
+    says(view, "2 cells edited, 1 added, 1 moved")
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(500)
+    box = page.locator(".mlw-changes-view").bounding_box()
+    assert box is not None
+    page.screenshot(path=HERE / "changes.png", clip={**box, "height": min(box["height"], 690)})
     page.close()
 
 
