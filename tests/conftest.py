@@ -63,6 +63,8 @@ def _own_machine() -> Iterator[None]:
         (machine / "machine.json").write_text(json.dumps({"cpus": 64, "gpus": []}))
         patch.setenv("MLWIDGETS_QUEUE", str(machine))
         patch.setenv("MLWIDGETS_WARM", str(Path(folder) / "warm"))
+        # Threads of torch that wait for each other by spinning keep one another from the few processors there are.
+        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
         yield
         warm.end_warm_processes()
 

@@ -187,7 +187,7 @@ def start_of(pid: int) -> str | None:
     return None if state in {"Z", "X"} else rest[18]
 
 
-def soon(condition: Callable[[], object], seconds: float = 20) -> bool:
+def soon(condition: Callable[[], object], seconds: float = 60) -> bool:
     """Wait until it is so; return whether it became so."""
     deadline = time.monotonic() + seconds
     while not condition():

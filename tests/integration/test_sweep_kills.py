@@ -16,6 +16,7 @@ import pytest
 from mlwidgets import api
 from mlwidgets.runner import warm
 from mlwidgets.runner.launch import launch
+from mlwidgets.runner.tree import SUPERVISOR_MODULE
 from mlwidgets.runs.alive import holder
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_records
@@ -76,8 +77,21 @@ def test_a_killed_controller_is_started_again_and_adopts_the_trials(tmp_path: Pa
     assert found.metrics.index.tolist() == [1, 2, 3, 4]
 
 
+IMPATIENT = """
+from mlwidgets.runner import supervisor, sweeping
+sweeping._LONGEST_PAUSE = 0.1
+supervisor.main()
+"""
+"""A supervisor like any other but for the time that it waits before it starts a controller again."""
+
+
 def test_a_controller_that_dies_at_once_each_time_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("mlwidgets.runner.sweeping._LONGEST_PAUSE", 0.1)
+    def command(module: str, *arguments: str) -> list[str]:
+        assert module == SUPERVISOR_MODULE
+        return [sys.executable, "-c", IMPATIENT, *arguments]
+
+    monkeypatch.setenv(warm.VARIABLE, "off")
+    monkeypatch.setattr("mlwidgets.runner.launch.python_command", command)
     found = sweep(STEPS, params={"go": str(tmp_path / "go")}, trials=4, cold=True)
     deadline = time.monotonic() + 120
     while not found.ended and time.monotonic() < deadline:
