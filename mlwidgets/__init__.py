@@ -23,12 +23,13 @@ if TYPE_CHECKING:
         uniform,
     )
     from mlwidgets.sweeps.sweep import Sweep
-    from mlwidgets.tracking import log, log_confusion_matrix, log_histogram, log_image, log_table, save
+    from mlwidgets.tracking import check, log, log_confusion_matrix, log_histogram, log_image, log_table, save
 
 __all__ = [
     "Run",
     "Sweep",
     "__version__",
+    "check",
     "choice",
     "load_ipython_extension",
     "log",
@@ -58,6 +59,7 @@ _WHERE = {
     "sweep": "mlwidgets.api",
     "Run": "mlwidgets.runs.run",
     "Sweep": "mlwidgets.sweeps.sweep",
+    "check": "mlwidgets.tracking.checks",
     "log": "mlwidgets.tracking",
     "log_confusion_matrix": "mlwidgets.tracking.confusion",
     "log_histogram": "mlwidgets.tracking.histogram",

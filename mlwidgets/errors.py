@@ -39,6 +39,10 @@ class RunFailed(MlwidgetsError):
     """The run did not finish; the message names its state, cause and logs."""
 
 
+class CheckFailed(MlwidgetsError):
+    """A required check did not pass; the message says which, and what was found."""
+
+
 class NotebookError(MlwidgetsError):
     """The file holds no notebook that can be read; it is left as it is."""
 

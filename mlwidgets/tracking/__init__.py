@@ -1,4 +1,4 @@
-"""What code inside a run calls: `log`, `save`, and `log_…` for what is richer than a number."""
+"""What code inside a run calls: `log`, `save`, `check`, and `log_…` for what is richer than a number."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from mlwidgets.tracking.log import log
 from mlwidgets.tracking.save import save
 
 if TYPE_CHECKING:
+    from mlwidgets.tracking.checks import check
     from mlwidgets.tracking.confusion import log_confusion_matrix
     from mlwidgets.tracking.histogram import log_histogram
     from mlwidgets.tracking.image import log_image
     from mlwidgets.tracking.table import log_table
 
-__all__ = ["log", "log_confusion_matrix", "log_histogram", "log_image", "log_table", "save"]
+__all__ = ["check", "log", "log_confusion_matrix", "log_histogram", "log_image", "log_table", "save"]
 
 _WHERE = {
+    "check": "mlwidgets.tracking.checks",
     "log_confusion_matrix": "mlwidgets.tracking.confusion",
     "log_histogram": "mlwidgets.tracking.histogram",
     "log_image": "mlwidgets.tracking.image",
