@@ -42,7 +42,7 @@ def _show(told: dict[str, Any]) -> None:
         print(line.encode(encoding, "backslashreplace").decode(encoding))
         return
     colour = "var(--jp-success-color1, #1a7f37)" if told["passed"] else "var(--jp-error-color1, #cf222e)"
-    detail = f' <span style="opacity: 0.75">{html.escape(told["detail"])}</span>' if told["detail"] else ""
+    detail = f'<span style="opacity: 0.75">: {html.escape(told["detail"])}</span>' if told["detail"] else ""
     shown = (
         f'<div class="mlwidgets-check"><span role="img" aria-label="{word}" style="color: {colour}; font-weight: 600">'
         f"{sign}</span> {html.escape(told['text'])}{detail}</div>"
