@@ -1,0 +1,374 @@
+"""HTML that a notebook holds, made harmless: read as a browser reads it, and written again from an allow list.
+
+What was written is read once more, tag by tag, before it counts as clean: plain HTML alone, for drawings and formulas
+have become pieces of the page by then. What is left out and may have said something leaves a note.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from mlwidgets.reports import css, svg
+from mlwidgets.reports.names import names
+from mlwidgets.reports.outline import Heading, Outline
+from mlwidgets.reports.pieces import Pieces
+
+HTML = "http://www.w3.org/1999/xhtml"
+TAGS = names(
+    "a abbr address article aside audio b bdi bdo blockquote br caption center cite code col colgroup data dd del "
+    "details dfn div dl dt em figcaption figure font footer header hr i img ins kbd li mark meter ol p pre progress q "
+    "rp rt ruby s samp section small source span strike strong sub summary sup table tbody td tfoot th thead time tr "
+    "track tt u ul var video wbr"
+)
+VOID = frozenset(("br", "col", "hr", "img", "source", "track", "wbr"))
+SECTIONS = frozenset(("article", "aside", "footer", "header", "section"))
+"""They would be landmarks beside the page's own."""
+SILENT = frozenset(("base", "head", "link", "meta", "title", "template", "input", "param", "track"))
+"""They say nothing to a reader."""
+LEFT_OUT = {
+    "applet": "an embedded object",
+    "canvas": "a drawing that needs a script",
+    "embed": "an embedded object",
+    "frame": "a frame",
+    "iframe": "a frame",
+    "object": "an embedded object",
+    "portal": "a frame",
+    "script": "a script",
+}
+WITH_CONTENT = frozenset(("applet", "canvas", "object"))
+"""What they hold is meant for readers without them."""
+ATTRIBUTES = {
+    "*": names("aria-describedby aria-hidden aria-label aria-labelledby class dir id lang style title"),
+    "a": frozenset(("href",)),
+    "audio": frozenset(("controls", "src")),
+    "col": frozenset(("span", "width")),
+    "colgroup": frozenset(("span", "width")),
+    "data": frozenset(("value",)),
+    "details": frozenset(("open",)),
+    "font": frozenset(("color", "size")),
+    "img": frozenset(("alt", "height", "src", "width")),
+    "li": frozenset(("value",)),
+    "meter": names("high low max min optimum value"),
+    "ol": frozenset(("reversed", "start", "type")),
+    "p": frozenset(("align",)),
+    "div": frozenset(("align",)),
+    "progress": frozenset(("max", "value")),
+    "source": frozenset(("src", "type")),
+    "table": names("align border cellpadding cellspacing width"),
+    "td": names("align colspan headers height rowspan valign width"),
+    "th": names("abbr align colspan headers height rowspan scope valign width"),
+    "time": frozenset(("datetime",)),
+    "tr": frozenset(("align", "valign")),
+    "video": frozenset(("controls", "height", "loop", "muted", "src", "width")),
+}
+REFERRING = frozenset(("aria-describedby", "aria-labelledby", "headers"))
+LINKS = frozenset(("http", "https", "mailto", ""))
+SOUND = re.compile(r"data:(audio|video)/[\w.+-]+(;[\w=.+-]+)*;base64,[A-Za-z0-9+/=\s]*", re.ASCII)
+DONE = '<span class="r-task" role="img" aria-label="done">☑</span> '
+OPEN = '<span class="r-task" role="img" aria-label="open">☐</span> '
+PREFIX = "u-"
+"""Put before every id that a notebook brings: the page's own stay its own."""
+
+
+_ANGLE = re.compile(r"<[^>]*>?|>")
+_ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"<>]*)"')
+_TAG = re.compile(r'</?([a-z0-9]+)((?: [a-z-]+="[^"<>]*")*)>')
+
+
+class NotClean(ValueError):
+    """Something was written that is on no allow list: a mistake of this module, never shown."""
+
+
+@dataclass
+class Cleaned:
+    """HTML that is harmless, with marks for finished pieces, and what became of the rest."""
+
+    html: str
+    notes: list[str] = field(default_factory=list)
+    empty: bool = False
+    grounded: bool = False
+
+
+@dataclass
+class Cleaner:
+    """What cleans the HTML of one page.
+
+    Parameters
+    ----------
+    pieces, outline
+        Those of the page.
+    local_picture
+        What returns a picture beside the notebook as a data address, or None.
+    """
+
+    pieces: Pieces
+    outline: Outline
+    local_picture: Callable[[str], str | None] = lambda _: None
+    scopes: int = 0
+
+    def clean(self, html: str, attachments: Callable[[str], str | None] = lambda _: None, alt: str = "") -> Cleaned:
+        """Return HTML with what is harmless alone.
+
+        Parameters
+        ----------
+        attachments
+            What returns an attachment of the cell as a data address.
+        alt
+            What pictures are called that do not say it themselves.
+        """
+        from bleach.html5lib_shim import HTMLParser
+
+        parser = HTMLParser(namespaceHTMLElements=True)
+        self.scopes += 1
+        walk = _Walk(self, f"r-o{self.scopes}", attachments, alt)
+        walk.through(parser.parseFragment(html))
+        text = _gate(walk.out)
+        if walk.styles:
+            style = self.pieces.keep("<style>\n" + "\n".join(walk.styles) + "\n</style>")
+            text = f'<div id="{walk.scope}">{style}{text}</div>'
+        grounded = walk.grounded or any(css.has_ground(one) for one in walk.styles)
+        return Cleaned(text, list(dict.fromkeys(walk.notes)), not walk.shows, grounded)
+
+
+class _Walk:
+    """One pass through the tree of one fragment."""
+
+    def __init__(self, cleaner: Cleaner, scope: str, attachments: Callable[[str], str | None], alt: str) -> None:
+        self.cleaner, self.scope, self.attachments, self.alt = cleaner, scope, attachments, alt
+        self.parts: list[str] = []
+        self.notes: list[str] = []
+        self.styles: list[str] = []
+        self.headings: list[Heading] = []
+        self.shows = self.grounded = False
+        self.heads = 0
+
+    @property
+    def out(self) -> str:
+        return "".join(self.parts)
+
+    def through(self, root: Any) -> None:
+        """Write a tree. A list of what is to be done instead of recursion: trees may be deep."""
+        to_do: list[Iterator[Any]] = [iter((self.inside(root),))]
+        while to_do:
+            step = next(to_do[-1], None)
+            if step is None:
+                to_do.pop()
+            elif isinstance(step, str):
+                self.parts.append(step)
+            else:
+                to_do.append(iter(step))
+
+    def inside(self, element: Any) -> Iterator[Any]:
+        yield self.text(element.text)
+        for child in element:
+            yield self.element(child)
+            yield self.text(child.tail)
+
+    def text(self, text: str | None) -> str:
+        if not text:
+            return ""
+        self.shows = self.shows or not text.isspace()
+        for heading in self.headings[-1:]:
+            heading.text += self.cleaner.pieces.as_text(text)
+        return escape(text, quote=False)
+
+    def element(self, element: Any) -> Iterator[Any]:
+        if not isinstance(element.tag, str):
+            return  # a comment
+        space, _, name = element.tag.rpartition("}")
+        if space[1:] != HTML:
+            yield self.foreign(element, name)
+        elif name == "style":
+            self.styles.append(css.sheet("".join(element.itertext()), f"#{self.scope}", PREFIX))
+        elif name == "input" and "task-list" in element.get("class", ""):
+            yield self.cleaner.pieces.keep(OPEN if element.get("checked") is None else DONE)
+        elif name in SILENT:
+            return
+        elif name in LEFT_OUT:
+            self.notes.append(_left_out(name, element))
+            if name in WITH_CONTENT:
+                yield self.inside(element)
+        elif name == "img":
+            yield self.image(element)
+        elif re.fullmatch("h[1-6]", name) and not self.headings:
+            yield self.heading(int(name[1]), element)
+        else:
+            yield self.plain(element, name)
+
+    def plain(self, element: Any, name: str) -> Iterator[Any]:
+        if name in {"audio", "video", "hr", "progress", "meter"}:
+            self.shows = True
+        if name in {"audio", "video"}:
+            element.set("controls", "")
+        written = "div" if name in SECTIONS else name if name in TAGS else ""
+        attributes = "".join(self.attribute(written, key, value) for key, value in element.attrib.items())
+        if written == "a" and 'href="' in attributes:
+            attributes += ' rel="noopener"'
+        if written == "th" and "scope" not in element.attrib:
+            attributes += f' scope="{"col" if self.heads else "row"}"'
+        self.heads += written == "thead"
+        if written == "table":
+            yield self.cleaner.pieces.keep('<div class="r-scroll" tabindex="0">')
+        yield f"<{written}{attributes}>" if written else ""
+        yield self.inside(element)
+        yield f"</{written}>" if written and written not in VOID else ""
+        if written == "table":
+            yield self.cleaner.pieces.keep("</div>")
+        self.heads -= written == "thead"
+
+    def attribute(self, name: str, key: Any, value: str) -> str:
+        if not isinstance(key, str) or key not in ATTRIBUTES["*"] | ATTRIBUTES.get(name, frozenset()):
+            return ""
+        value = self.cleaner.pieces.as_text(str(value))
+        if key == "style":
+            value = css.declarations(value)
+            self.grounded = self.grounded or css.has_ground(value)
+        elif key == "class":
+            value = " ".join(one for one in value.split() if not one.startswith("r-"))
+        elif key == "id" or key in REFERRING:
+            value = " ".join(PREFIX + one for one in value.split())
+        elif key == "src":
+            value = "".join(value.split()) if SOUND.fullmatch(value.strip()) else ""
+        elif key == "href":
+            return self.link(value)
+        if not value and key not in {"controls", "open", "reversed", "loop", "muted"}:
+            return ""
+        return f' {key}="{escape(value)}"'
+
+    def link(self, address: str) -> str:
+        # Browsers drop these before they look at the scheme.
+        address = self.cleaner.pieces.as_text(unquote(address)) if "%EF%B7%90" in address else address
+        address = re.sub(r"[\x00-\x20\x7f\u200b\ufeff]+", lambda m: "%20" if m[0] == " " else "", address.strip())
+        try:
+            scheme = urlsplit(address).scheme.lower()
+        except ValueError:
+            return ""
+        if scheme not in LINKS or (re.match(r"[^/?#]*:", address) and not scheme):
+            return ""
+        if address.startswith("#"):
+            target, outline = unquote(address[1:]), self.cleaner.outline
+            # Which headings there are is known once the page is whole.
+            later = self.cleaner.pieces.keep(lambda: escape(outline.find(target) or PREFIX + quote(target)))
+            return f' href="#{later}"'
+        return f' href="{escape(address)}"'
+
+    def heading(self, level: int, element: Any) -> Iterator[Any]:
+        heading = self.cleaner.outline.add(level)
+        self.headings.append(heading)
+        yield self.cleaner.pieces.keep(lambda: _start(heading))
+        yield self.inside(element)
+        self.headings.pop()
+        heading.text = " ".join(heading.text.split())
+        yield self.cleaner.pieces.keep(lambda: _end(heading))
+
+    def image(self, element: Any) -> str:
+        source = element.get("src", "").strip()
+        alt = self.cleaner.pieces.as_text(element.get("alt", "")).strip()
+        if source.startswith("attachment:"):
+            source = self.attachments(unquote(source.removeprefix("attachment:"))) or source
+        elif not source.startswith("data:") and not _scheme(source):
+            source = self.cleaner.local_picture(unquote(source)) or source
+        picture = picture_address(source)
+        self.shows = True
+        if picture is None:
+            return self.missing(source, alt)
+        given = ((key, value) for key, value in element.attrib.items() if key not in {"src", "alt"})
+        kept = "".join(self.attribute("img", key, value) for key, value in given)
+        called = escape(alt or self.alt or "Picture")
+        return self.cleaner.pieces.keep(f'<img src="{escape(picture)}" alt="{called}"{kept}>', alt)
+
+    def missing(self, source: str, alt: str) -> str:
+        words = escape(alt or "picture", quote=False)
+        if _scheme(source) in {"http", "https"}:
+            link = f'<a href="{escape(source)}" rel="noopener">{words}</a>'
+            return self.cleaner.pieces.keep(f'<span class="r-missing">Picture elsewhere: {link}</span>', alt)
+        where = "" if source.startswith("data:") or not source else f" ({escape(source[:200], quote=False)})"
+        return self.cleaner.pieces.keep(f'<span class="r-missing">Picture left out: {words}{where}</span>', alt)
+
+    def foreign(self, element: Any, name: str) -> str:
+        self.shows = True
+        if name == "svg":
+            try:
+                drawing = svg.document(element)
+            except svg.Unreadable:
+                self.notes.append("a drawing that cannot be read")
+                return ""
+            alt = svg.said(element) or self.alt or "Drawing"
+            sides = svg.size(element)
+            given = f' width="{sides[0]}" height="{sides[1]}"' if sides else ""
+            return self.cleaner.pieces.keep(
+                f'<img class="r-drawing" src="{escape(svg.address(drawing))}" alt="{escape(alt)}"{given}>'
+            )
+        if name == "math":
+            from mlwidgets.reports.maths import NoFormula, from_element
+
+            try:
+                return self.cleaner.pieces.keep(from_element(element))
+            except (NoFormula, RecursionError):
+                pass
+        return escape("".join(element.itertext()), quote=False)
+
+
+def _start(heading: Heading) -> str:
+    if heading.hidden or not heading.text:
+        return "<div hidden>" if heading.hidden else "<div>"
+    return f'<h{heading.level} id="{heading.anchor}">'
+
+
+def _end(heading: Heading) -> str:
+    return "</div>" if heading.hidden or not heading.text else f"</h{heading.level}>"
+
+
+def picture_address(source: str) -> str | None:
+    """Return the data address of a picture that is one, drawings read again; else None."""
+    if svg.PICTURE.fullmatch(source):
+        return "".join(source.split())
+    found = re.match(r"data:image/svg\+xml(?:;charset=[\w-]+|;utf-?8)*(;base64)?,", source, re.IGNORECASE)
+    if not found:
+        return None
+    try:
+        text = source[found.end() :]
+        data = b64decode(unquote(text)).decode() if found[1] else unquote(text)
+        return svg.address(svg.document(svg.read(data)))
+    except (svg.Unreadable, ValueError):
+        return None
+
+
+def _scheme(address: str) -> str:
+    try:
+        split = urlsplit(address)
+    except ValueError:
+        return "unreadable"
+    return split.scheme.lower() or ("https" if split.netloc else "")
+
+
+def _left_out(name: str, element: Any) -> str:
+    """Return what was left out, with its address where a reader may want to go there."""
+    source = element.get("src") or element.get("data") or ""
+    where = f" ({source.strip()[:200]})" if _scheme(source.strip()) in {"http", "https"} else ""
+    return LEFT_OUT[name] + where
+
+
+def _gate(html: str) -> str:
+    """Return HTML that was written from the allow lists, once every tag in it was found on them.
+
+    Raises
+    ------
+    NotClean
+        If one is not.
+    """
+    for found in _ANGLE.finditer(html):
+        tag = _TAG.fullmatch(found[0])
+        if tag is None or tag[1] not in TAGS:
+            raise NotClean(found[0])
+        for name, value in _ATTRIBUTE.findall(tag[2]):
+            allowed = name in ATTRIBUTES["*"] | ATTRIBUTES.get(tag[1], frozenset()) or name in {"rel", "scope"}
+            if not allowed or (name == "style" and re.search(r"url|expression|@", value, re.IGNORECASE)):
+                raise NotClean(found[0])
+    return html

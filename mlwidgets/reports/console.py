@@ -1,0 +1,98 @@
+"""What a cell printed: as a terminal would show it at the end, in the page's own colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from mlwidgets.views.terminal import PLAIN, Span, Style, parse
+
+LONG_LINE = 110
+OPEN_LINES = 30
+"""Lines that are open to view; the rest is folded away."""
+MOST = 1_000_000
+"""Characters of one text. Of a longer one both ends are kept."""
+GROUNDS = ("#ffffff", "#14171c")
+LEAST_CONTRAST = 4.6
+
+
+def printed(text: str, kind: str = "") -> str:
+    """Return text with terminal sequences as HTML; long text is folded behind its first lines."""
+    cut = ""
+    if len(text) > MOST:
+        half = MOST // 2
+        left_out = text.count("\n", half, len(text) - half)
+        cut = f"\n[{left_out} lines in between are left out]\n"
+        text = text[:half] + cut + text[-half:]
+    lines = parse(text)
+    if not lines:
+        return ""
+    shown, rest = lines[:OPEN_LINES], lines[OPEN_LINES:]
+    if len(rest) <= 3:
+        shown, rest = lines, []
+    more = (
+        f'<details class="r-more"><summary>{len(rest)} more lines</summary>{_block(rest, kind)}</details>'
+        if rest
+        else ""
+    )
+    return _block(shown, kind) + more
+
+
+def lines_of(text: str) -> str:
+    """Return text with terminal sequences as HTML for a ``<pre>``."""
+    return _html(parse(text[-MOST:]))
+
+
+def _block(lines: Sequence[Sequence[Span]], kind: str) -> str:
+    # Sentences are wrapped; what keeps to the width of a terminal may be a table.
+    long = any(sum(len(text) for text, _ in line) > LONG_LINE for line in lines)
+    return f'<pre class="r-print{" r-wrapped" * long}{kind}" tabindex="0">{_html(lines)}</pre>'
+
+
+def _html(lines: Sequence[Sequence[Span]]) -> str:
+    return "\n".join("".join(_span(text, style) for text, style in line) for line in lines)
+
+
+def _span(text: str, style: Style) -> str:
+    if style == PLAIN:
+        return escape(text, quote=False)
+    flags = ("bold", "dim", "italic", "underline", "strike", "inverse")
+    classes = [f"r-{flag}" for flag in flags if getattr(style, flag)]
+    inline = ""
+    if style.bg is not None and not style.inverse:
+        # Any colour of text on any ground cannot be read for sure: text on a ground has the page's colour.
+        classes.append(f"r-g{style.bg % 8}" if isinstance(style.bg, int) else "r-g7")
+    elif isinstance(style.fg, int) and not style.inverse:
+        classes.append(f"r-c{style.fg % 8}")
+    elif isinstance(style.fg, str) and not style.inverse:
+        light, dark = (readable(style.fg, ground) for ground in GROUNDS)
+        inline = f' style="color:light-dark({light},{dark})"'
+    return f'<span class="{" ".join(classes)}"{inline}>{escape(text, quote=False)}</span>'
+
+
+def readable(colour: str, ground: str) -> str:
+    """Return a colour that can be read on a ground: mixed with black or white as far as needed.
+
+    Contrast is that of WCAG 2.2, success criterion 1.4.3.
+    """
+    target = 0 if luminance(ground) > 0.5 else 255
+    channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    mixed = colour
+    for step in range(21):
+        mixed = "#" + "".join(f"{round(one + (target - one) * step / 20):02x}" for one in channels)
+        if contrast(mixed, ground) >= LEAST_CONTRAST:
+            break
+    return mixed
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, from 1 to 21 (WCAG 2.2)."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a colour like ``#1f2328`` (WCAG 2.2)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
