@@ -25,6 +25,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines, write_event
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import RunSpec
+from tests.laws import soon
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux tells it")
 MIB = 2**20
@@ -33,10 +34,9 @@ MIB = 2**20
 @pytest.fixture(scope="module", autouse=True)
 def _alone() -> None:
     """Warm processes of tests before these are children of this process too."""
+    pids = {process.pid for process in warm.warm_processes()}
     warm.end_warm_processes()
-    deadline = time.monotonic() + 10
-    while children(os.getpid()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert soon(lambda: not pids.intersection(children(os.getpid())))
 
 
 class Program:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from struct import Struct
 from typing import Any
 
 from mlwidgets.runs.alive import hold
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.journal import LineWriter, write_event
+from mlwidgets.runs.journal import RECORD_FORMAT, LineWriter, metric_key, write_event
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import RunSpec, literal_text, new_run_id
 from mlwidgets.runs.state import Outcome, write_outcome
@@ -55,10 +56,14 @@ def make_run(
 
 
 def add_values(path: Path, metric: str, values: Iterable[float]) -> None:
+    """Log the first value as a worker does, and append the others as it would."""
     folder = RunFolder(path)
     log = MetricLog(folder.metrics, folder.events)
-    for value in values:
-        log({metric: value})
+    pack, key, rest = Struct(RECORD_FORMAT).pack, metric_key(metric), iter(values)
+    for first in rest:
+        log({metric: first})
+        with open(folder.metrics, "ab") as file:
+            file.writelines(pack(key, step, time.time(), value) for step, value in enumerate(rest, 1))
 
 
 def add_display(path: Path, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
