@@ -102,6 +102,8 @@ export interface Slots {
 export interface Info {
   readonly version: string;
   readonly read_only: boolean;
+  /** Whether notebooks are files here, and so have a history. Servers of before there was one say nothing of it. */
+  readonly history?: boolean;
 }
 
 /** What a user gives to a run afterwards. */

@@ -83,7 +83,7 @@ export class HistoryList {
     for (const name of names) head.append(element('span', 'mlw-chip', {}, name));
     const kind = element('span', 'mlw-history-kind', {}, kindWords(snapshot, words));
     const open = element('button', 'mlw-history-entry', { type: 'button' }, head, kind);
-    if (changed) open.append(stat(changed, words));
+    if (changed?.some(Boolean)) open.append(stat(changed, words));
     open.title = new Date(time * 1000).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' });
     open.addEventListener('click', () => {
       this.actions.show(snapshot, before);

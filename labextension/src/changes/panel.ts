@@ -21,13 +21,15 @@ export interface Place extends Pick<HistoryActions, 'open' | 'restore' | 'name' 
   readonly path: string;
   /** The notebook as it is where edits in it are not saved; null where the file is the same, or the notebook is not open. */
   unsaved(outputs: boolean): unknown;
+  /** Whether the server keeps notebooks elsewhere than in files. */
+  readonly elsewhere: boolean;
   /** Runs that were submitted from it, the newest first. */
   runs(): readonly SubmittedRun[];
   goTo(cell: CellChange): void;
 }
 
 export class ChangesPanel {
-  readonly node = element('div', 'mlw-panel-colours mlw-changes-view', { 'data-lm-suppress-shortcuts': 'true', tabindex: '-1' });
+  readonly node = element('div', 'mlw-panel-colours mlw-changes-view', { tabindex: '-1' });
   private readonly from: Picker;
   private readonly to: Picker;
   private readonly bar: HTMLElement;
@@ -96,10 +98,6 @@ export class ChangesPanel {
       event.preventDefault();
       event.stopPropagation();
       this.cells.step(by);
-    });
-    // JupyterLab's shortcuts for whatever has the focus look no further than that element.
-    this.node.addEventListener('focusin', ({ target }) => {
-      (target as Element).setAttribute('data-lm-suppress-shortcuts', 'true');
     });
     this.timer = window.setInterval(() => { this.tell(); }, TICK);
     this.steps.hidden = true;
@@ -231,12 +229,7 @@ export class ChangesPanel {
   private fail(error: unknown): void {
     this.end(true);
     const { words } = this;
-    const message =
-      error instanceof Missing
-        ? words.__('The server’s mlwidgets is older than this page: restart the Jupyter server.')
-        : error instanceof Refused
-          ? capitalised(error.message)
-          : words.__('The server does not answer: this is what was last seen.');
+    const message = whatFailed(error, this.place, words);
     this.say(message);
     setText(this.news, message);
     this.steps.hidden = true;
@@ -263,6 +256,13 @@ export class ChangesPanel {
     node.setAttribute('aria-label', label);
     return node;
   }
+}
+
+function whatFailed(error: unknown, { elsewhere }: Place, words: Words): string {
+  if (error instanceof Refused) return capitalised(error.message);
+  if (!(error instanceof Missing)) return words.__('The server does not answer: this is what was last seen.');
+  if (elsewhere) return words.__('This server keeps notebooks elsewhere than in files: they have no history here.');
+  return words.__('The server’s mlwidgets is older than this page: restart the Jupyter server.');
 }
 
 function isOn(toggle: HTMLElement): boolean {

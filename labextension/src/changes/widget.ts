@@ -53,6 +53,10 @@ export class ChangesWidget extends Widget implements Place {
     return sharedProject(this.app).readOnly;
   }
 
+  get elsewhere(): boolean {
+    return sharedProject(this.app).info?.history === false;
+  }
+
   unsaved(outputs: boolean): unknown {
     return this.notebook.unsaved(outputs);
   }

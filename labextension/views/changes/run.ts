@@ -38,6 +38,7 @@ export class RunChangesPanel {
     const effect = JSON.stringify([came, soFar]);
     if (effect === this.shownEffect) return;
     this.shownEffect = effect;
+    this.effect.parentElement?.classList.toggle('mlw-effect-known', came.every((one) => one.best));
     this.effect.replaceChildren(...came.map((one) => drawEffect(one, soFar)));
   }
 
