@@ -45,6 +45,8 @@ def text(document: dict[str, Any], colour: bool, width: int, now: float | None =
     said = words.summary(document, time.time() if now is None else now)
     lines = [ink.paint(said[:1].upper() + said[1:], "head")]
     diff = document["diff"]
+    if not words.what_words(diff):
+        return lines[0]
     facts = [words.fact_words(fact) for fact in diff.get("metadata", ())]
     if facts:
         lines += ["", ink.rule("notebook", "metadata", "edited"), *(f"  {fact}" for fact in map(ink.cut, facts))]

@@ -90,7 +90,7 @@ def summary(document: dict[str, Any], now: float) -> str:
     if new["label"].startswith("now"):
         return f"{what} since {since}" if what else f"nothing has changed since {since}"
     to = side_words(new, now)
-    return f"{what} from {since} to {to}" if what else f"{since} and {to} are the same"
+    return f"{what} from {since} to {to}" if what else f"no difference between {since} and {to}"
 
 
 def is_shown(cell: dict[str, Any]) -> bool:

@@ -90,10 +90,10 @@ def test_colours_mark_the_words() -> None:
 
 
 def test_nothing() -> None:
-    assert shown(OLD, OLD) == ["Nothing has changed since commit 1a2b3c4, 2 h ago", "", "  ⋯ 8 unchanged cells"]
+    assert shown(OLD, OLD) == ["Nothing has changed since commit 1a2b3c4, 2 h ago"]
     two = {**document(OLD, OLD), "new": {"label": "run lenet", "time": NOW - 30}}
     assert text(two, colour=False, width=60, now=NOW).startswith(
-        "Commit 1a2b3c4, 2 h ago and run lenet, 30 s ago are the same"
+        "No difference between commit 1a2b3c4, 2 h ago and run lenet, 30 s ago"
     )
 
 

@@ -108,6 +108,10 @@ class NotebookDiff:
         }
 
 
+_FOLLOWS = frozenset({"kernelspec.display_name", "kernelspec.language", "language_info.name"})
+"""What a server writes of the kernel that was chosen: who opens a notebook elsewhere has changed nothing."""
+
+
 def compare(old: Notebook, new: Notebook, *, outputs: bool = False) -> NotebookDiff:
     """Return what changed from `old` to `new`.
 
@@ -129,7 +133,8 @@ def compare(old: Notebook, new: Notebook, *, outputs: bool = False) -> NotebookD
     for j in range(len(new.cells)):
         cells.append(both[j] if j in both else _one_sided(new, j, ADDED, outputs))
         cells += [_one_sided(old, i, REMOVED, outputs) for i in removed_after.get(j, ())]
-    return NotebookDiff(tuple(cells), new.language, differences(old.metadata, new.metadata))
+    metadata = [one for one in differences(old.metadata, new.metadata) if one[0] not in _FOLLOWS]
+    return NotebookDiff(tuple(cells), new.language, metadata)
 
 
 def _removed(old: Notebook, matches: Iterable[Match]) -> dict[int, list[int]]:
