@@ -108,9 +108,7 @@ def _diff(options: argparse.Namespace) -> int:
 
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         print(text(document, colour=colour, width=_width()))
-    counts = document["diff"]["counts"]
-    changed = any(number for change, number in counts.items() if change != "same") or document["diff"]["metadata"]
-    return 1 if options.exit_code and changed else 0
+    return 1 if options.exit_code and diff else 0
 
 
 def _width() -> int:
@@ -133,6 +131,8 @@ def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
         if origin is None or not origin.notebook or not Path(origin.notebook).is_file():
             raise ParameterError(f"the notebook of {options.old} is not known: name what to compare it with, too")
         return old, _at(Path(origin.notebook), "file", alone=False)
+    if options.save and when:
+        raise ParameterError(f"--save compares the last save: give {path} without @{when}")
     if options.save:
         return _at(path, "save-before", alone=False), _at(path, "save", alone=False)
     return _at(path, when or "commit", alone=False), _at(path, "file", alone=False)
@@ -240,7 +240,8 @@ def _open(options: argparse.Namespace) -> int:
     history = _history(options)
     snapshot = history.find(options.snapshot)
     if options.output is None:
-        sys.stdout.write(history.text(snapshot))
+        # A notebook may hold what is no text in UTF-8: half of a character that JSON wrote in two.
+        sys.stdout.write(history.text(snapshot).encode("utf-8", "backslashreplace").decode())
         return 0
     from mlwidgets.history.notebooks.notebook import to_json
     from mlwidgets.runs.folder import write_whole
@@ -248,10 +249,10 @@ def _open(options: argparse.Namespace) -> int:
     if options.output.exists():
         raise ParameterError(f"{options.output} is there already: give the name of a new file")
     if options.output.suffix == ".ipynb":
-        text = json.dumps(to_json(history.read(snapshot)), indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(to_json(history.read(snapshot)), indent=1) + "\n"
     else:
         text = history.text(snapshot)
-    write_whole(options.output, text.encode("utf-8", "surrogatepass"))
+    write_whole(options.output, text.encode("utf-8", "backslashreplace"))
     print(f"{snapshot.id} written to {options.output}")
     return 0
 

@@ -124,6 +124,22 @@ def test_diff_of_a_file_since_its_commit_and_of_two(book: Path, say: Callable[..
     assert "://" not in page
 
 
+def test_outputs_alone_are_a_difference_where_they_are_asked_for(book: Path, say: Callable[..., str]) -> None:
+    notebook = json.loads(book.read_text())
+    notebook["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "1.0"}]
+    book.write_text(json.dumps(notebook))
+    assert not say("diff", book.name, "--exit-code").endswith("[1]")
+    assert say("diff", book.name, "--exit-code", "--outputs").endswith("[1]")
+
+
+def test_half_a_character_is_no_hindrance(book: Path, say: Callable[..., str]) -> None:
+    write(book, "text = '\ud83d'")
+    assert History(book).take("save", load_notebook(book)) is not None
+    assert "\\ud83d" in say("history", book.name, "open", "~0")
+    say("history", book.name, "open", "~0", "-o", "half.ipynb")
+    assert load_notebook(book.with_name("half.ipynb")).cells[0].source == "text = '\ud83d'"
+
+
 def test_what_a_command_cannot_compare_it_names(book: Path, say: Callable[..., str]) -> None:
     book.with_name("broken.ipynb").write_text("<<<<<<< ours\n{}")
     for words, said in (
@@ -134,6 +150,7 @@ def test_what_a_command_cannot_compare_it_names(book: Path, say: Callable[..., s
         ([f"{book.name}@commit:--output=x", book.name], "names no commit"),
         ([f"{book.name}@nosuch", book.name], "nosuch"),
         ([book.name, "--save"], "there is no earlier state"),
+        ([f"{book.name}@~2", "--save"], "without @~2"),
     ):
         told = say("diff", *words)
         assert said in told
