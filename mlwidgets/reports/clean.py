@@ -27,6 +27,7 @@ TAGS = names(
     "track tt u ul var video wbr"
 )
 VOID = frozenset(("br", "col", "hr", "img", "source", "track", "wbr"))
+ENDING = VOID | names("area base dd dt embed input li link meta option p param tbody td tfoot th thead tr")
 SECTIONS = frozenset(("article", "aside", "footer", "header", "section"))
 """They would be landmarks beside the page's own."""
 SILENT = frozenset(("base", "head", "link", "meta", "title", "template", "input", "param", "track"))
@@ -72,12 +73,17 @@ LINKS = frozenset(("http", "https", "mailto", ""))
 SOUND = re.compile(r"data:(audio|video)/[\w.+-]+(;[\w=.+-]+)*;base64,[A-Za-z0-9+/=\s]*", re.ASCII)
 DONE = '<span class="r-task" role="img" aria-label="done">☑</span> '
 OPEN = '<span class="r-task" role="img" aria-label="open">☐</span> '
+# The first bytes of such files, as base64.
+SIGNATURES = {"png": "iVBORw0KGg", "jpeg": "/9j/", "gif": "R0lGODl", "webp": "UklGR"}
+DEEPEST = 400
+"""Elements in each other. Reading takes time by the square of it."""
 PREFIX = "u-"
 """Put before every id that a notebook brings: the page's own stay its own."""
 
 
 _ANGLE = re.compile(r"<[^>]*>?|>")
 _ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"<>]*)"')
+_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _TAG = re.compile(r'</?([a-z0-9]+)((?: [a-z-]+="[^"<>]*")*)>')
 
 
@@ -124,6 +130,11 @@ class Cleaner:
         """
         from bleach.html5lib_shim import HTMLParser
 
+        if _depth(html) > DEEPEST:
+            text = re.sub(r"<[^<>]*>", " ", html)
+            return Cleaned(
+                f'<p class="r-wrapped">{escape(text, quote=False)}</p>', ["the form of a text nested too deep"]
+            )
         parser = HTMLParser(namespaceHTMLElements=True)
         self.scopes += 1
         walk = _Walk(self, f"r-o{self.scopes}", attachments, alt)
@@ -327,8 +338,9 @@ def _end(heading: Heading) -> str:
 
 def picture_address(source: str) -> str | None:
     """Return the data address of a picture that is one, drawings read again; else None."""
-    if svg.PICTURE.fullmatch(source):
-        return "".join(source.split())
+    if picture := svg.PICTURE.fullmatch(source):
+        address = "".join(source.split())
+        return address if address.partition(",")[2].startswith(SIGNATURES[picture[1]]) else None
     found = re.match(r"data:image/svg\+xml(?:;charset=[\w-]+|;utf-?8)*(;base64)?,", source, re.IGNORECASE)
     if not found:
         return None
@@ -338,6 +350,16 @@ def picture_address(source: str) -> str | None:
         return svg.address(svg.document(svg.read(data)))
     except (svg.Unreadable, ValueError):
         return None
+
+
+def _depth(html: str) -> int:
+    """Return how deep elements may be nested at most, roughly: those that end by themselves do not count."""
+    depth = deepest = 0
+    for closing, name in _NAME.findall(html):
+        if name.lower() not in ENDING:
+            depth = max(0, depth - 1) if closing else depth + 1
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def _scheme(address: str) -> str:

@@ -11,19 +11,16 @@ LONG_LINE = 110
 OPEN_LINES = 30
 """Lines that are open to view; the rest is folded away."""
 MOST = 1_000_000
-"""Characters of one text. Of a longer one both ends are kept."""
+MOST_LINES = 10_000
+"""Characters and lines of one text. Of a longer one both ends are kept."""
 GROUNDS = ("#ffffff", "#14171c")
 LEAST_CONTRAST = 4.6
 
 
 def printed(text: str, kind: str = "") -> str:
     """Return text with terminal sequences as HTML; long text is folded behind its first lines."""
-    cut = ""
-    if len(text) > MOST:
-        half = MOST // 2
-        left_out = text.count("\n", half, len(text) - half)
-        cut = f"\n[{left_out} lines in between are left out]\n"
-        text = text[:half] + cut + text[-half:]
+    if len(text) > MOST or text.count("\n") > MOST_LINES:
+        text = _ends(text)
     lines = parse(text)
     if not lines:
         return ""
@@ -36,6 +33,15 @@ def printed(text: str, kind: str = "") -> str:
         else ""
     )
     return _block(shown, kind) + more
+
+
+def _ends(text: str) -> str:
+    """Return the beginning and the end of a text, and how many lines were between them."""
+    lines = text.split("\n")
+    half = MOST_LINES // 2
+    first, last = "\n".join(lines[:half])[: MOST // 2], "\n".join(lines[-half:])[-MOST // 2 :]
+    left_out = len(lines) - first.count("\n") - last.count("\n") - 2
+    return f"{first}\n[{max(1, left_out)} lines in between are left out]\n{last}"
 
 
 def lines_of(text: str) -> str:

@@ -90,8 +90,8 @@ def _element(element: Any, source: str = "") -> str:
     if name == "math":
         attributes.append(f'alttext="{source}"')
     if name == "mtd" and (align := element.get("columnalign")) in {"left", "right"}:
-        # Browsers know the style alone.
-        attributes.append(f'style="text-align:{align}"')
+        # Browsers know styles alone, Chromium its own; both sides of an aligned relation touch it.
+        attributes.append(f'style="text-align:{align};text-align:-webkit-{align};padding-{align}:0"')
     text = unescape(element.text or "")
     if re.match(r"\\[A-Za-z]", text) and name != "mtext":
         raise NoFormula(f"unknown command {text}")
