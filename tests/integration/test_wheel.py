@@ -157,6 +157,16 @@ print(shell.user_ns["first"].state, shell.user_ns["first"].result["y"])
     assert "finished" in listed.stdout
 
 
+def test_nbconvert_writes_reports_from_the_wheel(python: Path, tmp_path: Path) -> None:
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": "# From the wheel"}]
+    path = tmp_path / "sales.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+
+    code = "from nbconvert.nbconvertapp import main; main(['--to', 'mlreport', 'sales.ipynb'])"
+    _run(python, code, tmp_path)
+    assert '<h1 id="title">From the wheel</h1>' in (tmp_path / "sales.html").read_text()
+
+
 def test_checkout_without_node_says_what_is_missing(checkout: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(checkout)]
     done = subprocess.run(command, env=_without_node(), capture_output=True, text=True, check=False)

@@ -199,12 +199,13 @@ def test_html_that_is_all_script_falls_back_to_the_next_form_and_says_so() -> No
 def test_runs_stand_as_their_own_still_view() -> None:
     chart = "<svg xmlns='http://www.w3.org/2000/svg' onload='x()'><path d='M0 0H9' stroke='#0079c1'/></svg>"
     html = (
-        f'<div style="border:1px solid rgba(128,128,128,0.3)"><b>lenet</b> ✓ finished'
+        f'<div style="border:1px solid rgba(128,128,128,0.3)"><b style="color:#7d7d7d">lenet</b> ✓ finished'
         f'<img style="width:100%" alt="loss: last 0.1" src="data:image/svg+xml,{chart}"></div>'
     )
     page = made(code("%%train", shown({"application/vnd.mlwidgets.run+json": {"format": 2}, "image/png": PNG,
                                        "text/html": html, "text/plain": "lenet"})))  # fmt: skip
     assert page.classed("r-run")
+    assert page.all("b")[0]["style"] == "color: var(--r-muted)"
     assert not page.classed("r-paper")
     assert [one["alt"] for one in page.all("img")] == ["loss: last 0.1"]
     assert 'd="M0 0H9"' in next(drawings(page))
