@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlwidgets.errors import HistoryError
+from mlwidgets.errors import HistoryError, NotebookError
 from mlwidgets.history.git.repository import Repository
 from mlwidgets.history.snapshots import History
 from tests.histories import (
@@ -107,19 +108,6 @@ def test_commits_from_the_newest_and_those_that_touch_the_notebook(tmp_path: Pat
     assert found[0].cells[0].source == "committed"
     assert history.committed("HEAD~1") is not None
     assert History(tmp_path / "top" / "new.ipynb").committed() is None
-
-
-def test_a_notebook_under_a_filter_is_read_through_it(tmp_path: Path) -> None:
-    path = REPOSITORIES["SHA-1"](tmp_path)
-    top = tmp_path / "top"
-    (top / ".gitattributes").write_text("*.ipynb filter=rot\n")
-    git(top, "config", "filter.rot.clean", "tr 'a-z{' 'n-za-m<'")
-    git(top, "config", "filter.rot.smudge", "tr 'n-za-m<' 'a-z{'")
-    save(path, "behind")
-    commit(top)
-    found = History(path).committed()
-    assert found is not None
-    assert found[0].cells[0].source == "behind"
 
 
 def test_each_work_tree_has_a_chain_of_its_own(tmp_path: Path) -> None:
@@ -395,3 +383,49 @@ def test_objects_and_trees_are_gits(tmp_path: Path) -> None:
     assert git(path.parent, "log", "-1", "--format=%an <%ae> %cn", snapshot.commit) == (
         "mlwidgets <mlwidgets@localhost> mlwidgets\n"
     )
+
+
+def test_no_command_that_a_repository_names_is_run(tmp_path: Path) -> None:
+    path = REPOSITORIES["SHA-1"](tmp_path)
+    top, ran = tmp_path / "top", tmp_path / "ran"
+    save(path, "behind")
+    (top / ".gitattributes").write_text("*.ipynb filter=evil\n")
+    git(top, "config", "filter.evil.clean", "tr '{' '<'")
+    commit(top)
+    for key in ("smudge", "process"):
+        git(top, "config", f"filter.evil.{key}", f"touch '{ran}'; cat")
+    with pytest.raises(NotebookError, match="is not JSON"):
+        History(path).committed()
+    blob = git(top, "rev-parse", f"HEAD:{path.relative_to(top)}").strip()
+    (top / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    for key, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": f"ext::sh -c touch% {ran}",
+        "remote.origin.promisor": "true",
+        "protocol.ext.allow": "always",
+    }.items():
+        git(top, "config", key, value)
+    assert History(path).committed() is None
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_notebook_in_git_lfs_is_read_where_that_keeps_it(linked: bool, tmp_path: Path) -> None:
+    path = REPOSITORIES["linked work tree" if linked else "SHA-1"](tmp_path)
+    save(path, "behind")
+    content = path.read_bytes()
+    oid = hashlib.sha256(content).hexdigest()
+    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n")
+    commit(path.parent)
+    with pytest.raises(NotebookError, match="Git LFS, and its content is not here"):
+        History(path).committed()
+    kept = tmp_path / ("main" if linked else "top") / ".git" / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(content[:-1])
+    with pytest.raises(NotebookError, match="Git LFS"):
+        History(path).committed()
+    kept.write_bytes(content)
+    found = History(path).committed()
+    assert found is not None
+    assert found[0].cells[0].source == "behind"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlwidgets.errors import NotebookError
-from mlwidgets.history.git.repository import Repository, run_git
+from mlwidgets.history.git.repository import Repository
 from mlwidgets.history.notebooks.notebook import Notebook, read_notebook
 
 _COMMITTER = re.compile(r"^committer .* (\d+) [+-]\d+$", re.MULTILINE)
+_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
+_LONGEST_POINTER = 1024
+"""Bytes, as Git LFS has it."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,24 @@ def read_committed(repository: Repository, rev: str, path: str) -> tuple[Noteboo
     if commit is None or blob is None or blob[1] != "blob":
         return None
     where = f"{path.rpartition('/')[2]} in commit {commit.id}"
+    return read_notebook(_behind_pointer(repository, blob[2], where), where), commit
+
+
+def _behind_pointer(repository: Repository, data: bytes, where: str) -> bytes:
+    """Return what a pointer of Git LFS stands for, other data as they are.
+
+    It is read where Git LFS keeps it: a filter is a command that the repository's settings name, and whoever made the
+    repository may have chosen it.
+    """
+    pointer = _POINTER.match(data) if len(data) <= _LONGEST_POINTER else None
+    if pointer is None:
+        return data
+    oid = pointer[1].decode()
+    file = Path(repository.common, "lfs", "objects", oid[:2], oid[2:4], oid)
     try:
-        return read_notebook(blob[2], where), commit
-    except NotebookError:
-        # It may be there under a filter of the user's, such as Git LFS.
-        done = run_git("cat-file", "--filters", f"--path={path}", blob[0], cwd=repository.top)
-        if done.returncode or done.stdout == blob[2]:
-            raise
-        return read_notebook(done.stdout, where), commit
+        data = file.read_bytes() if file.is_file() else b""
+    except OSError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != oid:
+        raise NotebookError(f"{where} is in Git LFS, and its content is not here; run git lfs fetch --all")
+    return data
