@@ -67,13 +67,13 @@ class Places:
             raise Unusable(str(error)) from error
         return self._in_store(Repository.make_bare(self.store / BARE))
 
-    def read(self, work: Callable[[Chain], _T]) -> list[_T]:
+    def read(self, work: Callable[[Chain], _T], *, every: bool = False) -> list[_T]:
         """Return what `work` finds in each chain that can be read.
 
         Raises
         ------
         HistoryError
-            If none can be.
+            If none can be; with `every`, if one cannot.
         """
         found: list[_T] = []
         problem: Unusable | None = None
@@ -82,7 +82,7 @@ class Places:
                 found.append(work(chain))
             except Unusable as error:
                 problem = problem or error
-        if problem is not None and not found:
+        if problem is not None and (every or not found):
             raise problem
         return found
 

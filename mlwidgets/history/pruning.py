@@ -36,25 +36,19 @@ def of_runs(store: Path, snapshots: Iterable[Snapshot]) -> set[str]:
     return {one.id for one in snapshots if one.run in runs or one.id in named}
 
 
-def prune(chain: Chain, kept: set[str]) -> None:
-    """Forget all snapshots of a chain but those, and what comes in the meantime.
+def prune(chain: Chain, gone: set[str]) -> None:
+    """Forget these snapshots of a chain; whatever else is in it stays.
 
     Raises
     ------
     HistoryError
         If the chain cannot be written; all are there then.
     """
-    entries = chain.entries()
-    known = {entry.snapshot.id for entry in entries if entry.snapshot is not None}
     for _ in range(_TRIES):
-        stays = [
-            one
-            for one in _in_order(entries)
-            if one.snapshot and (one.snapshot.id in kept or one.snapshot.id not in known)
-        ]
+        entries = chain.entries()
+        stays = [one for one in _in_order(entries) if one.snapshot and one.snapshot.id not in gone]
         if len(stays) == len(entries) or chain.replace(entries, _counted_anew(chain, entries, stays)):
             return
-        entries = chain.entries()
     raise HistoryError("the history is written by too many at once; try again")
 
 

@@ -117,8 +117,11 @@ class History:
         HistoryError
             If there is no git, or they cannot be read.
         """
+        return self._listed(limit)
+
+    def _listed(self, limit: int | None = None, *, every: bool = False) -> list[Snapshot]:
         most = None if limit is None else limit + _TRIES
-        found = self._places.read(lambda chain: (chain.snapshots(most), chain.names()))
+        found = self._places.read(lambda chain: (chain.snapshots(most), chain.names()), every=every)
         merged = [snapshot for one, _ in found for snapshot in one]
         if sum(bool(one) for one, _ in found) > 1:
             merged.sort(key=lambda snapshot: (snapshot.time, snapshot.id), reverse=True)
@@ -260,18 +263,19 @@ class History:
         Raises
         ------
         HistoryError
-            If that cannot be written; those in that repository are all there then.
+            If a repository with some of them cannot be read: nothing is forgotten then. If one cannot be written:
+            those in it are all there then.
         """
         if keep is None and older_than is None:
             return []
-        found = self.snapshots()
+        found = self._listed(every=True)
         since = math.inf if older_than is None else time.time() - older_than
         kept = {one.id for at, one in enumerate(found) if at < max(keep or 0, 1) or one.time > since or one.names}
         kept |= pruning.of_runs(self.store, found)
         gone = [one for one in found if one.id not in kept]
         if gone and not dry_run:
             for chain in self._places.chains():
-                pruning.prune(chain, kept)
+                pruning.prune(chain, {one.id for one in gone})
         return gone
 
     def committed(self, rev: str = "HEAD") -> tuple[Notebook, str, float] | None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from mlwidgets.errors import HistoryError, UnknownSnapshot
+from mlwidgets.history import pruning
 from mlwidgets.history.notebooks.executed import Executed
 from mlwidgets.history.notebooks.notebook import Cell, Notebook, encode, load_notebook, to_json
 from mlwidgets.history.restoring import put_in_place
@@ -279,6 +280,44 @@ def test_pruning_keeps_what_somebody_may_ask_for(path: Path, store: RunStore) ->
         history.read(would[0])
     time.sleep(0.01)
     assert len(history.prune(older_than=0.001)) == 1
+
+
+def test_what_is_saved_while_others_are_forgotten_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(4):
+        keep(path, f"{n}")
+    of_runs = pruning.of_runs
+
+    def slow(*arguments: Any) -> set[str]:
+        keep(path, "saved meanwhile")
+        return of_runs(*arguments)
+
+    monkeypatch.setattr(pruning, "of_runs", slow)
+    history = History(path)
+    assert len(history.prune(keep=1)) == 3
+    assert sources(history) == [("saved meanwhile",), ("3",)]
+
+
+def test_nothing_is_forgotten_while_some_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "project" / "x.ipynb"
+    for n in range(3):
+        keep(path, f"in the store {n}")
+    git(path.parent, "init", "--quiet")
+    for n in range(3):
+        keep(path, f"in the repository {n}")
+    history = History(path)
+    history.name(history.find("~1"), "precious")
+    everything = history.snapshots()
+    git(path.parent, "pack-refs", "--all")
+    packed = git_dir(path) / "packed-refs"
+    whole = packed.read_bytes()
+    packed.write_bytes(b"nonsense\n")
+    for dry_run in (True, False):
+        with pytest.raises(HistoryError, match="cannot be read"):
+            History(path).prune(keep=1, dry_run=dry_run)
+    packed.write_bytes(whole)
+    assert history.snapshots() == everything
+    assert len(history.prune(keep=1)) == 4
+    assert sources(history) == [("in the repository 2",), ("in the repository 1",)]
 
 
 def test_a_history_goes_on_under_the_new_path(path: Path, tmp_path: Path) -> None:
