@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlwidgets.history.diff.cells import compare
-from mlwidgets.history.diff.outputs import diff_outputs, one_sided, shown
+from mlwidgets.history.diff.outputs import MOST_TEXT, diff_outputs, one_sided, shown
 from mlwidgets.history.diff.tables import read_table
 from mlwidgets.history.notebooks.notebook import Cell, Notebook
 
@@ -53,6 +53,22 @@ def test_what_shows_the_same() -> None:
     assert diff_outputs([result(text_plain=plot.format("aa11"))], [result(text_plain=plot.format("bb22"))]) == []
     # A number that somebody printed is no address.
     assert diff_outputs([result(text_plain="0x7faa11")], [result(text_plain="0x7fbb22")]) != []
+
+
+def test_a_stream_in_pieces_is_cut_where_one_in_a_piece_is() -> None:
+    line = "x" * 99 + "\n"
+    whole = line * 3000
+    (one,) = shown([stream(whole)])
+    assert len(one.text) == MOST_TEXT - 1
+    assert shown([stream(line) for _ in range(3000)]) == [one]
+    raised = {"output_type": "error", "traceback": [line[:-1]] * 3000}
+    (error,) = shown([raised])
+    assert (error.kind, error.text) == ("error", whole[:MOST_TEXT])
+
+
+def test_a_stream_that_stopped_between_two_others() -> None:
+    pieces = [stream("\x1b[3"), stream("1mred\x1b[0m\r"), stream("\ngreen\n"), stream("out", "stderr"), stream("last")]
+    assert [one.text for one in shown(pieces)] == ["red\ngreen", "out", "last"]
 
 
 def test_errors_without_colours() -> None:

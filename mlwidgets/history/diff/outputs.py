@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from mlwidgets.history.diff.lines import Row, diff_lines
@@ -113,27 +114,32 @@ def _rows(old: Shown | None, new: Shown | None, budget: Budget) -> list[Row]:
 def shown(outputs: Sequence[dict[str, Any]]) -> list[Shown]:
     """Return what outputs show; pieces of one stream are one output."""
     found: list[Shown] = []
-    streams: list[str | None] = []
-    for output in outputs:
-        stream = str(output.get("name")) if output.get("output_type") == "stream" else None
-        one = _shown(output)
-        if stream is not None and streams and streams[-1] == stream:
-            found[-1] = Shown("text", found[-1].text + one.text)
+    for (kind, _), run in groupby(outputs, lambda one: (one.get("output_type"), str(one.get("name")))):
+        if kind == "stream":
+            # Colours and a progress bar that was drawn over itself may come in pieces.
+            found.append(Shown("text", _overwritten(_plain(_beginning(one.get("text") for one in run)))))
         else:
-            found.append(one)
-            streams.append(stream)
-    # A progress bar that was drawn over itself may come in pieces.
-    return [Shown("text", _overwritten(one.text)) if one.kind == "text" else one for one in found]
+            found += map(_shown, run)
+    return found
+
+
+def _beginning(pieces: Iterable[Any], between: str = "") -> str:
+    """Return what pieces of text begin with when joined, as far as it is compared."""
+    taken: list[str] = []
+    length = 0
+    for piece in pieces:
+        taken.append(_text(piece))
+        length += len(taken[-1]) + len(between)
+        if length > MOST_TEXT:
+            break
+    return between.join(taken)
 
 
 def _shown(output: dict[str, Any]) -> Shown:
-    kind = output.get("output_type")
-    if kind == "stream":
-        return Shown("text", _plain(output.get("text")))
-    if kind == "error":
+    if output.get("output_type") == "error":
         traceback = output.get("traceback")
-        lines = [_plain(line) for line in traceback] if isinstance(traceback, list) else []
-        return Shown("error", "\n".join(lines) or f"{output.get('ename')}: {output.get('evalue')}")
+        said = _plain(_beginning(traceback, "\n")) if isinstance(traceback, list) else ""
+        return Shown("error", said or f"{output.get('ename')}: {output.get('evalue')}")
     data = output.get("data")
     return _bundle(data if isinstance(data, dict) else {})
 
@@ -147,7 +153,7 @@ def _bundle(data: dict[str, Any]) -> Shown:
         return Shown("table", "", None, table)
     for mime in TEXTS:
         if isinstance(data.get(mime), str):
-            return Shown("text", _plain(data[mime]))
+            return Shown("text", _overwritten(_plain(data[mime])))
     if isinstance(html, str):
         return Shown("other", _plain(html))
     return Shown("other", _plain("\n".join(f"{mime}: {_dumped(value)}" for mime, value in sorted(data.items()))))
@@ -163,9 +169,12 @@ def _dumped(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
 
 
-def _plain(text: Any) -> str:
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _plain(text: str) -> str:
     """Return text without colours."""
-    text = text if isinstance(text, str) else "" if text is None else str(text)
     return _ESCAPE.sub("", text[:MOST_TEXT]).replace("\r\n", "\n")
 
 
