@@ -13,7 +13,7 @@ from mlwidgets.history import pruning
 from mlwidgets.history.contents import EXACT, WHOLE, changed, files_of, newest
 from mlwidgets.history.finding import check_name, find_among
 from mlwidgets.history.git.chain import Chain, Files, Tip, named
-from mlwidgets.history.git.commits import Commit, list_commits, read_committed
+from mlwidgets.history.git.commits import Commit, commits_of, read_committed
 from mlwidgets.history.git.entries import KINDS, Snapshot
 from mlwidgets.history.notebooks.document import read_document, read_file
 from mlwidgets.history.notebooks.executed import Executed
@@ -231,7 +231,12 @@ class History:
             raise HistoryError(f"{error}; nothing was restored: it would be lost. Move it away first") from error
 
     def name(self, snapshot: Snapshot, name: str | None) -> None:
-        """Give a snapshot a name, which no other one of the notebook has from then on; None takes its names away.
+        """Call a snapshot so, and no longer what it was called; no other one of the notebook has the name from then on.
+
+        Parameters
+        ----------
+        name
+            None to call it nothing.
 
         Raises
         ------
@@ -241,10 +246,9 @@ class History:
         current = next((one for one in self.snapshots() if one.id == snapshot.id), None)
         if current is None:
             raise UnknownSnapshot(f"the snapshot {snapshot.id} of {self.notebook.name} is gone")
-        if name is None:
-            changes: dict[str, str | None] = dict.fromkeys(current.names)
-        else:
-            changes = {check_name(name): snapshot.id}
+        changes: dict[str, str | None] = dict.fromkeys(current.names)
+        if name is not None:
+            changes[check_name(name)] = snapshot.id
         if changes:
             self._places.write(lambda chain: chain.give_name(changes))
 
@@ -297,10 +301,10 @@ class History:
         return None if found is None else (found[0], found[1].id, found[1].time)
 
     def commits(self, limit: int = 20) -> list[Commit]:
-        """Return the newest of the user's own commits that touch the notebook."""
+        """Return the newest of the user's own commits that touch the notebook; where history is long, some of them."""
         if self._places.repository is None or self._places.repository.top is None:
             return []
-        return list_commits(self._places.repository, "HEAD", limit, self._places.path)
+        return commits_of(self._places.repository, self._places.path, limit)
 
     def follow_rename(self, old: Path) -> None:
         """Let the history of another path go on here: the notebook was renamed.

@@ -97,21 +97,28 @@ def test_ids_are_those_of_the_time_and_find_takes_what_people_type(path: Path) -
         assert "\n" not in str(raised.value)
 
 
-def test_names_belong_to_one_snapshot(path: Path) -> None:
+def test_a_snapshot_has_one_name_and_a_name_one_snapshot(path: Path) -> None:
     keep(path, "a")
     keep(path, "b")
     history = History(path)
     new, old = history.snapshots()
     history.name(old, "good")
     history.name(old, "  best ")
-    assert [one.names for one in history.snapshots()] == [(), ("best", "good")]
+    assert [one.names for one in history.snapshots()] == [(), ("best",)]
+    with pytest.raises(UnknownSnapshot):
+        history.find("good")
     history.name(new, "good")
     assert [one.names for one in history.snapshots()] == [("good",), ("best",)]
+    history.name(new, "best")
+    history.name(new, "best")
+    assert [one.names for one in history.snapshots()] == [("best",), ()]
+    history.name(old, "older")
     history.name(new, None)
-    assert [one.names for one in history.snapshots()] == [(), ("best",)]
+    assert [one.names for one in history.snapshots()] == [(), ("older",)]
     for name in ("", " ", "~1", "x" * 101, "two\nlines", new.id):
         with pytest.raises(HistoryError, match="cannot be a snapshot's name"):
-            history.name(new, name)
+            history.name(old, name)
+    assert [one.names for one in history.snapshots()] == [(), ("older",)]
 
 
 @pytest.mark.parametrize("name", READABLE)
