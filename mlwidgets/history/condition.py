@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from mlwidgets.errors import HistoryError, MlwidgetsError
 from mlwidgets.history.git.repository import Repository, last_words, run_git
+from mlwidgets.history.places import may_write
 from mlwidgets.runs.folder import read_json
 from mlwidgets.runs.store import RunStore
 
@@ -26,7 +26,7 @@ def condition(store: Path) -> Iterator[Said]:
     except HistoryError as error:
         yield "warn", f"no snapshots of notebooks: {error}", ""
         return
-    if found is not None and all(os.access(found.common / name, os.W_OK) for name in ("objects", "refs")):
+    if found is not None and may_write(found):
         yield "ok", f"git {version}; snapshots of notebooks go to {found.common}, as refs/mlwidgets", ""
     elif found is not None:
         text = f"git {version}; snapshots of notebooks go to {own}, as {found.common} cannot be written"

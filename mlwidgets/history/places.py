@@ -46,6 +46,11 @@ class Places:
         assert self.repository is not None
         return _relative(self._notebook, self.repository.top or self.repository.common)
 
+    @property
+    def in_repository(self) -> bool:
+        """Whether snapshots are taken to the user's repository, as far as can be said without writing."""
+        return self.repository is not None and may_write(self.repository)
+
     def chains(self) -> list[Chain]:
         """Return what is there to be read, that in the user's repository first."""
         chains = [] if self.repository is None else [Chain(self.repository, self.path)]
@@ -104,6 +109,11 @@ class Places:
                 work(self._made_in_store())
             except HistoryError as second:
                 raise HistoryError(f"{error}; nor can the store: {second}") from second
+
+
+def may_write(repository: Repository) -> bool:
+    """Whether objects and refs of a repository may be written by whoever asks."""
+    return all(os.access(repository.common / name, os.W_OK) for name in ("objects", "refs"))
 
 
 def _relative(path: Path, top: Path) -> str:

@@ -241,6 +241,7 @@ def test_a_read_only_repository(shared: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("MLWIDGETS_STORE", str(store))
     monkeypatch.setenv("HOME", str(store))
     keep(path, "before")
+    assert History(path).where == "this repository"
     own = git_dir(path)
     given_to(shared, NOBODY)
     for one in [own, *own.rglob("*")]:
@@ -250,6 +251,7 @@ def test_a_read_only_repository(shared: Path, monkeypatch: pytest.MonkeyPatch) -
         assert sources(History(path)) == [("before",)]
         assert keep(path, "read-only") is not None
         history = History(path)
+        assert history.where == "the store"
         assert sources(history) == [("read-only",), ("before",)]
         history.name(history.find("~1"), "kept")
         assert history.find("kept").id == history.snapshots()[1].id
@@ -277,7 +279,7 @@ def test_a_repository_of_somebody_else(shared: Path, monkeypatch: pytest.MonkeyP
         assert sources(History(path)) == [("somebody",)]
         assert History(path).committed() is None
         (store / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
-        assert History(path).where == "this repository"
+        assert History(path).where == "the store", "it can be read now, and not written"
         assert keep(path, "read-only") is not None
         assert sources(History(path)) == [("read-only",), ("somebody",)]
 
