@@ -96,12 +96,14 @@ class DiffMagics(Magics):
 
 
 def _of_run(name: str) -> Side:
+    from mlwidgets.history.pending import wait_for_snapshot
     from mlwidgets.history.submitted import notebook_of_run
     from mlwidgets.runs.folder import RunFolder
 
     run = api.run(name)
     # A trial's notebook is its sweep's.
     asked = api.run(run.spec.trial_of) if run.spec.trial_of else run
+    wait_for_snapshot(RunFolder(asked.path))
     notebook = notebook_of_run(RunFolder(asked.path))
     if notebook is None:
         raise UsageError(f"%nbdiff: the notebook that run {run.name} was submitted from is not known")

@@ -147,12 +147,14 @@ def _side(options: argparse.Namespace, text: str, *, alone: bool = False) -> Sid
         raise ParameterError(f"there is no notebook {path}")
     if path.suffix == ".ipynb" or os.sep in text:
         raise ParameterError(f"there is no file {text}")
+    from mlwidgets.history.pending import wait_for_snapshot
     from mlwidgets.history.submitted import notebook_of_run
     from mlwidgets.runs.folder import RunFolder
 
     run = find_run(options, text)
     # A trial's notebook is its sweep's.
     asked = find_run(options, run.spec.trial_of) if run.spec.trial_of else run
+    wait_for_snapshot(RunFolder(asked.path))
     notebook = notebook_of_run(RunFolder(asked.path))
     if notebook is None:
         raise ParameterError(f"the notebook that run {run.name} was submitted from is not known")

@@ -154,11 +154,16 @@ class RunStore:
     def find(self, name: str) -> RunFolder:
         """Return the newest run of that name, or the run with that id or with an id that starts so.
 
+        ``NAME~1`` is the one of that name before the newest, ``NAME~2`` the one before that.
+
         Raises
         ------
         UnknownRun
             If there is none.
         """
+        called, tilde, back = name.rpartition("~")
+        if tilde and back.isdecimal():
+            return self._find_earlier(called, int(back))
         prefixed: RunFolder | None = None
         for folder in self.folders():
             if folder.id == name or name_of(folder.id) == name:
@@ -170,6 +175,13 @@ class RunStore:
         known = self._names()
         have = f"it has: {', '.join(known[:8])}{' …' if len(known) > 8 else ''}" if known else "it is empty"
         raise UnknownRun(f"no run {name!r} in the store {self.path}; {have}")
+
+    def _find_earlier(self, name: str, back: int) -> RunFolder:
+        same = [folder for folder in self.folders() if name_of(folder.id) == name]
+        if back < len(same):
+            return same[back]
+        many = {0: "no run", 1: "only one run"}.get(len(same), f"only {len(same)} runs")
+        raise UnknownRun(f"{name}~{back}: there is {many} of that name in the store {self.path}")
 
     def _names(self) -> list[str]:
         """Return the names of runs and sweeps, the newest first; hundreds of trials would hide them."""

@@ -155,6 +155,15 @@ def test_git_worktrees_have_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert find_store(tmp_path / "tree" / "sub") == tmp_path / "tree" / ".mlwidgets"
 
 
+def test_earlier_runs_of_a_name(store: RunStore, new_run: Make) -> None:
+    ids = [new_run(name="again").id for _ in range(3)]
+    assert [store.find(name).id for name in ("again", "again~0", "again~1", "again~2")] == [ids[2], *ids[::-1]]
+    with pytest.raises(UnknownRun, match="only 3 runs of that name"):
+        store.find("again~3")
+    with pytest.raises(UnknownRun, match="no run of that name"):
+        store.find("never~1")
+
+
 def test_finding_runs(store: RunStore, new_run: Make) -> None:
     first, second, other = new_run("lenet"), new_run("lenet"), new_run("le-net.v2")
     assert [f.id for f in store.folders()] == [other.id, second.id, first.id]

@@ -22,7 +22,9 @@ def overlaid(saved: Notebook | None, executed: Sequence[Executed]) -> Notebook:
 
     Cells that were executed but are not in the file come after the cell that was executed before them. An execution
     without an id counts as that of the first cell with its source; where there is none, of no cell in the file. So do
-    ids that are none of the file's: those of a front end that calls cells otherwise, or of a file without any.
+    ids that are none of the file's: those of a front end that calls cells otherwise, or of a file without any. Where the
+    front end tells ids, an execution without one was before the magics were loaded: of such, what the file does not have
+    is left out, as it may be in the file by now in another form.
 
     Parameters
     ----------
@@ -38,6 +40,7 @@ def overlaid(saved: Notebook | None, executed: Sequence[Executed]) -> Notebook:
         if cell.kind == "code":
             sources.setdefault(cell.source, at)
     places |= _adopted(cells, places, executed)
+    tells_ids = any(one.id in places for one in executed)
     after: dict[int, list[Cell]] = {}
     strangers: dict[str, tuple[int, int]] = {}
     last = len(cells) - 1 if saved is None else -1
@@ -46,6 +49,8 @@ def overlaid(saved: Notebook | None, executed: Sequence[Executed]) -> Notebook:
         if place is not None and cells[place].kind == "code":
             cells[place] = replace(cells[place], source=one.source, execution_count=one.count)
             last = place
+            continue
+        if one.id is None and tells_ids:
             continue
         known = strangers.get(one.id) if one.id is not None else None
         stranger = Cell(one.id, "code", one.source, execution_count=one.count)
