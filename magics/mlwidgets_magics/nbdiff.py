@@ -50,7 +50,12 @@ class DiffMagics(Magics):
         if options - {"--save", "--outputs"} or len(names) > 2 or (names and "--save" in options):
             raise UsageError(_USAGE)
         try:
-            old, new = self._sides(names, saved="--save" in options)
+            try:
+                old, new = self._sides(names, saved="--save" in options)
+            except UnknownSnapshot as nothing:
+                # No mistake of the user's: the notebook is new.
+                print(nothing)
+                return
             _show(old, new, outputs="--outputs" in options)
         except MlwidgetsError as error:
             raise UsageError(str(error)) from None

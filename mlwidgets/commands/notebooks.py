@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.commands.common import find_run
-from mlwidgets.errors import ParameterError
+from mlwidgets.errors import ParameterError, UnknownSnapshot
 
 if TYPE_CHECKING:
     from mlwidgets.history.notebooks.notebook import Notebook
@@ -26,14 +27,15 @@ def add(commands: Any) -> None:
     """Add the commands."""
     diff = commands.add_parser("diff", help="what changed in a notebook, or between two notebooks or runs")
     diff.add_argument("old", help=_SIDE)
-    diff.add_argument("new", nargs="?", help="the same; by default the notebook as it is now, since the last commit")
+    diff.add_argument("new", nargs="?", help="such a one, too; without it, what changed in OLD since its last commit")
     diff.add_argument("--save", action="store_true", help="what the last save changed")
     diff.add_argument("--outputs", action="store_true", help="with outputs")
     diff.add_argument("--exit-code", action="store_true", help="exit status 1 if there are differences")
     form = diff.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--html", action="store_true", help="as an HTML page that needs nothing else")
-    diff.set_defaults(action=_diff)
+    # NEW may come after the options: argparse leaves it over then.
+    diff.set_defaults(action=_diff, takes_more=True)
 
     history = commands.add_parser(
         "history", help="the snapshots of a notebook, newest first; open, restore, name, prune"
@@ -61,35 +63,32 @@ def add(commands: Any) -> None:
     naming.set_defaults(action=_name)
     pruning = choices.add_parser("prune", help="forget old snapshots; named ones and those of runs stay")
     pruning.add_argument("--keep", type=_count, metavar="N", help="the newest N stay")
-    pruning.add_argument("--older-than", type=_days, metavar="DAYS", help="only what is older, such as 30d or 12h")
+    pruning.add_argument("--older-than", type=_age, metavar="AGE", help="only what is older, such as 30d, 12h or 2w")
     pruning.add_argument("--dry-run", action="store_true", help="say what would go, and leave it")
     pruning.set_defaults(action=_prune)
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
-def _days(text: str) -> float:
-    """Read an age: 30, 30d, 12h; return seconds."""
-    unit = {"d": 86400.0, "h": 3600.0, "w": 604800.0}.get(text[-1:])
-    number = float(text if unit is None else text[:-1])
-    if not 0 <= number < float("inf"):
-        raise ValueError(text)
-    return number * (unit or 86400.0)
-
-
-# argparse names them where a value is none.
-_count.__name__ = "number"
-_days.__name__ = "age, such as 30d or 12h,"
+def _age(text: str) -> float:
+    """Read an age: 30d, 12h, 2w; return seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw]?)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age: write 12h, 30d or 2w")
+    return float(match[1]) * {"h": 3600.0, "": 86400.0, "d": 86400.0, "w": 604800.0}[match[2]]
 
 
 def _diff(options: argparse.Namespace) -> int:
     from mlwidgets.history.diff.cells import compare
 
+    if options.new is None and len(options.more) == 1 and not options.more[0].startswith("-"):
+        options.new = options.more.pop()
+    if options.more:
+        raise ParameterError(f"what is {' '.join(options.more)}? See mlwidgets diff --help")
     old, new = _sides(options)
     diff = compare(old[0], new[0], outputs=options.outputs)
     document = {
@@ -135,7 +134,18 @@ def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
         raise ParameterError(f"--save compares the last save: give {path} without @{when}")
     if options.save:
         return _at(path, "save-before", alone=False), _at(path, "save", alone=False)
-    return _at(path, when or "commit", alone=False), _at(path, "file", alone=False)
+    now = _at(path, "file", alone=False)
+    if when is not None:
+        return _at(path, when, alone=False), now
+    try:
+        return _at(path, "commit", alone=False), now
+    except UnknownSnapshot as error:
+        try:
+            before = _at(path, "save-before", alone=False)
+        except UnknownSnapshot:
+            raise error from None
+    print(f"{path} is in no commit yet; what the last save changed:", file=sys.stderr)
+    return before, now
 
 
 def _side(options: argparse.Namespace, text: str, *, alone: bool = False) -> Side:
@@ -145,6 +155,8 @@ def _side(options: argparse.Namespace, text: str, *, alone: bool = False) -> Sid
         return _at(path, when or "file", alone=alone)
     if when is not None:
         raise ParameterError(f"there is no notebook {path}")
+    if path.exists():
+        raise ParameterError(f"{text} is no notebook: give the path of an .ipynb file")
     if path.suffix == ".ipynb" or os.sep in text:
         raise ParameterError(f"there is no file {text}")
     from mlwidgets.history.pending import wait_for_snapshot
@@ -164,7 +176,11 @@ def _side(options: argparse.Namespace, text: str, *, alone: bool = False) -> Sid
 def _split(text: str) -> tuple[Path, str | None]:
     path, at, when = text.rpartition("@")
     # The name of a file may hold an @ itself.
-    return (Path(path), when) if at and not os.path.exists(text) else (Path(text), None)
+    if not at or os.path.exists(text):
+        return Path(text), None
+    if not when:
+        raise ParameterError(f"{text}: say which state behind the @, such as {path}@commit")
+    return Path(path), when
 
 
 def _is_file(path: Path) -> bool:
@@ -210,6 +226,8 @@ def _list(options: argparse.Namespace) -> int:
                 )
             )
         return 0
+    if not found and not options.notebook.exists():
+        raise ParameterError(f"there is no notebook {options.notebook}, and there are no snapshots of one")
     if not found:
         print(f"no snapshots of {options.notebook}: they are taken at each save in Jupyter and with each run")
     for line in _table(found):

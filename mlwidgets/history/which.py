@@ -84,10 +84,10 @@ def _checked(rev: str) -> str:
 def _committed(history: History, rev: str) -> State:
     found = history.committed(rev)
     if found is None:
-        where = "no commit yet" if rev == "HEAD" else f"no commit {rev}"
-        raise UnknownSnapshot(
-            f"{history.notebook.name} is in {where}: commit it first, or compare with a save or a snapshot"
-        )
+        name = history.notebook.name
+        if rev == "HEAD":
+            raise UnknownSnapshot(f"{name} is in no commit yet: commit it first, or compare with a save or a snapshot")
+        raise UnknownSnapshot(f"there is no commit {rev} that {name} is in: `git log -- {name}` lists those that are")
     notebook, commit, time = found
     return notebook, f"commit {commit}", time
 

@@ -92,12 +92,12 @@ def test_mistakes_are_one_line(nb: Notebook) -> None:
         ("%nbdiff --sace", "usage: %nbdiff"),
         ("%nbdiff a b c", "usage: %nbdiff"),
         ("%nbdiff nothere", "no run 'nothere'"),
-        ("%nbdiff --save", "there is no earlier state"),
     ):
         reply = nb.run(line, fails=True)
         told = reply.text + reply.error
         assert said in told
         assert "Traceback" not in told
+    assert "there is no earlier state" in nb.run("%nbdiff --save").text
     assert "since the last commit" in nb.run("%nbdiff --help").text
 
 
@@ -117,7 +117,7 @@ def test_diff_of_a_file_since_its_commit_and_of_two(book: Path, say: Callable[..
     assert told.endswith("[1]")
     assert "epochs = [-10-]{+20+}" in told
     assert "1 added" in told
-    document = json.loads(say("diff", f"{book.name}@commit", book.name, "--json"))
+    document = json.loads(say("diff", f"{book.name}@commit", "--json", book.name))
     assert document["diff"]["counts"]["edited"] == 1
     page = say("diff", book.name, "--html")
     assert page.lower().startswith("<!doctype html>")
@@ -141,16 +141,20 @@ def test_half_a_character_is_no_hindrance(book: Path, say: Callable[..., str]) -
 
 
 def test_what_a_command_cannot_compare_it_names(book: Path, say: Callable[..., str]) -> None:
+    book.with_name("helper.py").touch()
     book.with_name("broken.ipynb").write_text("<<<<<<< ours\n{}")
     for words, said in (
         (["nothere.ipynb"], "there is no file nothere.ipynb"),
         (["nothere"], "no run 'nothere'"),
         (["broken.ipynb", book.name], "conflict"),
-        ([f"{book.name}@commit:zzz", book.name], "is in no commit zzz"),
+        ([f"{book.name}@commit:zzz", book.name], "there is no commit zzz"),
         ([f"{book.name}@commit:--output=x", book.name], "names no commit"),
         ([f"{book.name}@nosuch", book.name], "nosuch"),
         ([book.name, "--save"], "there is no earlier state"),
         ([f"{book.name}@~2", "--save"], "without @~2"),
+        ([f"{book.name}@"], "say which state"),
+        (["helper.py"], "helper.py is no notebook"),
+        ([book.name, "--what"], "what is --what?"),
     ):
         told = say("diff", *words)
         assert said in told
@@ -181,6 +185,7 @@ def test_a_history_is_listed_opened_named_restored_and_pruned(book: Path, say: C
     assert "not kept" in say("history", book.name, "open", kept)
 
     assert say("history", book.name, "prune").endswith("[1]")
+    assert "there is no notebook" in say("history", "nothere.ipynb")
     would = say("history", book.name, "prune", "--keep", "1", "--dry-run")
     assert newest["id"] in would
     assert oldest["id"] not in would
