@@ -83,6 +83,8 @@ try:
         os.write(logged, b'%d\n' % value)
         print('at', value)
         time.sleep(pause)
+    while held and not os.path.exists(os.path.join(books, 'go')):
+        time.sleep(pause)
     if attempt <= failures:
         note('raised')
         raise ValueError('as planned')
@@ -103,7 +105,10 @@ finally:
 
 @dataclass(frozen=True)
 class Work:
-    """What one run is to do, in ``CODE``'s terms: seconds of `pause` after each of its steps."""
+    """What one run is to do, in ``CODE``'s terms: seconds of `pause` after each of its steps.
+
+    One that is `held` ends when there is a file ``go`` among its books.
+    """
 
     name: str
     steps: int
@@ -116,6 +121,7 @@ class Work:
     timeout: float | None = None
     daemons: tuple[str, ...] = ()
     deaf: bool = False
+    held: bool = False
     cold: bool = False
     after: str | None = None
 
@@ -134,6 +140,7 @@ class Work:
                 "daemons": list(self.daemons),
                 "failures": self.failures,
                 "deaf": self.deaf,
+                "held": self.held,
             },
             outputs=["answer"],
             cpus=self.cpus,

@@ -9,11 +9,16 @@ import pytest
 
 from tests.notebook import Notebook
 
+EVERYBODYS = "anywidget joblib matplotlib.pyplot mistune pandas pexpect stack_data torch._dynamo"
+"""What the cells of some test import, or have the kernel import. Where all kernels have the same, one warm process
+serves them all; otherwise another one is made, which imports torch, each time that a kernel has imported more."""
+
 
 @pytest.fixture(scope="module")
 def shared_notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     """One kernel for all tests of a module: starting one takes longer than most tests."""
     opened = Notebook(tmp_path_factory.mktemp("notebook"))
+    opened.run(f"import importlib\nlist(map(importlib.import_module, {EVERYBODYS.split()}))\ndel importlib")
     yield opened
     opened.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,24 @@ _PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA
 
 
 @pytest.fixture(scope="module")
-def nb(shared_notebook: Notebook) -> Notebook:
+def prepared(shared_notebook: Notebook) -> Notebook:
     shared_notebook.run(
         """
         import os, random, sys, warnings
         import torch
         import numpy as np
         import pandas as pd
+        _environment = dict(os.environ)
         """
     )
     return shared_notebook
+
+
+@pytest.fixture
+def nb(prepared: Notebook) -> Iterator[Notebook]:
+    yield prepared
+    # A warm process serves one environment.
+    prepared.run("os.environ.clear(); os.environ.update(_environment)")
 
 
 def test_commands_and_their_expansions(nb: Notebook) -> None:
@@ -80,6 +89,7 @@ def test_line_magics_and_the_notebooks_own(nb: Notebook) -> None:
         """,
     )
     assert seen.text == "8\n20\nkept here 15\nenv: MY_SETTING=5\n5\r\n"
+    nb.run("del os.environ['MY_SETTING']")
     assert same(nb, "%%shout loud\nquiet").text == "loud QUIET\n\n"
     nb.run("%precision")
 

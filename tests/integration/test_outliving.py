@@ -225,12 +225,13 @@ def waits(run: Run) -> bool:
 
 
 def test_the_supervisor_is_killed(machine: Watched, endless: Work) -> None:
-    work = replace(endless, steps=800)
+    work = replace(endless, steps=30, held=True)
     run = machine.start(work)
     machine.kill(run, "supervisor")
     assert shown(run) == {"running"}
     held = [holding.run for holding in read_board().holdings]
     assert held == [run.id], "the slots stay taken as long as its code runs"
+    (machine.books(work).folder / "go").touch()
     machine.look(run, work, "finished")
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,28 +112,57 @@ def test_one_that_waits_is_killed(machine: Machine) -> None:
     assert started(runs[1]) < started(runs[2])
 
 
-def test_the_end_is_by_force_where_code_does_not_end(machine: Machine) -> None:
-    deaf = Work("hears-nothing", steps=10**6, pause=0.01, daemons=ENDLESS.daemons, deaf=True)
-    run = machine.start(deaf)
-    behind = Work("behind", steps=1, pause=0.0)
-    next_run = machine.submit(behind)
-    run.stop()
-    assert soon(lambda: machine.books(deaf).has("interrupted"))
-    assert read_header(run)["stopping"]
-    assert next_run.state == "submitted", "the place is taken until the code is gone"
-    machine.check(run, deaf, "stopped")
-    assert str(run.cause).startswith("stopped by user; killed, as it had not ended 10 s after")
-    machine.check(next_run, behind, "finished", Deeds())
+class Deaf:
+    """A machine of its own with a run that does not end when it is asked to, and one behind it."""
+
+    def __init__(self, folder: Path, timeout: float | None = None) -> None:
+        folder.mkdir()
+        self._environment = {"MLWIDGETS_QUEUE": str(folder / "queue"), "MLWIDGETS_STORE": str(folder / ".mlwidgets")}
+        self.work = replace(ENDLESS, name="hears-nothing", deaf=True, timeout=timeout)
+        self.behind = Work("behind", steps=1, pause=0.0)
+        with self.there():
+            self.machine = Machine(folder, cpus=1)
+            self.run = self.machine.submit(self.work) if timeout else self.machine.start(self.work)
+            self.next_run = self.machine.submit(self.behind)
+
+    @contextmanager
+    def there(self) -> Iterator[None]:
+        """What is done within is done on that machine."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self._environment.items():
+                patch.setenv(name, value)
+            yield
+
+    def check(self, state: str, deeds: Deeds | None = None) -> str:
+        """Make sure that all came to the right end; return the cause of the run's."""
+        with self.there():
+            self.machine.check(self.run, self.work, state, deeds)
+            self.machine.check(self.next_run, self.behind, "finished", Deeds())
+        return str(self.run.cause)
 
 
-def test_by_force_too_where_the_supervisor_died_meanwhile(machine: Machine) -> None:
-    deaf = Work("hears-nothing", steps=10**6, pause=0.01, daemons=("forked", "session", "deaf"), deaf=True)
-    run = machine.start(deaf)
-    run.stop()
-    assert soon(lambda: machine.books(deaf).has("interrupted"))
-    kill(run, "supervisor")
-    # Nobody is left who could say that it was stopped.
-    machine.check(run, deaf, "killed", Deeds(killed={"supervisor"}, stopped=True))
+def test_the_end_is_by_force_where_code_does_not_end(tmp_path: Path) -> None:
+    """Three at a time: it takes the ten seconds that code is given to end by itself."""
+    made: list[Deaf] = []
+    try:
+        made += [Deaf(tmp_path / "stopped"), Deaf(tmp_path / "orphaned"), Deaf(tmp_path / "timed", timeout=0.5)]
+        stopped, orphaned, timed = made
+        for one in (stopped, orphaned):
+            with one.there():
+                one.run.stop()
+                assert soon(lambda one=one: one.machine.books(one.work).has("interrupted"))
+                assert read_header(one.run)["stopping"]
+                assert one.next_run.state == "submitted", "the place is taken until the code is gone"
+        with orphaned.there():
+            kill(orphaned.run, "supervisor")
+        assert stopped.check("stopped").startswith("stopped by user; killed, as it had not ended 10 s after")
+        # Nobody is left who could say that it was stopped.
+        orphaned.check("killed", Deeds(killed={"supervisor"}, stopped=True))
+        assert "killed, as it had not ended 10 s after" in timed.check("timeout", Deeds())
+    finally:
+        for one in made:
+            with one.there():
+                end_all_runs()
 
 
 def test_stop_of_a_run_that_is_saving_waits_for_it(machine: Machine) -> None:
@@ -165,13 +196,6 @@ def test_time_out(machine: Machine) -> None:
     assert run.cause == "ran longer than its time-out of 1 s"
     assert run.elapsed >= 1
     assert machine.books(timed).has("cleaned")
-
-
-def test_time_out_of_code_that_does_not_end(machine: Machine) -> None:
-    timed = Work("timed", steps=10**6, pause=0.01, daemons=ENDLESS.daemons, timeout=0.5, deaf=True)
-    run = machine.submit(timed)
-    machine.check(run, timed, "timeout", Deeds())
-    assert "killed, as it had not ended 10 s after" in str(run.cause)
 
 
 def test_a_second_stop_changes_nothing(machine: Machine) -> None:

@@ -273,31 +273,6 @@ def test_deleted_while_it_runs(run: Run) -> None:
     until(lambda: not psutil.pid_exists(supervisor) or psutil.Process(supervisor).status() == psutil.STATUS_ZOMBIE)
 
 
-def test_code_that_does_not_let_itself_be_stopped_is_killed_with_all_it_started() -> None:
-    stubborn = mlwidgets.train(
-        """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-print(child.pid, flush=True)
-while True:
-    try:
-        time.sleep(60)
-    except KeyboardInterrupt:
-        pass
-""",
-        name="stubborn",
-        namespace={},
-    )
-    until(lambda: stubborn.output.strip().isdigit())
-    child = int(stubborn.output)
-    stubborn.stop()
-    stubborn.wait(60)
-    assert stubborn.state == "stopped"
-    assert "killed, as it had not ended" in str(stubborn.cause)
-    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
-    until(lambda: not processes_of(stubborn))
-
-
 def test_leftovers_of_a_finished_run_are_ended() -> None:
     ended = mlwidgets.train(
         "import subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True).pid",
