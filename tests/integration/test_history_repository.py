@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mlwidgets.errors import HistoryError, NotebookError
+from mlwidgets.history.git import commits
 from mlwidgets.history.git.repository import Repository
 from mlwidgets.history.snapshots import History
 from tests.histories import (
@@ -431,3 +434,28 @@ def test_a_notebook_in_git_lfs_is_read_where_that_keeps_it(linked: bool, tmp_pat
     found = History(path).committed()
     assert found is not None
     assert found[0].cells[0].source == "behind"
+
+
+def test_a_history_that_takes_long_to_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = REPOSITORIES["SHA-1"](tmp_path)
+    save(path, "second")
+    commit(tmp_path / "top", "Second")
+    slow = tmp_path / "slow" / "git"
+    slow.parent.mkdir()
+    # Git that finds what there is at once, and then goes on for ever.
+    real = shutil.which("git")
+    slow.write_text(
+        f"#!/bin/sh\ncase $* in *rev-list*literal*) echo >> '{tmp_path}/walks'; '{real}' \"$@\"; printf torn;"
+        f" exec sleep 1000;; esac\nexec '{real}' \"$@\"\n"
+    )
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", str(slow.parent), prepend=os.pathsep)
+    monkeypatch.setattr(commits, "WALK", 4.0)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: [one.subject for one in History(path).commits()], range(4)))
+    assert found == [["Second", "a commit"]] * 4
+    assert (tmp_path / "walks").read_text() == "\n", "one walk for all"
+    monkeypatch.undo()
+    save(path, "third")
+    commit(tmp_path / "top", "Third")
+    assert [one.subject for one in History(path).commits()] == ["Third", "Second", "a commit"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,12 @@ from mlwidgets.errors import NotebookError
 from mlwidgets.history.git.repository import Repository
 from mlwidgets.history.notebooks.notebook import Notebook, read_notebook
 
+WALK = 2.0
+"""Seconds that a list of commits may take."""
+AGAIN = 60.0
+"""Seconds after which one that was not done by then is tried again: more of the disk may be in memory."""
+_MOST_WALKS = 500
+_LIST = "rev-list", "--header", "--abbrev-commit"
 _COMMITTER = re.compile(r"^committer .* (\d+) [+-]\d+$", re.MULTILINE)
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
 _LONGEST_POINTER = 1024
@@ -26,13 +35,45 @@ class Commit:
     subject: str
 
 
-def list_commits(repository: Repository, rev: str, limit: int, path: str | None = None) -> list[Commit]:
-    """Return the newest commits up to `rev`, those that touch `path` alone where it is given."""
-    only = () if path is None else (f":(top,literal){path}",)
-    asked = ("rev-list", "--header", "--abbrev-commit", f"--max-count={limit}", "--end-of-options", rev, "--", *only)
-    done = repository.git(*asked)
+class _Walk:
+    """What a walk through history for a path found; whoever asks meanwhile waits for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.commits: list[Commit] = []
+        self.good_until = -math.inf
+
+
+_walks: dict[tuple[Path, str, str, int], _Walk] = {}
+_door = threading.Lock()
+
+
+def commits_of(repository: Repository, path: str, limit: int) -> list[Commit]:
+    """Return the newest commits up to HEAD that touch `path`: those found in two seconds where history is long.
+
+    Git looks at each commit for that, so what was found is kept for as long as HEAD stays where it is.
+    """
+    head = repository.read("HEAD^{commit}")[0]
+    if head is None:
+        return []
+    key = repository.common, head[0], path, limit
+    with _door:
+        walk = _walks[key] = _walks.pop(key) if key in _walks else _Walk()
+        while len(_walks) > _MOST_WALKS:
+            del _walks[next(iter(_walks))]
+    with walk.lock:
+        if walk.good_until < time.monotonic():
+            asked = "--end-of-options", head[0], "--", f":(top,literal){path}"
+            done = repository.git(*_LIST, f"--max-count={limit}", *asked, within=WALK)
+            walk.commits = _commits(done.stdout)
+            walk.good_until = time.monotonic() + AGAIN if done.returncode else math.inf
+        return list(walk.commits)
+
+
+def _commits(said: bytes) -> list[Commit]:
     found = []
-    for record in done.stdout.decode("utf-8", "replace").split("\0") if not done.returncode else ():
+    # What follows the last of these signs is not whole.
+    for record in said.decode("utf-8", "replace").split("\0")[:-1]:
         commit, _, raw = record.partition("\n")
         at = _COMMITTER.search(raw)
         if at:
@@ -51,7 +92,8 @@ def read_committed(repository: Repository, rev: str, path: str) -> tuple[Noteboo
     """
     if repository.top is None or any(sign in f"{rev}{path}" for sign in "\n\0"):
         return None
-    commit = next(iter(list_commits(repository, rev, 1)), None)
+    asked = repository.git(*_LIST, "--max-count=1", "--end-of-options", rev, "--")
+    commit = None if asked.returncode else next(iter(_commits(asked.stdout)), None)
     blob = repository.read(f"{rev}:{path}")[0]
     if commit is None or blob is None or blob[1] != "blob":
         return None

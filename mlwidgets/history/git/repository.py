@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -57,8 +58,19 @@ def _environment() -> dict[str, str]:
     }
 
 
-def run_git(*arguments: str, data: bytes = b"", cwd: Path | None = None, keep_open: int | None = None) -> Answer:
+def run_git(
+    *arguments: str,
+    data: bytes = b"",
+    cwd: Path | None = None,
+    keep_open: int | None = None,
+    within: float | None = None,
+) -> Answer:
     """Run git with settings of our own; return what it said, whatever its exit status.
+
+    Parameters
+    ----------
+    within
+        Seconds after which it is ended; what it said until then is the answer, and the exit status that of a kill.
 
     Raises
     ------
@@ -72,7 +84,7 @@ def run_git(*arguments: str, data: bytes = b"", cwd: Path | None = None, keep_op
             cwd=cwd,
             env=_environment(),
             capture_output=True,
-            timeout=TIMEOUT,
+            timeout=TIMEOUT if within is None else within,
             check=False,
             pass_fds=() if keep_open is None else (keep_open,),
         )
@@ -81,6 +93,8 @@ def run_git(*arguments: str, data: bytes = b"", cwd: Path | None = None, keep_op
             raise HistoryError(f"the folder {cwd} is gone") from error
         raise HistoryError("there is no git on PATH, and a notebook's history is kept with it; install git") from error
     except subprocess.TimeoutExpired as error:
+        if within is not None:
+            return Answer(error.cmd, -signal.SIGKILL, error.output or b"", b"")
         raise HistoryError(f"git did not answer within {TIMEOUT:.0f} s; is the file system well?") from error
     except OSError as error:
         raise HistoryError(f"git cannot be started: {error.strerror or error}") from error
@@ -174,10 +188,10 @@ class Repository:
         return "" if self.git_dir == self.common else self.git_dir.name
 
     def git(
-        self, *arguments: str, data: bytes = b"", keep_open: int | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run git in this repository."""
-        return run_git(f"--git-dir={self.git_dir}", *arguments, data=data, keep_open=keep_open)
+        self, *arguments: str, data: bytes = b"", keep_open: int | None = None, within: float | None = None
+    ) -> Answer:
+        """Run git in this repository, as `run_git` does."""
+        return run_git(f"--git-dir={self.git_dir}", *arguments, data=data, keep_open=keep_open, within=within)
 
     def read(self, *names: str) -> list[tuple[str, str, bytes] | None]:
         """Return id, kind and content of objects, None for one that is not there.
