@@ -10,14 +10,15 @@ from mlwidgets.reports.highlight import highlighted
 from mlwidgets.reports.maths import formula
 from mlwidgets.reports.pieces import Pieces
 
+# A formula is no longer than that, so that one that never ends is found out soon.
 FORMULA = re.compile(
     r"(?P<code>^[ ]{0,3}(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
     r"|(?P<ticks>(?<!`)`+(?!`)).*?(?<!`)(?P=ticks)(?!`))"
     r"|(?P<escaped>\\[\\$](?![\[(]))"
-    r"|\$\$(?P<double>.+?)\$\$"
-    r"|\\\\\[(?P<bracket>.+?)\\\\\]"
-    r"|\\\\\((?P<round>.+?)\\\\\)"
-    r"|(?P<environment>\\begin\{(?P<name>[a-zA-Z]+\*?)\}.*?\\end\{(?P=name)\})"
+    r"|\$\$(?P<double>.{1,5000}?)\$\$"
+    r"|\\\\\[(?P<bracket>.{1,5000}?)\\\\\]"
+    r"|\\\\\((?P<round>.{1,5000}?)\\\\\)"
+    r"|(?P<environment>\\begin\{(?P<name>[a-zA-Z]+\*?)\}.{0,5000}?\\end\{(?P=name)\})"
     # A dollar before a space or behind one is money, as is one before a digit.
     r"|\$(?P<inline>(?!\s)(?:[^$\\\n]|\\.|\n(?!\s*\n))+?(?<!\s))\$(?!\d)",
     re.MULTILINE | re.DOTALL,

@@ -66,6 +66,8 @@ HOSTILE = [
     "<details open ontoggle=alert(1)><summary>s</summary>t</details><dialog open>d</dialog>",
     "<a href='//e.org'>scheme-relative</a><a href='http://[bad'>bad</a><a href='?q=a:b'>query</a>",
     "\ufdd00-1\ufdd1 &#xFDD0;deadbeef-0&#xFDD1; {{ 7*7 }} {% raw %}",
+    "\\href{javascript:alert(1)}{x} \\style{position:fixed;background:url(//e.org)}{y} \\class{r-banner}{z}",
+    "\\begin{a}" * 3000,
     "<div>" * 3000 + "deep" + "<b>" * 500,
     "<svg>" + "<g>" * 4000 + "<rect/></svg>",
     "\ud800 half a character \x00 \x0b \x7f",
