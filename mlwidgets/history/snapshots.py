@@ -13,7 +13,7 @@ from mlwidgets.history import pruning
 from mlwidgets.history.contents import EXACT, WHOLE, changed, files_of, newest
 from mlwidgets.history.finding import check_name, find_among
 from mlwidgets.history.git.chain import Chain, Files, Tip, named
-from mlwidgets.history.git.commits import Commit, list_commits, read_committed
+from mlwidgets.history.git.commits import Commit, commits_of, read_committed
 from mlwidgets.history.git.entries import KINDS, Snapshot
 from mlwidgets.history.notebooks.document import read_document, read_file
 from mlwidgets.history.notebooks.executed import Executed
@@ -301,10 +301,10 @@ class History:
         return None if found is None else (found[0], found[1].id, found[1].time)
 
     def commits(self, limit: int = 20) -> list[Commit]:
-        """Return the newest of the user's own commits that touch the notebook."""
+        """Return the newest of the user's own commits that touch the notebook; where history is long, some of them."""
         if self._places.repository is None or self._places.repository.top is None:
             return []
-        return list_commits(self._places.repository, "HEAD", limit, self._places.path)
+        return commits_of(self._places.repository, self._places.path, limit)
 
     def follow_rename(self, old: Path) -> None:
         """Let the history of another path go on here: the notebook was renamed.
