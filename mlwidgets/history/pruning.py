@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,21 +19,37 @@ from mlwidgets.runs.store import RunStore
 _TRIES = 5
 
 
-def of_runs(store: Path, snapshots: Iterable[Snapshot]) -> set[str]:
-    """Return those snapshots that belong to runs of the store, those in its trash included.
+def of_runs(store: Path, snapshots: Sequence[Snapshot]) -> set[str]:
+    """Return those snapshots that belong to runs, in this store or the one that each was submitted to.
 
-    Where the store cannot be read, these are all that were submitted.
+    Runs in the trash are runs. Where a store cannot be read, these are all that were submitted to it.
     """
-    try:
-        found = RunStore(store)
-    except StoreError:
-        return {one.id for one in snapshots if one.run is not None}
-    folders = [folder.path for folder in found.folders()]
+    own = os.path.realpath(store)
+    submitted: dict[str, set[str]] = {own: set()}
+    for one in snapshots:
+        if one.run is not None:
+            submitted.setdefault(one.store or own, set()).add(one.id)
+    kept: set[str] = set()
+    for path, ids in submitted.items():
+        try:
+            runs, named = _runs(Path(path), path == own)
+        except (OSError, ValueError, StoreError):
+            kept |= ids
+        else:
+            kept |= {one.id for one in snapshots if one.run in runs or one.id in named}
+    return kept
+
+
+def _runs(store: Path, may_be_missing: bool) -> tuple[set[str], set[str]]:
+    """Return the runs of a store, and the snapshots that they name."""
+    RunStore(store)
+    if may_be_missing and not (store / "runs").exists():
+        return set(), set()
+    folders = [store / "runs" / name for name in os.listdir(store / "runs")]
     trash = store / "trash"
     folders += [trash / name for name in (os.listdir(trash) if trash.is_dir() else ())]
-    runs = {path.name for path in folders}
     named = {str((read_json(RunFolder(path).snapshot) or {}).get("id")) for path in folders}
-    return {one.id for one in snapshots if one.run in runs or one.id in named}
+    return {path.name for path in folders}, named
 
 
 def prune(chain: Chain, gone: set[str]) -> None:

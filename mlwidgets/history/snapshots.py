@@ -69,7 +69,8 @@ class History:
         Returns
         -------
         Snapshot or None
-            None where nothing changed since the last one; of a submit the last one itself then.
+            None where nothing changed since the last one; of a submit the last one itself then, if the run that it
+            is of is in the same store.
 
         Raises
         ------
@@ -85,6 +86,7 @@ class History:
         """Return the snapshot that was taken and None, or None and the last one, which holds the same."""
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is no kind of snapshot")
+        store = None if run is None else os.path.realpath(self.store)
         result: tuple[Snapshot | None, Snapshot | None] = (None, None)
 
         def work(chain: Chain) -> None:
@@ -92,10 +94,10 @@ class History:
             tips = self._places.read(lambda one: None if one.repository == chain.repository else one.tip())
             others = [tip for tip in tips if tip is not None]
             newer = newest([*others, chain.tip()]) if others else None
-            if newer in others and newer is not None and newer.holds(files):
+            if newer in others and newer is not None and newer.holds(files, store):
                 result = None, newer.entry.snapshot
                 return
-            taken, tip = chain.append(files, kind, run, lambda tip: changed(notebook, newest([*others, tip])))
+            taken, tip = chain.append(files, kind, run, store, lambda tip: changed(notebook, newest([*others, tip])))
             result = taken, None if taken else self._last(chain, tip)
             if chain.repository.common.parent == Path(os.path.realpath(self.store)):
                 chain.repository.tidy()
@@ -257,7 +259,8 @@ class History:
     ) -> list[Snapshot]:
         """Forget snapshots but the newest `keep` and those that are no older than `older_than` seconds.
 
-        The last one, those with a name and those of runs that are there stay in any case.
+        The last one, those with a name and those of runs that are there stay in any case; so do those of runs whose
+        store cannot be read.
 
         Returns
         -------

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import stat
 import time
@@ -287,6 +288,39 @@ def test_pruning_keeps_what_somebody_may_ask_for(path: Path, store: RunStore) ->
         history.read(would[0])
     time.sleep(0.01)
     assert len(history.prune(older_than=0.001)) == 1
+
+
+def test_runs_of_another_store_keep_their_snapshots(path: Path, store: RunStore, tmp_path: Path) -> None:
+    other = RunStore(tmp_path / "é\nanother" / "store")
+    other.prepare()
+    kept = new_run(other, "20261120-093015-kept-k3f9", path, Executed("c0", 1, "kept"))
+    forgotten = new_run(other, "20261120-093016-gone-k3f9", path, Executed("c0", 2, "gone"))
+    here = new_run(store, "20261120-093017-here-k3f9", path, Executed("c0", 3, "of both"))
+    shared = new_run(other, "20261120-093018-shared-k3f9", path, Executed("c0", 3, "of both"))
+    same = new_run(other, "20261120-093019-same-k3f9", path, Executed("c0", 3, "of both"))
+    for run in (kept, forgotten, here, shared, same):
+        snapshot_of_submit(run)
+    history = History(path)
+    assert [one.run for one in history.snapshots()] == [shared.id, here.id, forgotten.id, kept.id]
+    assert len({one.store for one in history.snapshots()}) == 2
+    keep(path, "saved")
+    keep(path, "saved again")
+    for run in (forgotten, here, shared):
+        shutil.rmtree(run.path)
+    # A store that is not there may be on a disk that is not mounted.
+    other.path.rename(tmp_path / "elsewhere")
+    assert (
+        history.prune(keep=1, dry_run=True)
+        == [one for one in history.snapshots() if one.run == here.id or one.kind == "save"][1:]
+    )
+    (tmp_path / "elsewhere").rename(other.path)
+    history.prune(keep=1)
+    assert sources(history) == [("saved again",), ("of both",), ("kept",)]
+    assert [notebook_of_run(run) for run in (kept, same)] == [notebook("kept"), notebook("of both")]
+    History(path.with_name("renamed.ipynb")).follow_rename(path)
+    renamed = History(path.with_name("renamed.ipynb"))
+    shutil.rmtree(same.path)
+    assert [one.run for one in renamed.prune(keep=1)] == [shared.id]
 
 
 def test_what_is_saved_while_others_are_forgotten_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,11 @@ class Tip:
     notebook: bytes | None
     algorithm: str
 
-    def holds(self, files: Files) -> bool:
-        """Return whether these files are in it, as they are."""
+    def holds(self, files: Files, store: str | None = None) -> bool:
+        """Return whether these files are in it, as they are; of a submit, whether its run is in that store, too."""
+        snapshot = self.entry.snapshot
+        if store is not None and (snapshot is None or snapshot.store != store):
+            return False
         return all(
             self.files.get(name) == objects.make("blob", data, self.algorithm).id for name, data in files.items()
         )
@@ -78,12 +81,15 @@ class Chain:
         files: Files,
         kind: str,
         run: str | None,
+        store: str | None,
         changed: Callable[[Tip | None], tuple[int, int, int] | None],
     ) -> tuple[Snapshot | None, Tip | None]:
-        """Put a snapshot on top; return it, or None and the tip where the tip has the same files.
+        """Put a snapshot on top; return it, or None and the tip where the tip holds the same.
 
         Parameters
         ----------
+        store
+            Of the run: a prune looks there whether it still exists.
         changed
             Counts what changed since the tip that it is given.
 
@@ -98,9 +104,9 @@ class Chain:
         with self.repository.locked() as lock:
             for attempt in range(_TRIES):
                 tip = self.tip()
-                if tip is not None and ids.items() <= tip.files.items():
+                if tip is not None and tip.holds(files, store):
                     return None, tip
-                snapshot = new_snapshot(kind, run, changed(tip))
+                snapshot = new_snapshot(kind, run, store, changed(tip))
                 tree = objects.make_tree(ids, algorithm)
                 parents = [tip.entry.commit] if tip is not None else []
                 commit = objects.make_commit(tree.id, parents, snapshot.time, message_of(snapshot), algorithm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ class Snapshot:
         That it was given.
     changed
         Cells added, removed and edited since the snapshot before; None for the first.
+    store
+        That has the run, as an absolute path; None where no run was submitted.
     """
 
     id: str
@@ -43,6 +46,7 @@ class Snapshot:
     run: str | None
     names: tuple[str, ...] = ()
     changed: tuple[int, int, int] | None = None
+    store: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,11 @@ class Entry:
     snapshot: Snapshot | None
 
 
-def new_snapshot(kind: str, run: str | None, changed: tuple[int, int, int] | None) -> Snapshot:
+def new_snapshot(kind: str, run: str | None, store: str | None, changed: tuple[int, int, int] | None) -> Snapshot:
     """Return a snapshot of now, which is in no commit yet."""
     now = round(time.time(), 6)
     stamp, _, rest = new_run_id("x", now).partition("-x-")
-    return Snapshot(f"{stamp}-{rest}", "", now, kind, run, (), changed)
+    return Snapshot(f"{stamp}-{rest}", "", now, kind, run, (), changed, store)
 
 
 def message_of(snapshot: Snapshot) -> str:
@@ -69,6 +73,9 @@ def message_of(snapshot: Snapshot) -> str:
     fields = {"Snapshot": snapshot.id, "Time": f"{snapshot.time:.6f}", "Kind": snapshot.kind}
     if snapshot.run is not None:
         fields["Run"] = snapshot.run
+    if snapshot.store is not None:
+        # A path may hold a line break, and bytes that are no text.
+        fields["Store"] = json.dumps(snapshot.store)
     if snapshot.changed is not None:
         added, removed, edited = snapshot.changed
         words += f": {added} cells added, {removed} removed, {edited} edited"
@@ -93,8 +100,17 @@ def read_entry(commit: str, raw: str) -> Entry:
         at = float(fields["Time"])
     except ValueError:
         at = second
-    snapshot = Snapshot(fields["Snapshot"], commit, at, fields["Kind"], fields.get("Run"), (), changed)
+    run, store = fields.get("Run"), _path(fields.get("Store"))
+    snapshot = Snapshot(fields["Snapshot"], commit, at, fields["Kind"], run, (), changed, store)
     return Entry(commit, tree, parents, at, snapshot)
+
+
+def _path(written: str | None) -> str | None:
+    try:
+        found = None if written is None else json.loads(written)
+    except ValueError:
+        return None
+    return found if isinstance(found, str) else None
 
 
 def with_names(snapshot: Snapshot, names: dict[str, list[str]]) -> Snapshot:
