@@ -14,7 +14,7 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from mlwidgets.errors import ParameterError
+from mlwidgets.errors import ParameterError, UnknownSnapshot
 from mlwidgets.history.diff.cells import compare
 from mlwidgets.history.notebooks.notebook import read_notebook, to_json
 from mlwidgets.history.settled import load_settled
@@ -97,10 +97,14 @@ class Snapshots(NotebookHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """List its snapshots, the newest first, and the last of the user's own commits that it is in."""
+        """List its snapshots, the newest first, and the last of the user's own commits that it is in.
+
+        Of those that are older than ``limit`` of them only those with a name are in the list.
+        """
         limit = self.number("limit", 200, MOST_SNAPSHOTS)
+        before = self.get_query_argument("before", None, strip=False)
         path = self.get_query_argument("path", "", strip=False)
-        await self.answer(_list, await self.history(path, "read"), path, limit)
+        await self.answer(_list, await self.history(path, "read"), path, limit, before)
 
     @web.authenticated
     @authorized
@@ -182,14 +186,21 @@ def _document(old: State, new: State, outputs: bool) -> dict[str, Any]:
     }
 
 
-def _list(history: History, path: str, limit: int) -> dict[str, Any]:
-    snapshots = history.snapshots(limit)
-    if not snapshots and not history.notebook.is_file():
+def _list(history: History, path: str, limit: int, before: str | None) -> dict[str, Any]:
+    older = history.snapshots()
+    if not older and not history.notebook.is_file():
         raise _missing(path)
+    if before is not None:
+        at = next((at for at, one in enumerate(older) if one.id == before), None)
+        if at is None:
+            raise UnknownSnapshot(f"the snapshot {before!r:.60} of {history.notebook.name} is gone; list them anew")
+        older = older[at + 1 :]
+    listed = older[:limit] + [one for one in older[limit:] if one.names]
     return {
         "path": path,
         "where": history.where,
-        "snapshots": [_told(one) for one in snapshots],
+        "snapshots": [_told(one) for one in listed],
+        "more": len(listed) < len(older),
         "commits": [vars(one) for one in history.commits(MOST_COMMITS)],
     }
 

@@ -473,3 +473,27 @@ async def test_snapshots_can_be_switched_off(ask: Any, repository: Path, save: A
     status, found = await ask("history", path="a.ipynb")
     assert (status, found["snapshots"], len(found["commits"])) == (200, [], 1)
     assert (await ask("info"))[1]["history"] is True
+
+
+async def test_earlier_snapshots_come_when_they_are_asked_for_and_named_ones_always(
+    repository: Path, ask: Any, save: Any
+) -> None:
+    for number in range(6):
+        await save("a.ipynb", notebook(f"x = {number}"))
+        _, found = await ask("history", path="a.ipynb")
+    ids = [one["id"] for one in found["snapshots"]]
+    assert (len(ids), found["more"]) == (6, False)
+    await ask("history", method="POST", body={"path": "a.ipynb", "do": "name", "snapshot": ids[4], "name": "early"})
+    for query, at, more in (
+        ({"limit": "2"}, (0, 1, 4), True),
+        ({"limit": "2", "before": ids[1]}, (2, 3, 4), True),
+        ({"limit": "5"}, (0, 1, 2, 3, 4), True),
+        ({"limit": "2", "before": ids[3]}, (4, 5), False),
+        ({"limit": "2", "before": ids[5]}, (), False),
+    ):
+        _, found = await ask("history", path="a.ipynb", **query)
+        assert [one["id"] for one in found["snapshots"]] == [ids[one] for one in at], query
+        assert found["more"] is more
+    for gone in ("", "nothing", "~1", "early"):
+        status, found = await ask("history", path="a.ipynb", before=gone)
+        assert (status, "is gone" in found["message"], "\n" in found["message"]) == (404, True, False)
