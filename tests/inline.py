@@ -11,7 +11,8 @@ from tests.notebook import CellError, Notebook
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{8,}\b")
 _COUNT = re.compile(r"In\[\d+\]")
-_CELL_FILE = re.compile(r"\S*(?:(?:ipykernel|mlwidgets)_\d+/\w+\.py)")
+# Looked for where a word begins alone: a picture is a single word of many thousand letters.
+_CELL_FILE = re.compile(r"(?<!\S)\S*(?:(?:ipykernel|mlwidgets)_\d+/\w+\.py)")
 
 
 @dataclass
