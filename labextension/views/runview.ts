@@ -77,6 +77,7 @@ export class RunView {
         ...Object.entries(labels).map(([id, label]) => ({ id, label, panel: this.details[id]?.node ?? element('div') })),
       ],
       () => {
+        this.keepTab();
         this.later();
       },
     );
@@ -91,6 +92,9 @@ export class RunView {
       (target as Element).setAttribute('data-lm-suppress-shortcuts', 'true');
     });
     this.update();
+    requestAnimationFrame(() => {
+      this.keepTab();
+    });
     this.cleanups.push(
       source.subscribe?.(() => {
         this.later();
@@ -123,6 +127,15 @@ export class RunView {
     this.displays.destroy();
     this.output.destroy();
     this.node.remove();
+  }
+
+  /** Views of one output take turns: what the reader has turned to stays open. */
+  private keepTab(): void {
+    const place = this.node.closest<HTMLElement>('.mlw-rendered');
+    const tabs = this.tabs as Tabs | undefined;
+    if (!place || !tabs) return;
+    if (tabs.turned) place.dataset.mlwTab = tabs.turned;
+    else if (place.dataset.mlwTab) tabs.restore(place.dataset.mlwTab);
   }
 
   private get head(): HeaderBar | RunTable {

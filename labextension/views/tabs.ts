@@ -14,6 +14,9 @@ export class Tabs {
   private readonly strip = element('div', 'mlw-strip', { role: 'tablist' });
   private readonly heads: HTMLButtonElement[];
   private current = 0;
+  /** What the reader has turned to; nothing before that. */
+  turned = '';
+  private wanted = '';
 
   constructor(
     label: string,
@@ -25,7 +28,7 @@ export class Tabs {
     this.heads = tabs.map(({ id, label: name, panel }, index) => {
       const head = element('button', 'mlw-tab', { type: 'button', role: 'tab', id: `${prefix}-${id}` }, name);
       head.addEventListener('click', () => {
-        this.open(index);
+        this.turn(index);
       });
       panel.setAttribute('role', 'tabpanel');
       panel.setAttribute('aria-labelledby', head.id);
@@ -40,7 +43,7 @@ export class Tabs {
       let next = this.current;
       do next = (next + by + tabs.length) % tabs.length;
       while (this.heads[next]?.hidden);
-      this.open(next);
+      this.turn(next);
       this.heads[this.current]?.focus();
     });
     this.node.append(this.strip, ...tabs.map(({ panel }) => panel));
@@ -53,9 +56,17 @@ export class Tabs {
 
   /** Open a tab in the reader's stead. */
   show(id: string): void {
-    this.open(this.tabs.findIndex((tab) => tab.id === id));
+    this.turn(this.tabs.findIndex((tab) => tab.id === id));
     this.heads[this.current]?.focus();
     this.node.scrollIntoView({ block: 'nearest' });
+  }
+
+  /** Open what the reader had turned to in the view that this one takes the place of, as soon as it is there. */
+  restore(id: string): void {
+    if (this.turned) return;
+    const index = this.tabs.findIndex((tab) => tab.id === id);
+    if (this.heads[index]?.hidden) this.wanted = id;
+    else if (index >= 0 && index !== this.current) this.open(index);
   }
 
   /** Take a tab with nothing behind it out of the strip, or bring it back. */
@@ -64,7 +75,12 @@ export class Tabs {
     const head = this.heads[index];
     if (!head || head.hidden === hidden) return;
     head.hidden = hidden;
-    if (hidden && index === this.current) this.open(0);
+    if (hidden && index === this.current) {
+      this.wanted = id;
+      this.open(0);
+    } else if (!hidden && id === this.wanted && !this.turned) {
+      this.open(index);
+    }
   }
 
   /** Say how much there is behind a tab. */
@@ -73,6 +89,11 @@ export class Tabs {
     const head = this.heads[index];
     const label = `${this.tabs[index]?.label ?? ''}${count ? ` ${count}` : ''}`;
     if (head && head.textContent !== label) head.textContent = label;
+  }
+
+  private turn(index: number): void {
+    this.turned = this.tabs[index]?.id ?? '';
+    this.open(index);
   }
 
   private open(index: number): void {

@@ -68,7 +68,7 @@ def _gathered(environment: dict[str, Any]) -> dict[str, str]:
     found = {key: str(environment[key]) for key in ("platform", "processor") if environment.get(key)}
     git, gpus = environment.get("git"), environment.get("gpus")
     if isinstance(git, dict):
-        changed = ", with uncommitted changes" if git.get("dirty") else ""
+        changed = ", edited" if git.get("dirty") else ""
         commit = str(git.get("commit") or "no commit")[:7]
         found["git"] = f"{git.get('branch') or 'no branch'} at {commit}{changed}"
     if isinstance(gpus, list):

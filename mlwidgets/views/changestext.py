@@ -107,9 +107,11 @@ def what_words(changes: dict[str, Any]) -> list[str]:
     said += [f"{visible(name)} {line_words(rows)}" for name, rows in changes["modules"][:MOST]]
     if len(changes["modules"]) > MOST:
         said.append(many(len(changes["modules"]) - MOST, "more module"))
-    environment = changes["environment"]
+    environment = [fact for fact in changes["environment"] if fact[0] != "git"]
     if environment:
         said.append(fact_words(environment[0]) if len(environment) == 1 else "other environment")
+    elif changes["environment"]:
+        said.append("other commit")
     return said
 
 

@@ -199,7 +199,7 @@ def test_the_environment(submit: Submit) -> None:
         RunFolder(one.path).environment.write_text(json.dumps(told))
     assert changes_of(run)["environment"] == [
         ["python", "3.12", "3.13"],
-        ["git", "main at AAAAAAA", "main at BBBBBBB, with uncommitted changes"],
+        ["git", "main at AAAAAAA", "main at BBBBBBB, edited"],
         ["machine's GPUs", "A", "B"],
         ["package torch", "2.12", "2.13"],
         ["package only-B", None, "1"],

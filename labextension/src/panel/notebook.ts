@@ -32,7 +32,7 @@ export const notebook = {
     const command = 'mlwidgets:train-cell';
     app.commands.addCommand(command, {
       label: (args) => (args.toolbar ? '' : words.__('Train This Cell…')),
-      caption: words.__('Make the cell a tracked run: %%train'),
+      caption: words.__('Make the cell a tracked run: %1', '%%train'),
       icon: runsIcon as never,
       isEnabled: () => current()?.content.activeCell?.model.type === 'code',
       execute: async () => {

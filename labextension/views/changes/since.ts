@@ -19,7 +19,8 @@ export function sinceWords(changes: RunChanges, effect: Effect | null, soFar: bo
   if (cells) said.push(many(cells, 'other cell'));
   said.push(...modules.slice(0, MOST).map(([name, rows]) => `${name} ${lineWords(rows)}`));
   if (modules.length > MOST) said.push(many(modules.length - MOST, 'more module'));
-  if (environment.length) said.push('other environment');
+  if (environment.some(([name]) => name !== 'git')) said.push('other environment');
+  else if (environment.length) said.push('other commit');
   if (!said.length) said.push('nothing changed');
   if (effect) {
     const [from, to] = effect.best ?? effect.last;
