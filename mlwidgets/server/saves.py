@@ -20,6 +20,7 @@ from typing import Any
 
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runner.boot import python_command
+from mlwidgets.server.renames import Rename, is_below, moved_notebooks
 
 SCHEMA = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 LARGE = 1 << 19
@@ -28,7 +29,8 @@ AT_ONCE, WHILE = 10, 60.0
 """So many saves of one notebook within these seconds are kept at once; after that one for each such time."""
 LAST_WORDS = 5.0
 """Seconds that a server waits at its end for what is still to be kept."""
-_MOST_RENAMED = 1000
+_MOMENT = 0.5
+"""Seconds in which Jupyter has told of a rename that it has done."""
 _MOST_TOLD = 100
 
 logger = logging.getLogger("mlwidgets.server")
@@ -97,9 +99,9 @@ class Saves:
 
     def _move(self, old: str, new: str) -> None:
         """Let what is yet to be kept of the old path be kept of the new one, after its history has gone there."""
-        moved = [job for job in self._waiting if job[0] == "save" and _is_below(job[1], old)]
+        moved = [job for job in self._waiting if job[0] == "save" and is_below(job[1], old)]
         self._waiting = [*(job for job in self._waiting if job not in moved), ("rename", old, new)]
-        if self._now is not None and self._now[0] == "save" and _is_below(self._now[1], old):
+        if self._now is not None and self._now[0] == "save" and is_below(self._now[1], old):
             # It may have come too late.
             moved.append(self._now)
         for job in moved:
@@ -163,8 +165,33 @@ class Saves:
                 if paths[0].exists():
                     raise
         else:
-            for old, new in _notebooks(*paths):
-                self._follow(old, new)
+            self._take_along((job[1], job[2]))
+
+    def _take_along(self, rename: Rename) -> None:
+        """Let the histories of all notebooks that were renamed go along; what is renamed meanwhile is found, too."""
+        done: set[Rename] = set()
+        later: list[Rename] | None = None
+        while (heard := self._renames()) != later:
+            later = heard
+            found = moved_notebooks(rename, later, self._path_of)
+            for pair in found:
+                if pair not in done:
+                    done.add(pair)
+                    self._take_one_along(pair)
+            if not found and not self._path_of(rename[1]).exists():
+                with self._news:
+                    self._news.wait_for(lambda seen=heard: self._renames() != seen, _MOMENT)  # type: ignore[misc]
+
+    def _take_one_along(self, rename: Rename) -> None:
+        try:
+            self._follow(*(self._path_of(path) for path in rename))
+        except (OSError, ValueError, MlwidgetsError) as error:
+            # The others of its folder are none the worse for it.
+            self._tell(str(error))
+
+    def _renames(self) -> list[Rename]:
+        with self._news:
+            return [(job[1], job[2]) for job in self._waiting if job[0] == "rename"]
 
     def _tell(self, problem: str) -> None:
         """Say once what is wrong: it would be the same at each save."""
@@ -178,28 +205,8 @@ def is_kept(path: str) -> bool:
     return path.endswith(".ipynb") and not any(part.startswith(".") for part in path.split("/"))
 
 
-def _is_below(path: str, top: str) -> bool:
-    return path == top or path.startswith(f"{top}/")
-
-
 def _concerns(job: Job, path: str) -> bool:
-    return any(_is_below(path, named) for named in job[1:])
-
-
-def _notebooks(old: Path, new: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the old and new path of each notebook that a rename has moved, its own or those of a folder."""
-    if not new.is_dir():
-        if new.suffix == old.suffix == ".ipynb":
-            yield old, new
-        return
-    found = 0
-    for folder, folders, names in os.walk(new):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if is_kept(name) and found < _MOST_RENAMED:
-                found += 1
-                path = Path(folder, name)
-                yield old / path.relative_to(new), path
+    return any(is_below(path, named) for named in job[1:])
 
 
 class Listener(logging.Handler):

@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import stat
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from mlwidgets.history.submitted import notebook_of_run, snapshot_of_submit
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.spec import Provenance, RunSpec
 from mlwidgets.runs.store import RunStore
+from mlwidgets.server.saves import Saves
 from tests.histories import (
     NOBODY,
     commit,
@@ -394,6 +396,27 @@ def test_a_history_goes_on_under_the_new_path(path: Path, tmp_path: Path) -> Non
     far.rename(alone)
     History(alone).follow_rename(far)
     assert sources(History(alone)) == [("d",), ("c",), ("a",)]
+
+
+def test_the_history_of_a_folder_that_is_renamed_twice_while_others_are_kept(path: Path) -> None:
+    root = path.parent
+    keep(root / "first" / "a.ipynb", "a")
+    keep(root / "first" / "b.ipynb", "b")
+    go_on = threading.Event()
+
+    def busy(_: Path) -> None:
+        assert go_on.wait(60)
+
+    saves = Saves(root.joinpath, busy)
+    saves.heard({"action": "save", "path": "other.ipynb"})
+    for old, new in (("first", "second"), ("second", "third"), ("third/b.ipynb", "third/c.ipynb")):
+        (root / old).rename(root / new)
+        saves.heard({"action": "rename", "path": new, "source_path": old})
+    go_on.set()
+    saves.close(60)
+    assert sources(History(root / "third" / "a.ipynb")) == [("a",)]
+    assert sources(History(root / "third" / "c.ipynb")) == [("b",)]
+    assert len(git(root, "for-each-ref", "refs/mlwidgets").splitlines()) == 2
 
 
 def test_a_submit_keeps_what_was_executed(path: Path, store: RunStore) -> None:

@@ -178,6 +178,95 @@ def test_a_folder_takes_its_notebooks_along(keeping: Keeping, tmp_path: Path) ->
     ]
 
 
+def test_a_folder_that_is_renamed_again_before_anybody_looks(keeping: Keeping) -> None:
+    keeping.wait()
+    keeping.save("ä b/c d.ipynb")
+    keeping.rename("ä b", "new")
+    keeping.rename("new", "newer")
+    assert keeping.finish() == [
+        ("rename", "ä b/c d.ipynb", "new/c d.ipynb"),
+        ("rename", "new/c d.ipynb", "newer/c d.ipynb"),
+        ("save", "newer/c d.ipynb"),
+    ]
+
+
+def test_what_is_renamed_within_a_renamed_folder_and_out_of_it(keeping: Keeping, tmp_path: Path) -> None:
+    (tmp_path / "ä b" / "in").mkdir()
+    for name in ("in/e.ipynb", "f.ipynb"):
+        (tmp_path / "ä b" / name).touch()
+    keeping.wait()
+    keeping.rename("ä b", "new")
+    keeping.rename("new/c d.ipynb", "new/z.ipynb")
+    keeping.rename("new/in", "out")
+    keeping.rename("out/e.ipynb", "e.ipynb")
+    done = keeping.finish()
+    assert sorted(done[:3]) == [
+        ("rename", "ä b/c d.ipynb", "new/c d.ipynb"),
+        ("rename", "ä b/f.ipynb", "new/f.ipynb"),
+        ("rename", "ä b/in/e.ipynb", "new/in/e.ipynb"),
+    ]
+    assert done[3:] == [
+        ("rename", "new/c d.ipynb", "new/z.ipynb"),
+        ("rename", "new/in/e.ipynb", "out/e.ipynb"),
+        ("rename", "out/e.ipynb", "e.ipynb"),
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["", ".ipynb"])
+def test_two_that_swap_their_names(suffix: str, keeping: Keeping, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        if suffix:
+            (tmp_path / f"{name}{suffix}").touch()
+        else:
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "x.ipynb").touch()
+    keeping.wait()
+    told = [("one", "aside"), ("two", "one"), ("aside", "two")]
+    for old, new in told:
+        keeping.rename(f"{old}{suffix}", f"{new}{suffix}")
+    end = suffix or "/x.ipynb"
+    assert keeping.finish() == [("rename", f"{old}{end}", f"{new}{end}") for old, new in told]
+
+
+def test_what_is_renamed_while_its_folder_is_followed(keeping: Keeping, tmp_path: Path) -> None:
+    (tmp_path / "ä b" / "later.ipynb").touch()
+    renamed = iter(["once"])
+    follow = keeping.follow
+
+    def slow(old: Path, new: Path) -> None:
+        for _ in renamed:
+            keeping.rename("new", "newer")
+            keeping.rename("newer/later.ipynb", "newer/last.ipynb")
+        follow(old, new)
+
+    keeping.saves = Saves(tmp_path.joinpath, keeping.keep, slow)
+    keeping.rename("ä b", "new")
+    keeping.saves.settle("new", 60)
+    assert keeping.finish() == [
+        *(("rename", f"ä b/{name}.ipynb", f"new/{name}.ipynb") for name in ("c d", "later")),
+        *(("rename", f"new/{name}.ipynb", f"newer/{name}.ipynb") for name in ("c d", "later")),
+        ("rename", "newer/later.ipynb", "newer/last.ipynb"),
+    ]
+
+
+def test_a_large_folder_takes_all_its_notebooks_along(
+    keeping: Keeping, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1100):
+        (tmp_path / "ä b" / f"{number}.ipynb").touch()
+    follow = keeping.follow
+
+    def fail_once(old: Path, new: Path) -> None:
+        if old.name == "5.ipynb":
+            raise HistoryError("its repository is full")
+        follow(old, new)
+
+    keeping.saves = Saves(tmp_path.joinpath, keeping.keep, fail_once)
+    keeping.rename("ä b", "new")
+    assert len(keeping.finish()) == 1100, "1101 but one, which is no reason to leave the others behind"
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == ["its repository is full"]
+
+
 def test_a_notebook_that_is_none_any_more(keeping: Keeping, caplog: pytest.LogCaptureFixture) -> None:
     keeping.wait()
     keeping.save("a.ipynb", "b.ipynb")
