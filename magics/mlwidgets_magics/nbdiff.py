@@ -122,10 +122,13 @@ def _show(old: Side, new: Side, *, outputs: bool) -> None:
     from mlwidgets.views.nbdiffpage import fragment
     from mlwidgets.views.nbdifftext import text
 
+    diff = compare(old[0], new[0], outputs=outputs)
+    if outputs and not diff.outputs:
+        print("Outputs are not compared: snapshots and runs keep none of the notebook's.")
     document = {
         "old": {"label": old[1], "time": old[2]},
         "new": {"label": new[1], "time": new[2]},
-        "diff": compare(old[0], new[0], outputs=outputs).to_json(),
+        "diff": diff.to_json(),
     }
     shown = {"text/plain": text(document, colour=False, width=100), "text/html": fragment(document)}
     display(shown, raw=True)

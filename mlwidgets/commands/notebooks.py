@@ -91,6 +91,8 @@ def _diff(options: argparse.Namespace) -> int:
         raise ParameterError(f"what is {' '.join(options.more)}? See mlwidgets diff --help")
     old, new = _sides(options)
     diff = compare(old[0], new[0], outputs=options.outputs)
+    if options.outputs and not diff.outputs:
+        print("outputs are not compared: snapshots and runs keep none of the notebook's", file=sys.stderr)
     document = {
         "old": {"label": old[1], "time": old[2]},
         "new": {"label": new[1], "time": new[2]},

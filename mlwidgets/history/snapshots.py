@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlwidgets.errors import HistoryError, NotebookError, UnknownSnapshot
@@ -178,7 +179,8 @@ class History:
         UnknownSnapshot
             If it was pruned.
         """
-        return read_notebook(self._read(snapshot)[0] or b"", f"the snapshot {snapshot.id}")
+        found = read_notebook(self._read(snapshot)[0] or b"", f"the snapshot {snapshot.id}")
+        return replace(found, outputs_kept=False)
 
     def text(self, snapshot: Snapshot) -> str:
         """Return the notebook as it was, as text in the percent format.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def notebook_of_run(folder: RunFolder) -> Notebook | None:
     if told is not None:
         try:
             for data in _kept(folder, told):
-                return read_notebook(data, f"the snapshot {told.get('id')}")
+                return replace(read_notebook(data, f"the snapshot {told.get('id')}"), outputs_kept=False)
         except (HistoryError, NotebookError):
             pass
     try:
@@ -101,7 +102,7 @@ def notebook_of_run(folder: RunFolder) -> Notebook | None:
         if sweep.spec.exists():
             return notebook_of_run(sweep)
     code = spec.code if spec.heading is None else f"{spec.heading}\n{spec.code}"
-    return Notebook((Cell(None, "markdown", f"# {spec.name}"), Cell(None, "code", code)))
+    return Notebook((Cell(None, "markdown", f"# {spec.name}"), Cell(None, "code", code)), outputs_kept=False)
 
 
 def _kept(folder: RunFolder, told: dict[str, Any]) -> Iterator[bytes]:

@@ -130,6 +130,10 @@ def test_outputs_alone_are_a_difference_where_they_are_asked_for(book: Path, say
     book.write_text(json.dumps(notebook))
     assert not say("diff", book.name, "--exit-code").endswith("[1]")
     assert say("diff", book.name, "--exit-code", "--outputs").endswith("[1]")
+    assert History(book).take("save", load_notebook(book)) is not None
+    told = say("diff", f"{book.name}@~0", book.name, "--outputs", "--exit-code")
+    assert "outputs are not compared" in told
+    assert not told.endswith("[1]")
 
 
 def test_half_a_character_is_no_hindrance(book: Path, say: Callable[..., str]) -> None:

@@ -81,11 +81,15 @@ class CellDiff:
 
 @dataclass(frozen=True)
 class NotebookDiff:
-    """What became of each cell, in the order of reading: that of the new notebook, removed ones where they were."""
+    """What became of each cell, in the order of reading: that of the new notebook, removed ones where they were.
+
+    ``outputs`` is whether outputs were compared, too.
+    """
 
     cells: tuple[CellDiff, ...]
     language: str = "python"
     metadata: list[Difference] = field(default_factory=list)
+    outputs: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -105,6 +109,7 @@ class NotebookDiff:
             "counts": self.counts,
             "cells": [cell.to_json() for cell in self.cells],
             "metadata": self.metadata,
+            "outputs": self.outputs,
         }
 
 
@@ -121,8 +126,10 @@ def compare(old: Notebook, new: Notebook, *, outputs: bool = False) -> NotebookD
     Parameters
     ----------
     outputs
-        Whether outputs are compared as well. A cell whose outputs alone differ is still the same.
+        Whether outputs are compared as well, where both have kept them. A cell whose outputs alone differ is still the
+        same.
     """
+    outputs = outputs and old.outputs_kept and new.outputs_kept
     matches = align(old.cells, new.cells, Budget())
     # One huge cell must not take the words from all others.
     small_first = sorted(matches, key=lambda one: len(old.cells[one.old].source) + len(new.cells[one.new].source))
@@ -134,7 +141,7 @@ def compare(old: Notebook, new: Notebook, *, outputs: bool = False) -> NotebookD
         cells.append(both[j] if j in both else _one_sided(new, j, ADDED, outputs))
         cells += [_one_sided(old, i, REMOVED, outputs) for i in removed_after.get(j, ())]
     metadata = [one for one in differences(old.metadata, new.metadata) if one[0] not in _FOLLOWS]
-    return NotebookDiff(tuple(cells), new.language, metadata)
+    return NotebookDiff(tuple(cells), new.language, metadata, outputs)
 
 
 def _removed(old: Notebook, matches: Iterable[Match]) -> dict[int, list[int]]:

@@ -22,9 +22,10 @@ def overlaid(saved: Notebook | None, executed: Sequence[Executed]) -> Notebook:
 
     Cells that were executed but are not in the file come after the cell that was executed before them. An execution
     without an id counts as that of the first cell with its source; where there is none, of no cell in the file. So do
-    ids that are none of the file's: those of a front end that calls cells otherwise, or of a file without any. Where the
-    front end tells ids, an execution without one was before the magics were loaded: of such, what the file does not have
-    is left out, as it may be in the file by now in another form.
+    ids that are none of the file's: those of a front end that calls cells otherwise, or of a file without any.
+
+    Where the front end tells ids, an execution without one was before the magics were loaded. Of such, what the file
+    does not have is left out: it may be in the file by now in another form.
 
     Parameters
     ----------

@@ -48,11 +48,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    """Cells, the language of the code (lower case) and what is known of the kernel."""
+    """Cells, the language of the code (lower case) and what is known of the kernel.
+
+    ``outputs_kept`` is False where outputs were not kept with the cells: then it is not known what they were.
+    """
 
     cells: tuple[Cell, ...]
     language: str = "python"
     metadata: dict[str, Any] = field(default_factory=dict)
+    outputs_kept: bool = field(default=True, compare=False)
 
 
 def load_notebook(path: Path) -> Notebook:
