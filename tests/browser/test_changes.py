@@ -16,7 +16,7 @@ from tests.browser.test_live_view import look, use_theme
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
     from tests.browser.conftest import Lab
 
@@ -42,6 +42,7 @@ epochs = 10
 lr = 0.001"""
 CELLS = ["%load_ext mlwidgets", "data = [1, 2, 3]", NET, *(f"part_{i} = {i}" for i in range(30)), "print('loss', 0.5)"]
 LAST = len(CELLS) - 1
+SOURCES = "return content.widgets.map(({ model }) => model.sharedModel.getSource())"
 OF_NOTEBOOK = """async ([name, js, given]) => {
     for (const panel of window.jupyterapp.shell.widgets('main')) {
         if (panel.context?.path.endsWith(name)) {
@@ -109,6 +110,16 @@ def open_changes(lab: Lab, page: Page, name: str) -> Locator:
 
 def says(view: Locator, text: str) -> None:
     expect(view.locator(".mlw-changes-said")).to_have_text(re.compile(text))
+
+
+def choose(page: Page, entry: Locator, item: str) -> None:
+    """Choose what is done with a snapshot of the list."""
+    entry.get_by_label(re.compile("^What to do with the snapshot")).click()
+    page.get_by_role("menuitem", name=item, exact=True).click()
+
+
+def sources_of(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, 4).cells]
 
 
 def wait_until(there: Any) -> None:
@@ -222,32 +233,116 @@ def test_history_is_kept_named_opened_and_restored(lab: Lab, page: Page) -> None
     expect(entries.first.locator(".mlw-history-stat")).to_have_text("+0 −0 ~1")
     expect(entries.first.locator(".mlw-history-kind")).to_have_text("saved")
 
-    def choose(entry: Locator, item: str) -> None:
-        entry.get_by_label(re.compile("^What to do with the snapshot")).click()
-        page.get_by_role("menuitem", name=item, exact=True).click()
-
-    choose(entries.nth(1), "Name…")
+    choose(page, entries.nth(1), "Name…")
     page.locator("dialog.mlw-dialog [name=name]").fill("before the talk")
     page.locator("dialog.mlw-dialog").get_by_role("button", name="Save").click()
     expect(entries.nth(1).locator(".mlw-chip")).to_have_text("before the talk")
-    choose(entries.nth(1), "Compare with now")
+    choose(page, entries.nth(1), "Compare with now")
     says(view, "^1 cell edited since “before the talk”, ")
     look(page, "changes-history")
 
     # Back to it, with an edit that nobody has saved, and back again: nothing is lost.
     edit(page, name, 0, "a = 'not saved'")
-    choose(entries.nth(1), "Restore…")
+    choose(page, entries.nth(1), "Restore…")
     page.locator(".jp-Dialog").get_by_role("button", name="Restore").click()
-    source = "return content.widgets.map(({ model }) => model.sharedModel.getSource())"
-    wait_until(lambda: in_notebook(page, name, source) == ["a = 10", "b = 2"])
-    assert [cell.source for cell in nbformat.read(path, 4).cells] == ["a = 10", "b = 2"]
+    wait_until(lambda: in_notebook(page, name, SOURCES) == ["a = 10", "b = 2"])
+    assert sources_of(path) == ["a = 10", "b = 2"]
     page.locator(".Toastify__toast", has_text="is kept in its history").get_by_role("button", name="Undo").click()
-    wait_until(lambda: in_notebook(page, name, source) == ["a = 'not saved'", "b = 20"])
+    wait_until(lambda: in_notebook(page, name, SOURCES) == ["a = 'not saved'", "b = 20"])
 
-    choose(view.locator(".mlw-history-item", has_text="before the talk"), "Open as a new notebook")
+    talk = view.locator(".mlw-history-item", has_text="before the talk")
+    choose(page, talk, "Open as a new notebook")
     page.locator(".lm-TabBar-tabLabel", has_text=re.compile(r"^kept \(\d{4}-")).wait_for()
     (copy,) = path.parent.glob("kept (*.ipynb")
-    assert [cell.source for cell in nbformat.read(copy, 4).cells] == ["a = 10", "b = 2"]
+    assert sources_of(copy) == ["a = 10", "b = 2"]
+
+    # What somebody has made of it since is theirs.
+    write(lab, f"alone/{copy.name}", ["mine = True"])
+    page.locator(".lm-TabBar-tab", has_text=f"Changes: {name}").click()
+    choose(page, talk, "Open as a new notebook")
+    second = copy.with_name(f"{copy.stem} (2).ipynb")
+    page.locator(".lm-TabBar-tabLabel", has_text=second.name).wait_for()
+    assert sources_of(copy) == ["mine = True"]
+    assert sources_of(second) == ["a = 10", "b = 2"]
+    assert sources_of(path) == ["a = 'not saved'", "b = 20"]
+
+
+def test_what_is_changed_while_a_snapshot_is_restored_is_not_lost(lab: Lab, page: Page) -> None:
+    name = "meanwhile.ipynb"
+    path = write(lab, f"meanwhile/{name}", ["a = 1"])
+    view = open_changes(lab, page, f"meanwhile/{name}")
+    for source in ("a = 2", "a = 3"):
+        edit(page, name, 0, source)
+        save(page, name)
+    view.get_by_role("button", name="History").click()
+    entries = view.locator(".mlw-history-item")
+    expect(entries).to_have_count(2)
+    held: list[Route] = []
+    page.route(
+        "**/mlwidgets/api/history?*",
+        lambda route: held.append(route) if '"restore"' in (route.request.post_data or "") else route.continue_(),
+    )
+    notebook = page.locator(".jp-NotebookPanel")
+    sign = notebook.locator(".mlw-changes-held", has_text="Restoring…")
+    dialog = page.locator(".jp-Dialog")
+
+    def restore() -> Route:
+        """Restore the first snapshot; the request is on its way, and not answered yet."""
+        choose(page, entries.last, "Restore…")
+        dialog.get_by_role("button", name="Restore").click()
+        wait_until(lambda: bool(in_notebook(page, name, "return true") and held))
+        return held.pop()
+
+    # Nobody can type in the meantime.
+    notebook.locator(".cm-content").first.click()
+    page.keyboard.type("x")
+    wait_until(lambda: in_notebook(page, name, SOURCES) != ["a = 3"])
+    edit(page, name, 0, "a = 3")
+    request = restore()
+    expect(sign).to_be_visible()
+    box = notebook.locator(".cm-content").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 20, box["y"] + box["height"] / 2)
+    page.keyboard.type("lost")
+    assert in_notebook(page, name, SOURCES) == ["a = 3"]
+    page.wait_for_function(
+        "sign => sign.getAnimations().every(one => one.playState === 'finished')", arg=sign.element_handle()
+    )
+    look(page, "changes-restoring")
+
+    # What is changed all the same, by a cell that is being executed for example, is asked about.
+    edit(page, name, 0, "a = 'meanwhile'")
+    request.continue_()
+    expect(dialog).to_contain_text("Changed while it was restored")
+    look(page, "changes-meanwhile")
+    assert sources_of(path) == ["a = 2"]
+    dialog.get_by_role("button", name="Keep the Changes").click()
+    expect(sign).to_have_count(0)
+    page.locator(".Toastify__toast", has_text="The open notebook is left as it is").wait_for()
+    assert in_notebook(page, name, SOURCES) == ["a = 'meanwhile'"]
+    notebook.locator(".cm-content").first.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("'!'")
+    wait_until(lambda: in_notebook(page, name, SOURCES) == ["a = 'meanwhile''!'"])
+
+    # The save before it asks whether to write over what was restored: whoever says no is where they were.
+    choose(page, entries.last, "Restore…")
+    dialog.get_by_role("button", name="Restore").click()
+    expect(sign).to_have_count(1)
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(sign).to_have_count(0)
+    assert not held
+    assert in_notebook(page, name, SOURCES) == ["a = 'meanwhile''!'"]
+    assert sources_of(path) == ["a = 2"]
+
+    in_notebook(page, name, "await context.revert()")
+    edit(page, name, 0, "a = 4")
+    request = restore()
+    edit(page, name, 0, "a = 'again'")
+    request.continue_()
+    dialog.get_by_role("button", name="Discard Them").click()
+    wait_until(lambda: in_notebook(page, name, SOURCES) == ["a = 2"])
+    page.locator(".Toastify__toast", has_text="is kept in its history").wait_for()
 
 
 def test_what_cannot_be_compared_is_said_in_one_line(lab: Lab, page: Page) -> None:

@@ -24,8 +24,10 @@ export interface Commit {
 export interface History {
   /** What keeps the snapshots, in words. */
   readonly where: string;
-  /** The newest first. */
+  /** The newest first: as many as were asked for, then those among the earlier ones that have a name. */
   readonly snapshots: readonly Snapshot[];
+  /** Whether earlier ones are left out. */
+  readonly more: boolean;
   readonly commits: readonly Commit[];
 }
 
@@ -35,8 +37,9 @@ export class Missing extends Error {}
 export class HistoryApi {
   constructor(private readonly request: Request) {}
 
-  history(path: string): Promise<History> {
-    return this.ask('history', { path });
+  /** The newest snapshots; the newest of those before one. */
+  history(path: string, limit: number, before?: string): Promise<History> {
+    return this.ask('history', { path, limit: String(limit), ...(before === undefined ? {} : { before }) });
   }
 
   /** Compare two states of a notebook: `commit`, `save`, `save-before`, `snapshot:ID`, `run:ID`, `commit:REV`, `file`. */

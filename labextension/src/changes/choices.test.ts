@@ -18,6 +18,7 @@ const HISTORY: History = {
     snapshot('s2', 60, { names: ['before the talk'] }),
     snapshot('s1', 90, { kind: 'kept', changed: null }),
   ],
+  more: false,
   commits: [{ id: '1a2b3c4', time: NOW - 7200, subject: 'A net' }, { id: '0f0f0f0', time: NOW - 86400, subject: 'Begun' }],
 };
 
@@ -54,13 +55,17 @@ describe('the server', () => {
     expect(asked.at(-1)).toBe('GET changes?path=a+b%2F%C3%BC.ipynb&from=commit&to=file&outputs=0');
     expect(await api(200, '{"kept": "s9"}').restore('n.ipynb', 's1')).toBe('s9');
     expect(asked.at(-1)).toBe('POST history');
+    await api(200, '{}').history('n.ipynb', 200);
+    expect(asked.at(-1)).toBe('GET history?path=n.ipynb&limit=200');
+    await api(200, '{}').history('n.ipynb', 1, 's1');
+    expect(asked.at(-1)).toBe('GET history?path=n.ipynb&limit=1&before=s1');
   });
 
   test('says what is wrong in its own words, or has no such routes', async () => {
-    await expect(api(409, '{"message": "n.ipynb is empty"}').history('n.ipynb')).rejects.toThrow('n.ipynb is empty');
-    await expect(api(404, '{"message": "there is no notebook"}').history('n.ipynb')).rejects.toThrow('there is no notebook');
-    await expect(api(404, '<html>').history('n.ipynb')).rejects.toBeInstanceOf(Missing);
-    await expect(api(502, '<html>').history('n.ipynb')).rejects.toThrow('HTTP 502');
-    await expect(api(200, '<html>').history('n.ipynb')).rejects.toThrow('HTTP 200');
+    await expect(api(409, '{"message": "n.ipynb is empty"}').history('n.ipynb', 1)).rejects.toThrow('n.ipynb is empty');
+    await expect(api(404, '{"message": "there is no notebook"}').history('n.ipynb', 1)).rejects.toThrow('there is no notebook');
+    await expect(api(404, '<html>').history('n.ipynb', 1)).rejects.toBeInstanceOf(Missing);
+    await expect(api(502, '<html>').history('n.ipynb', 1)).rejects.toThrow('HTTP 502');
+    await expect(api(200, '<html>').history('n.ipynb', 1)).rejects.toThrow('HTTP 200');
   });
 });

@@ -3,6 +3,7 @@ import type { ISignal } from '@lumino/signaling';
 
 import type { CellChange } from '../../views/changes/model.ts';
 import { pathOf, type Notebooks, type OpenNotebook } from '../panel/notebooks.ts';
+import { hold } from './hold.ts';
 
 /** What of a notebook the view needs beside what the panel needs. */
 interface Edited extends OpenNotebook {
@@ -50,6 +51,20 @@ export class Followed {
 
   get open(): OpenNotebook | null {
     return this.panel;
+  }
+
+  /** Whether something is in it that is in no file. */
+  get dirty(): boolean {
+    return this.panel?.context.model.dirty ?? false;
+  }
+
+  /** Let nobody edit it, in whichever tabs it is open, until the work is done. */
+  hold<T>(said: string, work: () => Promise<T>): Promise<T> {
+    const nodes: HTMLElement[] = [];
+    this.notebooks.forEach((panel) => {
+      if (panel.context === this.panel?.context) nodes.push(panel.node);
+    });
+    return hold(nodes, said, work);
   }
 
   /** Write what was edited, so that nothing of it is lost. */

@@ -6,9 +6,10 @@ import { CellList } from '../../views/changes/cells.ts';
 import type { CellChange, ChangesDocument } from '../../views/changes/model.ts';
 import { countWords, sideWords, summary } from '../../views/changes/said.ts';
 import { button, element, setText } from '../../views/dom.ts';
-import { Missing, type History, type HistoryApi } from './api.ts';
+import { Missing, type History, type HistoryApi, type Snapshot } from './api.ts';
 import { choicesOf, firstChoice, NOW, type SubmittedRun } from './choices.ts';
 import { HistoryList, type HistoryActions } from './historylist.ts';
+import { before, joined, PAGE, shownOf } from './pages.ts';
 import { Picker } from './picker.ts';
 
 /** Milliseconds after which a reader is told that something takes a moment. */
@@ -69,14 +70,12 @@ export class ChangesPanel {
     this.toggle = this.switch(words.__('History'), words.__('All that is kept of this notebook'), () => { this.list.node.hidden = !isOn(this.toggle); });
     this.cells = new CellList((cell) => { place.goTo(cell); }, () => { this.tell(); });
     this.list = new HistoryList(words, {
-      show: (snapshot, before) => {
-        if (before) this.choose(`snapshot:${before.id}`, `snapshot:${snapshot.id}`);
-        else this.choose(`snapshot:${snapshot.id}`, NOW);
-      },
+      show: (snapshot) => { void this.show(snapshot); },
       compare: (snapshot) => { this.choose(`snapshot:${snapshot.id}`, NOW); },
       open: (snapshot) => { place.open(snapshot); },
       restore: (snapshot) => { place.restore(snapshot); },
       name: (snapshot) => { place.name(snapshot); },
+      showEarlier: () => { void this.showEarlier(); },
       get readOnly() { return place.readOnly; },
     });
     this.list.node.hidden = true;
@@ -121,7 +120,8 @@ export class ChangesPanel {
   async refresh(): Promise<void> {
     const asked = this.begin();
     try {
-      const history = await this.api.history(this.place.path);
+      // What was asked for beyond the newest stays.
+      const history = await this.api.history(this.place.path, this.history ? Math.max(PAGE, shownOf(this.history)) : PAGE);
       if (asked !== this.asked) return;
       this.history = history;
       // What nobody has chosen follows: the first commit of a notebook is compared with from then on.
@@ -162,6 +162,32 @@ export class ChangesPanel {
       setText(this.news, countWords(document.diff.counts) || words.__('No cell has changed'));
     } catch (error) {
       if (asked === this.asked) this.fail(error);
+    }
+  }
+
+  /** Show what a snapshot changed; of the first one what has changed since. */
+  private async show(snapshot: Snapshot): Promise<void> {
+    const { history, place: { path } } = this;
+    if (!history) return;
+    try {
+      let old = before(history, snapshot);
+      if (old === undefined) [old = null] = (await this.api.history(path, 1, snapshot.id)).snapshots;
+      if (old) this.choose(`snapshot:${old.id}`, `snapshot:${snapshot.id}`);
+      else this.choose(`snapshot:${snapshot.id}`, NOW);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private async showEarlier(): Promise<void> {
+    const last = this.history?.snapshots[shownOf(this.history) - 1];
+    if (!last) return;
+    try {
+      const earlier = await this.api.history(this.place.path, PAGE, last.id);
+      if (this.history) this.history = joined(this.history, last.id, earlier);
+      this.showHistory();
+    } catch (error) {
+      this.fail(error);
     }
   }
 

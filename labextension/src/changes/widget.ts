@@ -6,10 +6,11 @@ import { Widget } from '@lumino/widgets';
 import { askFor } from '../../panel/dialog.ts';
 import type { Words } from '../../panel/words.ts';
 import { ago } from '../../views/changes/said.ts';
-import { folderOf, type Notebooks } from '../panel/notebooks.ts';
+import type { Notebooks } from '../panel/notebooks.ts';
 import { sharedProject } from '../panel/shared.ts';
 import type { HistoryApi, Snapshot } from './api.ts';
 import type { SubmittedRun } from './choices.ts';
+import { copyPath, freePath } from './copies.ts';
 import { Followed } from './follow.ts';
 import { changesIcon } from './icon.ts';
 import { ChangesPanel, type Place } from './panel.ts';
@@ -78,11 +79,9 @@ export class ChangesWidget extends Widget implements Place {
   open(snapshot: Snapshot): void {
     void this.attempt(async () => {
       const content = await this.api.notebook(this.path, `snapshot:${snapshot.id}`);
-      const name = this.path.slice(folderOf(this.path).length).replace(/^\//, '').replace(/\.ipynb$/, '');
-      // A colon in a name is a drive's.
-      const when = new Date(snapshot.time * 1000).toLocaleString('sv').replaceAll(':', '.');
-      const path = [folderOf(this.path), `${name} (${when}).ipynb`].filter(Boolean).join('/');
-      await this.app.serviceManager.contents.save(path, { type: 'notebook', format: 'json', content });
+      const { contents } = this.app.serviceManager;
+      const path = await freePath(copyPath(this.path, snapshot.time), (one) => lies(contents.get(one, { content: false })));
+      await contents.save(path, { type: 'notebook', format: 'json', content });
       await this.app.commands.execute('docmanager:open', { path });
     });
   }
@@ -97,9 +96,9 @@ export class ChangesWidget extends Widget implements Place {
         buttons: [Dialog.cancelButton(), Dialog.okButton({ label: words.__('Restore') })],
       });
       if (!button.accept) return;
-      const back = await this.goBack(snapshot.id);
-      const actions = back === null ? [] : [{ label: words.__('Undo'), callback: () => void this.attempt(async () => { await this.goBack(back); }) }];
-      Notification.emit(words.__('Restored as it was %1. The state before is kept in its history.', when), 'success', { autoClose: 15_000, actions });
+      const { before, shown } = await this.goBack(snapshot.id);
+      const actions = before === null ? [] : [{ label: words.__('Undo'), callback: () => void this.attempt(async () => { await this.goBack(before); }) }];
+      if (shown) Notification.emit(words.__('Restored as it was %1. The state before is kept in its history.', when), 'success', { autoClose: 15_000, actions });
     });
   }
 
@@ -153,22 +152,40 @@ export class ChangesWidget extends Widget implements Place {
     void (missed === 'saved' ? this.panel.refresh() : this.panel.compare());
   }
 
-  /** Put a snapshot in the notebook's place; the id of the snapshot that holds what was there before. */
-  private async goBack(snapshot: string): Promise<string | null> {
-    await this.notebook.save();
-    // What was saved just now is kept already.
-    const [newest] = (await this.api.history(this.path)).snapshots;
-    const kept = await this.api.restore(this.path, snapshot);
-    await this.notebook.reload();
+  /** Put a snapshot in the notebook's place: the id of the one that holds what was there before, and whether it is shown. */
+  private async goBack(snapshot: string): Promise<{ before: string | null; shown: boolean }> {
+    const { words, notebook } = this;
+    const said = words.__('Restoring…');
+    const done = await notebook.hold(said, async () => {
+      await notebook.save();
+      // What was saved just now is kept already.
+      const [newest] = (await this.api.history(this.path, 1)).snapshots;
+      const kept = await this.api.restore(this.path, snapshot);
+      // A cell that is being executed, or somebody elsewhere, may have added something that is kept nowhere.
+      const shown = !notebook.dirty;
+      if (shown) await notebook.reload();
+      return { before: kept ?? newest?.id ?? null, shown };
+    });
     this.later('saved');
-    return kept ?? newest?.id ?? null;
+    if (done.shown) return done;
+    const { button } = await showDialog({
+      title: words.__('Changed while it was restored'),
+      body: words.__('The file %1 is restored. What was changed in the open notebook meanwhile is kept nowhere else.', this.path),
+      buttons: [Dialog.cancelButton({ label: words.__('Keep the Changes') }), Dialog.warnButton({ label: words.__('Discard Them') })],
+      defaultButton: 0,
+    });
+    if (button.accept) await notebook.hold(said, () => notebook.reload());
+    else this.tell(words.__('The open notebook is left as it is. “Reload Notebook from Disk” in the File menu shows what was restored.'));
+    return { ...done, shown: button.accept };
   }
 
   private async giveName(snapshot: Snapshot): Promise<void> {
     const { words } = this;
+    const named = snapshot.names.length > 0;
+    const kept = words.__('A snapshot with a name is kept for good. If another one has this name, it moves here.');
     const given = await askFor(
-      words.__('Name this snapshot'),
-      [{ name: 'name', label: words.__('Name'), value: snapshot.names[0] ?? '', hint: words.__('It is kept for good under a name. Empty: it has none.') }],
+      named ? words.__('Rename this snapshot') : words.__('Name this snapshot'),
+      [{ name: 'name', label: words.__('Name'), value: snapshot.names[0] ?? '', hint: named ? `${kept} ${words.__('Leave it empty to take the name away.')}` : kept }],
       { accept: words.__('Save'), cancel: words.__('Cancel') },
     );
     if (!given) return;
@@ -180,11 +197,24 @@ export class ChangesWidget extends Widget implements Place {
     try {
       await act();
     } catch (error) {
+      // Whoever was asked something by a save, and wants nothing of it, knows.
+      if (error instanceof Error && error.name === 'ModalCancelError') return;
       this.tell(error instanceof Error && error.message ? error.message : this.words.__('That did not work: the server does not answer.'), 'error');
     }
   }
 
   private tell(message: string, kind: 'info' | 'error' = 'info'): void {
     Notification.emit(message, kind, { autoClose: 6000 });
+  }
+}
+
+/** Whether something lies where that was asked for. */
+async function lies(answer: Promise<unknown>): Promise<boolean> {
+  try {
+    await answer;
+    return true;
+  } catch (error) {
+    if ((error as { response?: { status?: unknown } }).response?.status === 404) return false;
+    throw error;
   }
 }

@@ -9,7 +9,10 @@ declare module '@jupyterlab/application' {
     readonly commands: CommandRegistry;
     readonly serviceManager: {
       readonly serverSettings: ServerConnection.ISettings;
-      readonly contents: { save(path: string, model: { type: 'notebook'; format: 'json'; content: unknown }): Promise<unknown> };
+      readonly contents: {
+        get(path: string, options: { content: boolean }): Promise<unknown>;
+        save(path: string, model: { type: 'notebook'; format: 'json'; content: unknown }): Promise<unknown>;
+      };
     };
     readonly restored: Promise<unknown>;
     readonly shell: Widget & {
@@ -59,10 +62,11 @@ declare module '@jupyterlab/apputils' {
     readonly content: T;
   }
   export const Dialog: {
-    cancelButton(): unknown;
+    cancelButton(options?: { label: string }): unknown;
     okButton(options: { label: string }): unknown;
+    warnButton(options: { label: string }): unknown;
   };
-  export function showDialog(options: { title: string; body: string; buttons: readonly unknown[] }): Promise<{ button: { accept: boolean } }>;
+  export function showDialog(options: { title: string; body: string; buttons: readonly unknown[]; defaultButton?: number }): Promise<{ button: { accept: boolean } }>;
   export const Notification: {
     emit(
       message: string,
