@@ -84,6 +84,7 @@ PREFIX = "u-"
 _ANGLE = re.compile(r"<[^>]*>?|>")
 _ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"<>]*)"')
 _NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
+_STYLE = re.compile(r' style="([^"<>]*)"')
 _TAG = re.compile(r'</?([a-z0-9]+)((?: [a-z-]+="[^"<>]*")*)>')
 
 
@@ -118,7 +119,14 @@ class Cleaner:
     local_picture: Callable[[str], str | None] = lambda _: None
     scopes: int = 0
 
-    def clean(self, html: str, attachments: Callable[[str], str | None] = lambda _: None, alt: str = "") -> Cleaned:
+    def clean(
+        self,
+        html: str,
+        attachments: Callable[[str], str | None] = lambda _: None,
+        alt: str = "",
+        *,
+        own: bool = False,
+    ) -> Cleaned:
         """Return HTML with what is harmless alone.
 
         Parameters
@@ -127,23 +135,29 @@ class Cleaner:
             What returns an attachment of the cell as a data address.
         alt
             What pictures are called that do not say it themselves.
+        own
+            It is a view of a run, whose grounds suit light and dark pages.
         """
         from bleach.html5lib_shim import HTMLParser
 
         if _depth(html) > DEEPEST:
             text = re.sub(r"<[^<>]*>", " ", html)
             return Cleaned(
-                f'<p class="r-wrapped">{escape(text, quote=False)}</p>', ["the form of a text nested too deep"]
+                f'<div class="r-wrapped">{escape(text, quote=False)}</div>', ["the form of a text nested too deep"]
             )
         parser = HTMLParser(namespaceHTMLElements=True)
         self.scopes += 1
         walk = _Walk(self, f"r-o{self.scopes}", attachments, alt)
         walk.through(parser.parseFragment(html))
         text = _gate(walk.out)
+        grounded = walk.grounded or any(css.has_ground(one) for one in walk.styles)
+        if own or not grounded:
+            # What was written for white paper is read on a dark page, too.
+            text = _STYLE.sub(_readable, text)
+            walk.styles = [css.readable_text(one) for one in walk.styles]
         if walk.styles:
             style = self.pieces.keep("<style>\n" + "\n".join(walk.styles) + "\n</style>")
             text = f'<div id="{walk.scope}">{style}{text}</div>'
-        grounded = walk.grounded or any(css.has_ground(one) for one in walk.styles)
         return Cleaned(text, list(dict.fromkeys(walk.notes)), not walk.shows, grounded)
 
 
@@ -350,6 +364,10 @@ def picture_address(source: str) -> str | None:
         return svg.address(svg.document(svg.read(data)))
     except (svg.Unreadable, ValueError):
         return None
+
+
+def _readable(style: re.Match[str]) -> str:
+    return style[0] if css.has_ground(style[1]) else f' style="{css.readable_text(style[1])}"'
 
 
 def _depth(html: str) -> int:

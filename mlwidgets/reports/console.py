@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from mlwidgets.reports.contrast import on_both
 from mlwidgets.views.terminal import PLAIN, Span, Style, parse
 
 LONG_LINE = 110
@@ -13,8 +14,6 @@ OPEN_LINES = 30
 MOST = 1_000_000
 MOST_LINES = 10_000
 """Characters and lines of one text. Of a longer one both ends are kept."""
-GROUNDS = ("#ffffff", "#14171c")
-LEAST_CONTRAST = 4.6
 
 
 def printed(text: str, kind: str = "") -> str:
@@ -71,34 +70,5 @@ def _span(text: str, style: Style) -> str:
     elif isinstance(style.fg, int) and not style.inverse:
         classes.append(f"r-c{style.fg % 8}")
     elif isinstance(style.fg, str) and not style.inverse:
-        light, dark = (readable(style.fg, ground) for ground in GROUNDS)
-        inline = f' style="color:light-dark({light},{dark})"'
+        inline = f' style="color: {on_both(style.fg)}"'
     return f'<span class="{" ".join(classes)}"{inline}>{escape(text, quote=False)}</span>'
-
-
-def readable(colour: str, ground: str) -> str:
-    """Return a colour that can be read on a ground: mixed with black or white as far as needed.
-
-    Contrast is that of WCAG 2.2, success criterion 1.4.3.
-    """
-    target = 0 if luminance(ground) > 0.5 else 255
-    channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    mixed = colour
-    for step in range(21):
-        mixed = "#" + "".join(f"{round(one + (target - one) * step / 20):02x}" for one in channels)
-        if contrast(mixed, ground) >= LEAST_CONTRAST:
-            break
-    return mixed
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours, from 1 to 21 (WCAG 2.2)."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """Return the relative luminance of a colour like ``#1f2328`` (WCAG 2.2)."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

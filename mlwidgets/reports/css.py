@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mlwidgets.reports.contrast import on_both
 from mlwidgets.reports.names import names
 
 PROPERTIES = names(
@@ -34,6 +35,7 @@ SELECTING = names("where is not nth-child nth-last-child nth-of-type nth-last-of
 _BORDER = re.compile(
     r"border(-(top|right|bottom|left|inline|block))?(-(color|style|width|radius|left-radius|right-radius))?"
 )
+_TEXT_COLOUR = re.compile(r"(?<![\w-])color: ([^;}!]+)")
 _TRANSLUCENT = re.compile(r"rgba\([^)]*,\s*0?\.[0-3]\d*\s*\)|transparent|inherit|unset|initial|none")
 
 
@@ -73,6 +75,20 @@ def sheet(text: str, scope: str = "", prefix: str = "") -> str:
             rules.append(f"{', '.join(f'{scope} {one}'.strip() for one in selectors)} {{ {body} }}")
     # Neither a selector nor a value needs one, and a style element ends with one.
     return "\n".join(rule for rule in rules if "<" not in rule)
+
+
+def readable_text(styles: str) -> str:
+    """Return styles with each colour of text as one that can be read on the page, light and dark."""
+    from tinycss2.color3 import RGBA, parse_color
+
+    def one(found: re.Match[str]) -> str:
+        colour = parse_color(found[1])
+        if not isinstance(colour, RGBA) or colour.alpha < 1:
+            return found[0]
+        channels = (round(255 * min(1.0, max(0.0, channel))) for channel in colour[:3])
+        return "color: " + on_both("#{:02x}{:02x}{:02x}".format(*channels))
+
+    return _TEXT_COLOUR.sub(one, styles)
 
 
 def has_ground(styles: str) -> bool:

@@ -14,7 +14,6 @@ from mlwidgets.reports.about import Check
 from mlwidgets.reports.clean import Cleaned, Cleaner, picture_address
 from mlwidgets.reports.markdown import latex, rendered
 from mlwidgets.reports.widgets import VIEW, Widgets
-from mlwidgets.views import palette
 
 CHECK = "application/vnd.mlwidgets.check+json"
 RUN = "application/vnd.mlwidgets.run+json"
@@ -130,11 +129,8 @@ class Outputs:
 
     def _html(self, data: Mapping[str, Any], *, run: bool = False) -> Cleaned:
         alt = " ".join(text_of(data.get("text/plain", "")).split())[:150]
-        cleaned = self._cleaner.clean(text_of(data["text/html"]), alt=alt)
+        cleaned = self._cleaner.clean(text_of(data["text/html"]), alt=alt, own=run)
         name = "r-run" if run else "r-html r-paper" if cleaned.grounded else "r-html"
-        if run:
-            # Its one grey has to do for every ground; this page has one for each.
-            cleaned.html = cleaned.html.replace(f"color: {palette.MUTED}", "color: var(--r-muted)")
         return Cleaned(f'<div class="{name}">{cleaned.html}</div>', cleaned.notes, cleaned.empty)
 
     def _widget(self, data: Mapping[str, Any]) -> Cleaned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ PICTURE_FILES = {
     ".svg": "image/svg+xml",
 }
 MOST_PICTURE_BYTES = 20_000_000
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 FEWEST_HEADINGS = 3
 """A page with fewer needs no table of contents."""
 
@@ -124,8 +126,8 @@ def page(notebook: Mapping[str, Any], about: About, options: Options) -> str:
             body=body,
         )
     )
-    # A text of a notebook may hold half of a character, which no file can.
-    return pieces.resolve(text).encode("utf-8", "replace").decode()
+    # A text of a notebook may hold what is no character, or half of one, which no page can.
+    return _NO_TEXT.sub("\ufffd", pieces.resolve(text))
 
 
 def _environment() -> Any:

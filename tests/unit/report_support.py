@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote
 
+from bleach import html5lib_shim
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from mlwidgets.reports.about import About
@@ -91,7 +92,10 @@ def drawings(page: Page) -> Iterator[str]:
 
 
 def assert_harmless(page: Page) -> None:
-    """Nothing runs, nothing is fetched, nothing takes the place of the page's own."""
+    """Nothing runs, nothing is fetched, nothing takes the place of the page's own; and it is valid HTML."""
+    parser = html5lib_shim.HTMLParser()
+    parser.parse(page.html)
+    assert parser.errors == []
     names = [name for name, _ in page.tags]
     forbidden = "script iframe object embed form base link frame template applet svg foreignobject input button".split()
     assert not set(names) & set(forbidden)

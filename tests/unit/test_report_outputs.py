@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from mlwidgets.reports.console import GROUNDS, contrast, readable
+from mlwidgets.reports.contrast import GROUNDS, contrast, readable
 from mlwidgets.reports.page import export
 from tests.unit.report_support import PNG, code, drawings, made, printed, shown
 
@@ -128,6 +128,16 @@ def test_tables_of_pandas_keep_their_look() -> None:
     assert page.classed("r-paper")
 
 
+def test_colours_of_text_can_be_read_on_a_dark_page_unless_they_have_a_ground_of_their_own() -> None:
+    bare = '<p style="color: black; border-color: black">x</p><style>b { color: #000080 }</style>'
+    page = made(code("1", shown({"text/html": bare})))
+    assert page.all("p")[0]["style"] == "color: light-dark(#000000, #8c8c8c); border-color: black"
+    assert " b { color: light-dark(#000080, " in page.html
+    grounded = '<p style="color: black; background: white">x</p>'
+    page = made(code("1", shown({"text/html": grounded})))
+    assert page.all("p")[0]["style"] == "color: black; background: white"
+
+
 def test_a_large_table_is_cleaned_in_a_moment() -> None:
     frame = pd.DataFrame(np.arange(40_000).reshape(2000, 20))
     begun = time.process_time()
@@ -205,7 +215,7 @@ def test_runs_stand_as_their_own_still_view() -> None:
     page = made(code("%%train", shown({"application/vnd.mlwidgets.run+json": {"format": 2}, "image/png": PNG,
                                        "text/html": html, "text/plain": "lenet"})))  # fmt: skip
     assert page.classed("r-run")
-    assert page.all("b")[0]["style"] == "color: var(--r-muted)"
+    assert page.all("b")[0]["style"] == "color: light-dark(#6a6a6a, #8a8a8a)"
     assert not page.classed("r-paper")
     assert [one["alt"] for one in page.all("img")] == ["loss: last 0.1"]
     assert 'd="M0 0H9"' in next(drawings(page))
