@@ -14,15 +14,11 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from mlwidgets.errors import ParameterError, UnknownSnapshot
-from mlwidgets.history.diff.cells import compare
-from mlwidgets.history.notebooks.notebook import read_notebook, to_json
-from mlwidgets.history.settled import load_settled
-from mlwidgets.history.which import State, resolve
+from mlwidgets.errors import UnknownSnapshot
 from mlwidgets.runs.store import name_of
+from mlwidgets.server import aside, saves
 from mlwidgets.server.channels import to_json as to_text
 from mlwidgets.server.handler import Handler
-from mlwidgets.server.saves import is_kept
 
 if TYPE_CHECKING:
     from mlwidgets.history.snapshots import History, Snapshot
@@ -72,7 +68,7 @@ class NotebookHandler(Handler):
 
     def _open(self, path: str) -> History:
         try:
-            file = file_of(self.contents_manager, path) if is_kept(path.strip("/")) else None
+            file = file_of(self.contents_manager, path) if saves.is_kept(path.strip("/")) else None
         except OSError:
             file = None
         if file is None:
@@ -83,9 +79,9 @@ class NotebookHandler(Handler):
 
         return History(file)
 
-    async def answer(self, work: Callable[..., Any], *args: Any) -> None:
-        """Send what `work` returns as JSON; a diff may be large, so that is written off the event loop, too."""
-        text = await self.service.call(lambda: to_text(work(*args)))
+    async def answer(self, work: Callable[..., str], *args: Any) -> None:
+        """Send the JSON that `work` returns; a diff may be large, so that is written off the event loop, too."""
+        text = await self.service.call(work, *args)
         self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Type", "application/json")
         self.finish(text)
@@ -112,8 +108,7 @@ class Snapshots(NotebookHandler):
         """Take a snapshot now, go back to one, or give one a name."""
         self.may_change()
         given = self.body()
-        work = _WORK.get(str(given.get("do")))
-        if work is None:
+        if given.get("do") not in ("restore", "name", "snapshot"):
             raise web.HTTPError(400, "do is 'restore', 'name' or 'snapshot'")
         for key in ("snapshot", "name"):
             text = given.get(key)
@@ -122,7 +117,7 @@ class Snapshots(NotebookHandler):
         if given["do"] != "snapshot" and not given.get("snapshot"):
             raise web.HTTPError(400, "snapshot is the id of one")
         history = await self.history(given.get("path"), "write")
-        await self.answer(work, history, given)
+        await self.answer(aside.answer, given["do"], history, given)
 
 
 class OneSnapshot(NotebookHandler):
@@ -133,7 +128,7 @@ class OneSnapshot(NotebookHandler):
     async def get(self) -> None:
         """Send what ``of`` names as a notebook."""
         history = await self.history(self.get_query_argument("path", "", strip=False), "read")
-        await self.answer(_notebook, history, self.get_query_argument("of", "", strip=False))
+        await self.answer(aside.answer, "notebook", history, {"of": self.get_query_argument("of", "", strip=False)})
 
 
 class Changes(NotebookHandler):
@@ -151,42 +146,48 @@ class Changes(NotebookHandler):
     @authorized
     async def get(self) -> None:
         """Compare ``from`` with ``to``."""
-        old, new = (self.get_query_argument(name, default) for name, default in (("from", "commit"), ("to", "file")))
+        given = {
+            "from": self.get_query_argument("from", "commit"),
+            "to": self.get_query_argument("to", "file"),
+            "outputs": self.get_query_argument("outputs", "0") == "1",
+        }
         history = await self.history(self.get_query_argument("path", "", strip=False), "read")
-        outputs = self.get_query_argument("outputs", "0") == "1"
-        await self.answer(lambda: _document(resolve(history, old), resolve(history, new), outputs))
+        await self.answer(aside.answer, "changes", history, given)
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
         """Compare ``from`` with a notebook that is not saved yet."""
-        given = await self.service.call(self.body)
-        old, notebook = given.get("from", "commit"), given.get("notebook")
-        if not isinstance(old, str) or not isinstance(notebook, dict):
-            raise web.HTTPError(400, "from is a text, notebook the JSON of one")
-        history = await self.history(given.get("path"), "read")
-        outputs = bool(given.get("outputs"))
+        given, reader = await self.service.call(self._read)
+        try:
+            if not isinstance(given["from"], str) or not isinstance(given.get("notebook"), dict):
+                raise web.HTTPError(400, "from is a text, notebook the JSON of one")
+            history = await self.history(given.get("path"), "read")
+            await self.answer(aside.answer, "unsaved", history, given, reader)
+        finally:
+            if reader is not None:
+                reader.close()
 
-        def compared() -> dict[str, Any]:
-            new = read_notebook(notebook, "the notebook that was sent"), "now (not saved)", None
-            return _document(resolve(history, old), new, outputs)
-
-        await self.answer(compared)
+    def _read(self) -> tuple[dict[str, Any], aside.Aside | None]:
+        """Return what the body says, and who has read it where that is large."""
+        if self._too_big or len(self._body) <= saves.LARGE:
+            return {"from": "commit", **self.body()}, None
+        reader = aside.Aside("unsaved", None, self._body)
+        try:
+            given = reader.hear()
+            if given is None:
+                raise web.HTTPError(400, "the body is no JSON object")
+        except BaseException:
+            reader.close()
+            raise
+        return given, reader
 
 
 def _missing(path: str) -> web.HTTPError:
     return web.HTTPError(404, f"there is no notebook {path[:200]!r} on this server")
 
 
-def _document(old: State, new: State, outputs: bool) -> dict[str, Any]:
-    return {
-        "old": {"label": old[1], "time": old[2]},
-        "new": {"label": new[1], "time": new[2]},
-        "diff": compare(old[0], new[0], outputs=outputs).to_json(),
-    }
-
-
-def _list(history: History, path: str, limit: int, before: str | None) -> dict[str, Any]:
+def _list(history: History, path: str, limit: int, before: str | None) -> str:
     older = history.snapshots()
     if not older and not history.notebook.is_file():
         raise _missing(path)
@@ -196,13 +197,15 @@ def _list(history: History, path: str, limit: int, before: str | None) -> dict[s
             raise UnknownSnapshot(f"the snapshot {before!r:.60} of {history.notebook.name} is gone; list them anew")
         older = older[at + 1 :]
     listed = older[:limit] + [one for one in older[limit:] if one.names]
-    return {
-        "path": path,
-        "where": history.where,
-        "snapshots": [_told(one) for one in listed],
-        "more": len(listed) < len(older),
-        "commits": [vars(one) for one in history.commits(MOST_COMMITS)],
-    }
+    return to_text(
+        {
+            "path": path,
+            "where": history.where,
+            "snapshots": [_told(one) for one in listed],
+            "more": len(listed) < len(older),
+            "commits": [vars(one) for one in history.commits(MOST_COMMITS)],
+        }
+    )
 
 
 def _told(one: Snapshot) -> dict[str, Any]:
@@ -217,33 +220,6 @@ def _told(one: Snapshot) -> dict[str, Any]:
     }
 
 
-def _notebook(history: History, which: str) -> dict[str, Any]:
-    notebook, label, time = resolve(history, which)
-    return {"label": label, "time": time, "notebook": to_json(notebook)}
-
-
-def _restore(history: History, given: dict[str, Any]) -> dict[str, Any]:
-    kept = history.restore(history.find(given["snapshot"]))
-    return {"kept": None if kept is None else kept.id}
-
-
-def _name(history: History, given: dict[str, Any]) -> dict[str, Any]:
-    history.name(history.find(given["snapshot"]), given.get("name") or None)
-    return {"kept": None}
-
-
-def _snapshot(history: History, given: dict[str, Any]) -> dict[str, Any]:
-    """Keep the file as it is; a name is given to what is kept, also where that was so before."""
-    taken = history.take("save", load_settled(history.notebook))
-    if given.get("name"):
-        newest = taken or next(iter(history.snapshots(1)), None)
-        if newest is None:
-            raise ParameterError("nothing was kept that could be named")
-        history.name(newest, given["name"])
-    return {"kept": None if taken is None else taken.id}
-
-
-_WORK = {"restore": _restore, "name": _name, "snapshot": _snapshot}
 API = "mlwidgets/api"
 ROUTES = [
     (f"{API}/history", Snapshots),

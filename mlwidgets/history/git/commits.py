@@ -21,7 +21,9 @@ AGAIN = 60.0
 _MOST_WALKS = 500
 _LIST = "rev-list", "--header", "--abbrev-commit"
 _COMMITTER = re.compile(r"^committer .* (\d+) [+-]\d+$", re.MULTILINE)
-_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n")
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
+)
 _LONGEST_POINTER = 1024
 """Bytes, as Git LFS has it."""
 
@@ -90,15 +92,31 @@ def read_committed(repository: Repository, rev: str, path: str) -> tuple[Noteboo
     NotebookError
         If what is in it is no notebook.
     """
-    if repository.top is None or any(sign in f"{rev}{path}" for sign in "\n\0"):
-        return None
+    blob = _blob(repository, rev, path)
     asked = repository.git(*_LIST, "--max-count=1", "--end-of-options", rev, "--")
-    commit = None if asked.returncode else next(iter(_commits(asked.stdout)), None)
-    blob = repository.read(f"{rev}:{path}")[0]
-    if commit is None or blob is None or blob[1] != "blob":
+    commit = None if blob is None or asked.returncode else next(iter(_commits(asked.stdout)), None)
+    if commit is None or blob is None:
         return None
     where = f"{path.rpartition('/')[2]} in commit {commit.id}"
-    return read_notebook(_behind_pointer(repository, blob[2], where), where), commit
+    return read_notebook(_behind_pointer(repository, blob, where), where), commit
+
+
+def committed_size(repository: Repository, rev: str, path: str) -> int:
+    """Return how many bytes the notebook in a commit has; 0 where it is not in it."""
+    blob = _blob(repository, rev, path) or b""
+    pointer = _pointer(blob)
+    return len(blob) if pointer is None else int(pointer[3])
+
+
+def _blob(repository: Repository, rev: str, path: str) -> bytes | None:
+    if repository.top is None or any(sign in f"{rev}{path}" for sign in "\n\0"):
+        return None
+    found = repository.read(f"{rev}:{path}")[0]
+    return None if found is None or found[1] != "blob" else found[2]
+
+
+def _pointer(data: bytes) -> re.Match[bytes] | None:
+    return _POINTER.match(data) if len(data) <= _LONGEST_POINTER else None
 
 
 def _behind_pointer(repository: Repository, data: bytes, where: str) -> bytes:
@@ -107,10 +125,10 @@ def _behind_pointer(repository: Repository, data: bytes, where: str) -> bytes:
     It is read where Git LFS keeps it: a filter is a command that the repository's settings name, and whoever made the
     repository may have chosen it.
     """
-    pointer = _POINTER.match(data) if len(data) <= _LONGEST_POINTER else None
+    pointer = _pointer(data)
     if pointer is None:
         return data
-    oid = pointer[1].decode()
+    oid = pointer[2].decode()
     file = Path(repository.common, "lfs", "objects", oid[:2], oid[2:4], oid)
     try:
         data = file.read_bytes() if file.is_file() else b""

@@ -19,6 +19,7 @@ from tornado.httpclient import HTTPClientError
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.server import saves
 from mlwidgets.server.app import NoFiles
+from mlwidgets.server.handler import Handler
 from tests.unit.views_support import make_run
 
 
@@ -497,3 +498,85 @@ async def test_earlier_snapshots_come_when_they_are_asked_for_and_named_ones_alw
     for gone in ("", "nothing", "~1", "early"):
         status, found = await ask("history", path="a.ipynb", before=gone)
         assert (status, "is gone" in found["message"], "\n" in found["message"]) == (404, True, False)
+
+
+def read_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server's process, and none that it starts, fail where it reads a notebook or a large body."""
+    body = Handler.body
+
+    def small_body(self: Handler) -> dict[str, Any]:
+        assert len(self._body) < 100_000
+        return body(self)
+
+    def read(data: Any, where: str) -> Any:
+        raise AssertionError(f"{where} was read in the server")
+
+    monkeypatch.setattr(saves, "LARGE", 100_000)
+    monkeypatch.setattr(Handler, "body", small_body)
+    monkeypatch.setattr("mlwidgets.history.notebooks.notebook.read_document", read)
+
+
+async def test_what_is_asked_of_a_large_notebook_is_read_elsewhere(
+    repository: Path, ask: Any, save: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for first in ("one", "two"):
+        await save("a.ipynb", notebook(first, "train()", c1="é" * 100_000))
+        _, listed = await ask("history", path="a.ipynb")
+    one = listed["snapshots"][1]["id"]
+    read_no_notebook(monkeypatch)
+    status, found = await ask("changes", path="a.ipynb", **{"from": f"snapshot:{one}"})
+    assert (status, [cell["change"] for cell in found["diff"]["cells"]]) == (200, ["edited", "same"])
+    status, found = await ask("history", "notebook", path="a.ipynb", of="file")
+    assert (status, sources(found)) == (200, ["two", "train()"])
+    for query, expected in (({"from": "commit:nothing"}, 404), ({"from": "x"}, 400)):
+        status, found = await ask("changes", path="a.ipynb", **query)
+        assert (status, "\n" in found["message"]) == (expected, False)
+    status, _ = await ask("history", method="POST", body={"path": "a.ipynb", "do": "restore", "snapshot": one})
+    assert (status, '"one"' in (repository / "a.ipynb").read_text()) == (200, True)
+    (repository / "a.ipynb").write_text(json.dumps(notebook("three", c0="é" * 100_000)))
+    body = {"path": "a.ipynb", "do": "snapshot", "name": "third"}
+    status, found = await ask("history", method="POST", body=body)
+    _, listed = await ask("history", path="a.ipynb", limit="1")
+    newest = listed["snapshots"][0]
+    assert (status, newest["id"], newest["names"]) == (200, found["kept"], ["third"])
+    (repository / "a.ipynb").write_text("{" * 200_000)
+    status, said = await ask("history", method="POST", body=body)
+    assert (status, "a.ipynb is not JSON" in said["message"]) == (409, True)
+
+
+async def test_a_large_notebook_that_is_sent_is_read_elsewhere(
+    repository: Path, ask: Any, save: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await save("a.ipynb", notebook("one"))
+    assert (await ask("history", path="a.ipynb"))[0] == 200
+    read_no_notebook(monkeypatch)
+    sent = {"path": "a.ipynb", "from": "save", "notebook": notebook("one", "new()", c1="é" * 100_000)}
+    status, found = await ask("changes", method="POST", body=sent)
+    assert (status, found["old"]["label"], found["new"]["label"]) == (200, "last save", "now (not saved)")
+    assert [cell["change"] for cell in found["diff"]["cells"]] == ["same", "added"]
+    for wrong, expected in (
+        ({"path": "gone.txt"}, 404),
+        ({"path": ["a.ipynb"]}, 400),
+        ({"from": 3}, 400),
+        ({"from": "nothing"}, 400),
+        ({"from": "commit:nothing"}, 404),
+        ({"notebook": ["x" * 200_000]}, 400),
+        ({"notebook": {"cells": "x" * 200_000}}, 409),
+    ):
+        status, found = await ask("changes", method="POST", body={**sent, **wrong})
+        assert (status, "\n" in found["message"]) == (expected, False), (wrong, found)
+    assert (await ask("changes", method="POST", body="[" * 200_000))[0] == 400
+
+
+async def test_a_notebook_that_was_large_when_it_was_committed_is_read_elsewhere(
+    repository: Path, ask: Any, save: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "a.ipynb").write_text(json.dumps(notebook("one", c0="é" * 100_000)))
+    git(repository, "commit", "--quiet", "--all", "--message", "With outputs")
+    await save("a.ipynb", notebook("one"))
+    assert (await ask("history", path="a.ipynb"))[0] == 200
+    read_no_notebook(monkeypatch)
+    status, found = await ask("changes", path="a.ipynb", outputs="1")
+    assert (status, [bool(cell.get("outputs")) for cell in found["diff"]["cells"]]) == (200, [True])
+    status, found = await ask("changes", method="POST", body={"path": "a.ipynb", "notebook": notebook("two")})
+    assert (status, found["old"]["label"][:6], found["diff"]["counts"]["edited"]) == (200, "commit", 1)
