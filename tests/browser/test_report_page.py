@@ -13,9 +13,11 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from mlwidgets.reports import pdf
 from mlwidgets.reports.about import About, Check
 from mlwidgets.reports.page import export
+from mlwidgets.views.static import bundle
 from tests.browser.test_live_view import look
 from tests.unit.report_support import PNG, code, printed, shown
 from tests.unit.test_report_hostile import HOSTILE
+from tests.unit.views_support import make_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -52,7 +54,7 @@ AUDIT = """() => {
     let texts = 0;
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
         const e = node.parentElement;
-        if (!node.data.trim() || !seen(e) || e.closest('.r-run')) continue;
+        if (!node.data.trim() || !seen(e)) continue;
         texts += 1;
         const style = getComputedStyle(e);
         const [a, b] = [light(rgba(style.color)), light(ground(e))].sort((x, y) => y - x);
@@ -92,8 +94,18 @@ AUDIT = """() => {
 }"""
 
 
-def everything() -> str:
+def everything(folder: Path) -> str:
     """A page with one of each."""
+    run = make_run(
+        folder,
+        state="failed",
+        params={"lr": 0.1, "epochs": 20},
+        tags={"kind": "baseline"},
+        metrics={"loss": [1.0, 0.5, 0.3], "accuracy": [0.1, 0.6, 0.9]},
+        output="epoch 1\n\x1b[33mslow\x1b[0m\n" * 40,
+        cause="ValueError: it broke",
+        traceback=["\x1b[31mValueError\x1b[0m: it broke"],
+    )
     table = (
         "<table class=dataframe><thead><tr><th>"
         + "</th><th>".join(f"column_{n}" for n in range(30))
@@ -120,6 +132,7 @@ def everything() -> str:
         code("print()", printed(ansi + "\n" + "word " * 80 + "\n" + "line\n" * 60), printed("a warning\n", "stderr")),
         code("#| fig-cap: Bars\nplot()", shown({"image/svg+xml": svg})),
         code("plot()", shown({"image/png": PNG})),
+        code("%%train", shown(bundle(run))),
         code(
             "class A(B):\n    x: int = 0x1F\n\n    @property\n    def y(self): pass",
             tags=("show-input",),
@@ -141,8 +154,9 @@ def everything() -> str:
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("report") / "everything.html"
-    path.write_text(everything(), encoding="utf-8")
+    folder = tmp_path_factory.mktemp("report")
+    path = folder / "everything.html"
+    path.write_text(everything(folder / "runs"), encoding="utf-8")
     return path
 
 
