@@ -434,6 +434,15 @@ def test_a_notebook_in_git_lfs_is_read_where_that_keeps_it(linked: bool, tmp_pat
     found = History(path).committed()
     assert found is not None
     assert found[0].cells[0].source == "behind"
+    repository = Repository.find(path.parent)
+    assert repository is not None
+    assert repository.top is not None
+    relative = path.relative_to(repository.top).as_posix()
+    assert commits.committed_size(repository, "HEAD", relative) == len(content)
+    assert commits.committed_size(repository, "HEAD~1", relative) > 200
+    for rev in ("nowhere", "HEAD\n", "HEAD\0"):
+        assert commits.committed_size(repository, rev, relative) == 0
+        assert History(path).committed(rev) is None
 
 
 def test_a_history_that_takes_long_to_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,9 +93,11 @@ def read_committed(repository: Repository, rev: str, path: str) -> tuple[Noteboo
         If what is in it is no notebook.
     """
     blob = _blob(repository, rev, path)
+    if blob is None:
+        return None
     asked = repository.git(*_LIST, "--max-count=1", "--end-of-options", rev, "--")
-    commit = None if blob is None or asked.returncode else next(iter(_commits(asked.stdout)), None)
-    if commit is None or blob is None:
+    commit = None if asked.returncode else next(iter(_commits(asked.stdout)), None)
+    if commit is None:
         return None
     where = f"{path.rpartition('/')[2]} in commit {commit.id}"
     return read_notebook(_behind_pointer(repository, blob, where), where), commit
@@ -105,7 +107,7 @@ def committed_size(repository: Repository, rev: str, path: str) -> int:
     """Return how many bytes the notebook in a commit has; 0 where it is not in it."""
     blob = _blob(repository, rev, path) or b""
     pointer = _pointer(blob)
-    return len(blob) if pointer is None else int(pointer[3])
+    return len(blob) if pointer is None else int(pointer[2])
 
 
 def _blob(repository: Repository, rev: str, path: str) -> bytes | None:
@@ -128,7 +130,7 @@ def _behind_pointer(repository: Repository, data: bytes, where: str) -> bytes:
     pointer = _pointer(data)
     if pointer is None:
         return data
-    oid = pointer[2].decode()
+    oid = pointer[1].decode()
     file = Path(repository.common, "lfs", "objects", oid[:2], oid[2:4], oid)
     try:
         data = file.read_bytes() if file.is_file() else b""
