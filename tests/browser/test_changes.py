@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from mlwidgets.history.notebooks.notebook import read_notebook
+from mlwidgets.history.snapshots import History
 from tests.browser.test_live_view import look, use_theme
 
 if TYPE_CHECKING:
@@ -448,3 +450,37 @@ def test_a_run_says_what_changed_since_the_one_before_and_what_came_of_it(lab: L
     first = picker.locator("optgroup[label=Runs] option").last.get_attribute("value")
     picker.select_option(first)
     says(changes, "^2 cells edited since run lenet, ")
+
+
+def test_earlier_snapshots_are_shown_on_request(lab: Lab, page: Page) -> None:
+    name = "long.ipynb"
+    path = write(lab, f"long/{name}", ["a = 0"])
+    kept = History(path, lab.store)
+    for i in range(9):
+        kept.take("save", read_notebook(path.read_bytes().replace(b"a = 0", f"a = {i}".encode()), name))
+    kept.name(kept.find("~7"), "first try")
+    # A piece of two in place of one of 200.
+    page.route(
+        "**/mlwidgets/api/history?*",
+        lambda route: route.continue_(url=re.sub(r"limit=200\b", "limit=2", route.request.url)),
+    )
+    view = open_changes(lab, page, f"long/{name}")
+    view.get_by_role("button", name="History").click()
+    entries, earlier = view.locator(".mlw-history-item"), view.get_by_role("button", name="Show earlier")
+    expect(entries).to_have_count(3)
+    expect(entries.last.locator(".mlw-chip")).to_have_text("first try")
+    look(page, "changes-earlier")
+
+    # What one changed that is shown alone is told from the one before it, which is not.
+    entries.last.locator(".mlw-history-entry").click()
+    says(view, r"^1 cell edited from the snapshot of .* to “first try”")
+    expect(view.locator("del.mlw-diff-word, ins.mlw-diff-word")).to_have_text(["0", "1"])
+
+    earlier.focus()
+    page.keyboard.press("Enter")
+    expect(entries).to_have_count(5)
+    expect(entries.nth(2).locator(".mlw-history-entry")).to_be_focused()
+    for count in (7, 8, 9):
+        earlier.click()
+        expect(entries).to_have_count(count)
+    expect(earlier).to_have_count(0)
