@@ -15,59 +15,22 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from mlwidgets.reports import css, svg
-from mlwidgets.reports.names import names
+from mlwidgets.reports.allowed import (
+    ATTRIBUTES,
+    ENDING,
+    LEFT_OUT,
+    SECTIONS,
+    SILENT,
+    TAGS,
+    VOID,
+    WITH_CONTENT,
+    NotClean,
+    passed,
+)
 from mlwidgets.reports.outline import Heading, Outline
 from mlwidgets.reports.pieces import Pieces
 
 HTML = "http://www.w3.org/1999/xhtml"
-TAGS = names(
-    "a abbr address article aside audio b bdi bdo blockquote br caption center cite code col colgroup data dd del "
-    "details dfn div dl dt em figcaption figure font footer header hr i img ins kbd li mark meter ol p pre progress q "
-    "rp rt ruby s samp section small source span strike strong sub summary sup table tbody td tfoot th thead time tr "
-    "track tt u ul var video wbr"
-)
-VOID = frozenset(("br", "col", "hr", "img", "source", "track", "wbr"))
-ENDING = VOID | names("area base dd dt embed input li link meta option p param tbody td tfoot th thead tr")
-SECTIONS = frozenset(("article", "aside", "footer", "header", "section"))
-"""They would be landmarks beside the page's own."""
-SILENT = frozenset(("base", "head", "link", "meta", "title", "template", "input", "param", "track"))
-"""They say nothing to a reader."""
-LEFT_OUT = {
-    "applet": "an embedded object",
-    "canvas": "a drawing that needs a script",
-    "embed": "an embedded object",
-    "frame": "a frame",
-    "iframe": "a frame",
-    "object": "an embedded object",
-    "portal": "a frame",
-    "script": "a script",
-}
-WITH_CONTENT = frozenset(("applet", "canvas", "object"))
-"""What they hold is meant for readers without them."""
-ATTRIBUTES = {
-    "*": names("aria-describedby aria-hidden aria-label aria-labelledby class dir id lang style title"),
-    "a": frozenset(("href",)),
-    "audio": frozenset(("controls", "src")),
-    "col": frozenset(("span", "width")),
-    "colgroup": frozenset(("span", "width")),
-    "data": frozenset(("value",)),
-    "details": frozenset(("open",)),
-    "font": frozenset(("color", "size")),
-    "img": frozenset(("alt", "height", "src", "width")),
-    "li": frozenset(("value",)),
-    "meter": names("high low max min optimum value"),
-    "ol": frozenset(("reversed", "start", "type")),
-    "p": frozenset(("align",)),
-    "div": frozenset(("align",)),
-    "progress": frozenset(("max", "value")),
-    "source": frozenset(("src", "type")),
-    "table": names("align border cellpadding cellspacing width"),
-    "td": names("align colspan headers height rowspan valign width"),
-    "th": names("abbr align colspan headers height rowspan scope valign width"),
-    "time": frozenset(("datetime",)),
-    "tr": frozenset(("align", "valign")),
-    "video": frozenset(("controls", "height", "loop", "muted", "src", "width")),
-}
 REFERRING = frozenset(("aria-describedby", "aria-labelledby", "headers"))
 LINKS = frozenset(("http", "https", "mailto", ""))
 SOUND = re.compile(r"data:(audio|video)/[\w.+-]+(;[\w=.+-]+)*;base64,[A-Za-z0-9+/=\s]*", re.ASCII)
@@ -81,15 +44,8 @@ PREFIX = "u-"
 """Put before every id that a notebook brings: the page's own stay its own."""
 
 
-_ANGLE = re.compile(r"<[^>]*>?|>")
-_ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"<>]*)"')
 _NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _STYLE = re.compile(r' style="([^"<>]*)"')
-_TAG = re.compile(r'</?([a-z0-9]+)((?: [a-z-]+="[^"<>]*")*)>')
-
-
-class NotClean(ValueError):
-    """Something was written that is on no allow list: a mistake of this module, never shown."""
 
 
 @dataclass
@@ -141,15 +97,15 @@ class Cleaner:
         from bleach.html5lib_shim import HTMLParser
 
         if _depth(html) > DEEPEST:
-            text = re.sub(r"<[^<>]*>", " ", html)
-            return Cleaned(
-                f'<div class="r-wrapped">{escape(text, quote=False)}</div>', ["the form of a text nested too deep"]
-            )
+            return _as_text(html, "the form of a text nested too deep")
         parser = HTMLParser(namespaceHTMLElements=True)
         self.scopes += 1
         walk = _Walk(self, f"r-o{self.scopes}", attachments, alt)
         walk.through(parser.parseFragment(html))
-        text = _gate(walk.out)
+        try:
+            text = passed(walk.out)
+        except NotClean:
+            return _as_text(html, "the form of a text")
         grounded = walk.grounded or any(css.has_ground(one) for one in walk.styles)
         if own or not grounded:
             # What was written for white paper is read on a dark page, too.
@@ -366,6 +322,11 @@ def picture_address(source: str) -> str | None:
         return None
 
 
+def _as_text(html: str, note: str) -> Cleaned:
+    text = escape(re.sub(r"<[^<>]*>", " ", html), quote=False)
+    return Cleaned(f'<div class="r-wrapped">{text}</div>', [note])
+
+
 def _readable(style: re.Match[str]) -> str:
     return style[0] if css.has_ground(style[1]) else f' style="{css.readable_text(style[1])}"'
 
@@ -393,22 +354,3 @@ def _left_out(name: str, element: Any) -> str:
     source = element.get("src") or element.get("data") or ""
     where = f" ({source.strip()[:200]})" if _scheme(source.strip()) in {"http", "https"} else ""
     return LEFT_OUT[name] + where
-
-
-def _gate(html: str) -> str:
-    """Return HTML that was written from the allow lists, once every tag in it was found on them.
-
-    Raises
-    ------
-    NotClean
-        If one is not.
-    """
-    for found in _ANGLE.finditer(html):
-        tag = _TAG.fullmatch(found[0])
-        if tag is None or tag[1] not in TAGS:
-            raise NotClean(found[0])
-        for name, value in _ATTRIBUTE.findall(tag[2]):
-            allowed = name in ATTRIBUTES["*"] | ATTRIBUTES.get(tag[1], frozenset()) or name in {"rel", "scope"}
-            if not allowed or (name == "style" and re.search(r"url|expression|@", value, re.IGNORECASE)):
-                raise NotClean(found[0])
-    return html

@@ -67,6 +67,7 @@ HOSTILE = [
     "<a href='//e.org'>scheme-relative</a><a href='http://[bad'>bad</a><a href='?q=a:b'>query</a>",
     "\ufdd00-1\ufdd1 &#xFDD0;deadbeef-0&#xFDD1; {{ 7*7 }} {% raw %}",
     "\\href{javascript:alert(1)}{x} \\style{position:fixed;background:url(//e.org)}{y} \\class{r-banner}{z}",
+    "<p style='font-family: \"curly @x url(\"; color: red'>text</p><p style='font-family: \"curly\"'>text</p>",
     "\\begin{a}" * 1500,
     "<div>" * 800 + "deep" + "<b>" * 500,
     "<svg>" + "<g>" * 1200 + "<rect/></svg>",
