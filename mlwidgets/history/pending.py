@@ -8,12 +8,11 @@ from mlwidgets.runs.folder import RunFolder, read_json
 
 _YOUNG = 60.0
 """Seconds after the submit in which a snapshot may still be on its way."""
-_PATIENCE = 10.0
 
 
-def wait_for_snapshot(folder: RunFolder) -> None:
-    """Return when a run's snapshot is there, or none will come any more."""
-    deadline = time.monotonic() + _PATIENCE
+def wait_for_snapshot(folder: RunFolder, patience: float = 10.0) -> None:
+    """Return when a run's snapshot is there, none will come any more, or `patience` seconds are over."""
+    deadline = time.monotonic() + patience
     while _may_come(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
 

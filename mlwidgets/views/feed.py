@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.runs.folder import RunFolder
 from mlwidgets.views.static import bundle
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 QUICK = 0.15
 """A run that ends within this many seconds needs no live view."""
+SNAPSHOT_PATIENCE = 2.0
+"""Seconds after the end of a run in which its notebook is waited for that is being kept: it takes some tenths."""
 PLAIN_INTERVAL = 2.0
 """Seconds between looks at the run where there is no widget."""
 SAVE_INTERVAL = 10.0
@@ -115,6 +118,7 @@ class Feed:
             # Of runs that ended before, somebody wants to know more than a notebook keeps.
             if self.ended or not self._ends_quickly():
                 self._follow()
+            self._wait_for_snapshots()
             final = bundle(*self.runs, patience=0)
             if "image/png" not in final:
                 # Drawing the picture takes a second, in which the page may be saved or closed.
@@ -134,6 +138,15 @@ class Feed:
             self._close_if_alone()
             if oldest is not None:
                 oldest._close()
+
+    def _wait_for_snapshots(self) -> None:
+        """Let what is kept of a run that was over at once say what changed in its notebook, too."""
+        from mlwidgets.history.pending import wait_for_snapshot
+
+        for run in self.runs:
+            wait_for_snapshot(RunFolder(run.path), SNAPSHOT_PATIENCE)
+        if self._widget is not None:
+            self._widget.refresh()
 
     def _ends_quickly(self) -> bool:
         deadline = time.monotonic() + QUICK

@@ -409,6 +409,8 @@ def test_a_run_says_what_changed_since_the_one_before_and_what_came_of_it(lab: L
             r"^since lenet .+:lr 0\.001 → 0\.0015 · cell \+2 −1 lines .*· val/accuracy 0\.756 → 0\.932 \(better\)$"
         )
     )
+    # A run that is over in no time ends before its notebook is kept.
+    expect(since).to_have_text(re.compile(" · 1 other cell"))
     since.focus()
     page.keyboard.press("Enter")
     tab = view.locator(".mlw-run-changes")
@@ -425,20 +427,14 @@ def test_a_run_says_what_changed_since_the_one_before_and_what_came_of_it(lab: L
     look(page, "changes-run-dark")
     use_theme(lab, page, "JupyterLab Light")
 
-    # It is there without a kernel, too, with what was found out about the notebook after the run had ended.
+    # It is there without a kernel, too.
     save(page, name)
-    # A run that is over in no time has ended before its notebook is kept.
-    wait_until(lambda: all((one / "snapshot.json").exists() for one in (lab.store / "runs").glob("*-lenet-*")))
     page.goto(f"{lab.url}/lab")
     page.locator(".mlw-since", has_text=re.compile("lr 0.001 → 0.0015 .* · 1 other cell")).wait_for()
     other = view.get_by_role("region", name="Other cells of the notebook").locator("ins.mlw-diff-line")
 
-    def opens() -> bool:
-        # The server's view takes the place of the one that was saved, and begins with its first tab.
-        view.locator(".mlw-since").click()
-        return other.count() == 1
-
-    wait_until(opens)
+    # Another view may take the place of the one that was saved: the tab stays open.
+    view.locator(".mlw-since").click()
     expect(other).to_have_text("batch = 64")
 
     # The run is one of the states that the notebook can be compared with.

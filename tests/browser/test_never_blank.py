@@ -193,8 +193,8 @@ def test_an_ended_run_answers_as_soon_as_a_reader_turns_to_it(lab: Lab, page: Pa
     view = page.locator(".jp-Cell", has_text="%%train over").locator(".mlw-rendered")
     view.locator(".mlw-tab", has_text="Files").click()
     view.locator(".mlw-live .mlw-chart canvas").wait_for()
+    expect(view.locator(".mlw-live .mlw-tab", has_text="Files")).to_have_attribute("aria-selected", "true")
     with page.expect_download() as download:
-        view.locator(".mlw-tab", has_text="Files").click()
         view.get_by_role("button", name="Download notes.txt").click()
     assert download.value.path().read_text() == "kept"
 
