@@ -206,7 +206,8 @@ export class ChangesPanel {
     if (this.history) this.list.tick(now);
     if (!document || this.failed) return;
     const { at, of } = this.cells.position;
-    this.say(`${summary(document, now)}.`);
+    const unknown = isOn(this.outputs) && document.diff.outputs === false;
+    this.say(`${summary(document, now)}.${unknown ? ` ${words.__('Outputs are not compared: snapshots and runs keep none.')}` : ''}`);
     this.steps.hidden = of === 0;
     setText(this.step, at ? words.__('%1 of %2', at, of) : words._n('%1 change', '%1 changes', of));
     const { from, to } = this.chosen;

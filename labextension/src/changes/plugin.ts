@@ -42,7 +42,10 @@ export const changes = {
       if (!there) {
         tab.id = `mlwidgets-changes-${path}`;
         const beside = notebooks.find((panel) => pathOf(panel) === path);
-        if (lab) app.shell.add(tab, 'main', { type: 'Changes', ...(beside ? { mode: 'split-right', ref: beside.id } : {}) });
+        // One place for the changes of all notebooks, or each would take room from those before it.
+        const other = tabs.find(({ isAttached }) => isAttached);
+        const place = other ? { mode: 'tab-after', ref: other.id } : beside ? { mode: 'split-right', ref: beside.id } : {};
+        if (lab) app.shell.add(tab, 'main', { type: 'Changes', ...place });
         else app.shell.add(tab, 'right', { rank: 800 });
         void tabs.add(tab);
         // A notebook that was renamed is found again when the page is.

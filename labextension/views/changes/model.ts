@@ -62,6 +62,8 @@ export interface NotebookDiff {
   /** In the order of reading: that of the new notebook, and removed ones where they were. */
   readonly cells: readonly CellChange[];
   readonly metadata?: readonly Fact[];
+  /** Whether outputs were compared: they can be where both sides have kept theirs. */
+  readonly outputs?: boolean;
 }
 
 export interface Side {
