@@ -19,8 +19,7 @@ from mlwidgets.views import nbdiffwords as words
 from mlwidgets.views.changesfacts import differences, environment, params
 from mlwidgets.views.changesfit import fitted
 from mlwidgets.views.format import json_number
-from mlwidgets.views.grouping import place
-from mlwidgets.views.groups import CLOCKS
+from mlwidgets.views.grouping import CLOCKS, place
 
 if TYPE_CHECKING:
     from mlwidgets.history.notebooks.notebook import Notebook

@@ -16,7 +16,7 @@ from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, sweeptext, terminal
 from mlwidgets.views.data import seconds
 from mlwidgets.views.follow import Follower
-from mlwidgets.views.groups import CLOCKS
+from mlwidgets.views.grouping import CLOCKS
 from mlwidgets.views.sweep import short
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ HIGHER = frozenset(
         *("iou", "miou", "dice", "r2", "psnr", "ssim", "reward", "return", "top1", "top5", "ndcg", "mrr", "kappa"),
     )
 )
+CLOCKS = frozenset({"epoch", "epochs", "progress"})
 _SEPARATOR = re.compile(r"[/_.\-\s:]+")
 _GPU = re.compile(r"gpu\.(\d+)\.(\w+)")
 

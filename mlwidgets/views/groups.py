@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlwidgets.views import palette
+from mlwidgets.views.grouping import CLOCKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from mlwidgets.views.data import Series
 
 ROLES = ("train", "validation", "test")
-CLOCKS = frozenset({"epoch", "epochs", "progress"})
 UNLIKE = 3
 """Lines of one chart whose steps end this many times as far count different things: batches and epochs."""
 

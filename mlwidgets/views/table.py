@@ -15,7 +15,7 @@ from typing import Any
 from mlwidgets.runs.index import RunSummary
 from mlwidgets.runs.outline import number_ended
 from mlwidgets.runs.stopping import EARLY
-from mlwidgets.views.groups import CLOCKS
+from mlwidgets.views.grouping import CLOCKS
 from mlwidgets.views.palette import STATES
 
 MOST_PARAMS = MOST_METRICS = 6
