@@ -58,7 +58,7 @@ export const changes = {
 
     app.commands.addCommand(COMMAND, {
       label: (args) => (args.toolbar ? '' : words.__('Show Changes in This Notebook')),
-      caption: words.__('What changed since the last commit, save or run'),
+      caption: words.__('Show changes since the last commit, save or run'),
       icon: changesIcon as never,
       isEnabled: (args) => typeof args.path === 'string' || notebooks.currentWidget !== null,
       execute: (args) => {
