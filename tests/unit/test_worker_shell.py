@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import pytest
+
+# A process has one such shell: a fresh one for each test.
+PROGRAM = """
 import signal
-
 from mlwidgets.runner.shell import blank_shell
+shell = blank_shell()
+signals = {signals}
+shell.interrupts = signals
+shell.user_ns["interrupt"] = lambda: signals.append(signal.SIGTERM)
+result = shell.run_cell({code!r})
+print(type(result.error_in_exec).__name__, shell.user_ns.get("reached"))
+"""
 
 
-def test_an_interrupt_that_was_swallowed_before_the_first_line_ends_the_code_there() -> None:
-    shell = blank_shell()
-    shell.interrupts = [signal.SIGTERM]
-    result = shell.run_cell("reached = 1\nreached = 2")
-    assert isinstance(result.error_in_exec, KeyboardInterrupt)
-    assert "reached" not in shell.user_ns
-
-
-def test_an_interrupt_that_the_code_has_caught_does_not_end_it_later() -> None:
-    shell = blank_shell()
-    interrupts: list[int] = []
-    shell.interrupts = interrupts
-    shell.user_ns["interrupt"] = lambda: interrupts.append(signal.SIGTERM)
-    result = shell.run_cell("interrupt()\nreached = 1")
-    assert result.success
-    assert shell.user_ns["reached"] == 1
+@pytest.mark.parametrize(
+    ("signals", "code", "came_of_it"),
+    [
+        ("[signal.SIGTERM]", "reached = 1\nreached = 2", "KeyboardInterrupt None"),
+        ("[]", "interrupt()\nreached = 1", "NoneType 1"),
+    ],
+    ids=["swallowed-before-the-first-line-it-ends-the-code-there", "caught-by-the-code-it-does-not-end-it-later"],
+)
+def test_an_interrupt(signals: str, code: str, came_of_it: str) -> None:
+    program = PROGRAM.format(signals=signals, code=code)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == came_of_it
