@@ -34,7 +34,7 @@ def measure(scratch: Path, *, quick: bool) -> Figure:
         f"A notebook of {CELLS} cells (two of three code, with text outputs), of which {CHANGES} were edited, five "
         f"added, five removed and a block of five moved. Each command in a process of its own, output to "
         f"a pipe; they take turns. Snapshots in a process that lives, as in the server, each after an edit. Saves "
-        f"over HTTP on two servers that differ in the extension alone, taking turns.",
+        f"over HTTP, of 100 cells, on two servers that differ in the extension alone, taking turns.",
     )
     before = notebook(CELLS, random.Random(7))
     after = edited(before, random.Random(8))
@@ -42,8 +42,9 @@ def measure(scratch: Path, *, quick: bool) -> Figure:
     for path, content in ((old, before), (new, after)):
         path.write_text(json.dumps(content, indent=1))
     _commands(figure, scratch, old, new, rounds)
-    _snapshots(figure, scratch, before, rounds)
-    _saves(figure, scratch, before, 10 if quick else 60)
+    for cells in (100, CELLS):
+        _snapshots(figure, scratch / f"of-{cells}", notebook(cells, random.Random(7)), rounds)
+    _saves(figure, scratch, notebook(100, random.Random(7)), 10 if quick else 120)
     return figure
 
 
@@ -164,6 +165,7 @@ def _snapshots(figure: Figure, scratch: Path, content: dict[str, Any], rounds: i
     """Ours as the server takes it; beside it what a user's own commit of a text twin takes."""
     reading, history = load("mlwidgets.history.notebooks.notebook"), load("mlwidgets.history.snapshots")
     bin_ = Path(sys.executable).parent
+    scratch.mkdir()
     ours, theirs = _repository(scratch / "ours"), _repository(scratch / "theirs")
     content = copy.deepcopy(content)
     name = "long notebook.ipynb"
@@ -186,12 +188,18 @@ def _snapshots(figure: Figure, scratch: Path, content: dict[str, Any], rounds: i
         except (NotInstalledError, OSError):
             peers = []
     spread = Spread.of(taken[1:])
-    figure.rows.append(Row("snapshot, in the background", "ms", spread))
+    size = f"{len(content['cells'])} cells"
+    figure.rows.append(Row(f"snapshot in the background, {size}", "ms", spread))
     if peers:
         figure.rows.append(
-            Row("jupytext's twin, git add, git commit", "ms", Spread.of(peers[1:]), ratios(peers[1:], taken[1:]))
+            Row(
+                f"jupytext's twin, git add, git commit, {size}",
+                "ms",
+                Spread.of(peers[1:]),
+                ratios(peers[1:], taken[1:]),
+            )
         )
-    figure.targets.append(at_most(f"snapshot under {SNAPSHOT_LIMIT:.0f} ms", SNAPSHOT_LIMIT, "ms", spread))
+    figure.targets.append(at_most(f"snapshot of {size} under {SNAPSHOT_LIMIT:.0f} ms", SNAPSHOT_LIMIT, "ms", spread))
 
 
 @contextmanager
