@@ -16,9 +16,8 @@ from mlwidgets.errors import MlwidgetsError, UnknownSnapshot
 from mlwidgets_magics.words import HELP, help_of, split_words
 
 if TYPE_CHECKING:
-    from mlwidgets.history.notebooks.notebook import Notebook
+    from mlwidgets.history.which import State
 
-    Side = tuple[Notebook, str, float | None]
 
 _USAGE = "usage: %nbdiff [--save | RUN | RUN_A RUN_B] [--outputs]; %nbdiff --help says more"
 
@@ -53,6 +52,8 @@ class DiffMagics(Magics):
             try:
                 old, new = self._sides(names, saved="--save" in options)
             except UnknownSnapshot as nothing:
+                if names:
+                    raise
                 # No mistake of the user's: the notebook is new.
                 print(nothing)
                 return
@@ -60,7 +61,7 @@ class DiffMagics(Magics):
         except MlwidgetsError as error:
             raise UsageError(str(error)) from None
 
-    def _sides(self, names: list[str], *, saved: bool) -> tuple[Side, Side]:
+    def _sides(self, names: list[str], *, saved: bool) -> tuple[State, State]:
         from mlwidgets.history.diff.cells import compare
         from mlwidgets.history.snapshots import History
         from mlwidgets.history.which import resolve
@@ -90,7 +91,7 @@ class DiffMagics(Magics):
         found = self.shell.user_ns.get("__vsc_ipynb_file__") or notebook_here()
         return Path(found) if found and str(found).endswith(".ipynb") and os.path.exists(found) else None
 
-    def _now(self, path: Path | None) -> Side:
+    def _now(self, path: Path | None) -> State:
         from mlwidgets.history.notebooks.notebook import load_notebook
         from mlwidgets.history.submitted import overlaid
 
@@ -100,35 +101,24 @@ class DiffMagics(Magics):
         return overlaid(load_notebook(path) if path else None, cells), "now", None
 
 
-def _of_run(name: str) -> Side:
-    from mlwidgets.history.pending import wait_for_snapshot
-    from mlwidgets.history.submitted import notebook_of_run
+def _of_run(name: str) -> State:
+    from mlwidgets.history.which import of_run
     from mlwidgets.runs.folder import RunFolder
 
-    run = api.run(name)
-    # A trial's notebook is its sweep's.
-    asked = api.run(run.spec.trial_of) if run.spec.trial_of else run
-    wait_for_snapshot(RunFolder(asked.path))
-    notebook = notebook_of_run(RunFolder(asked.path))
-    if notebook is None:
-        raise UsageError(f"%nbdiff: the notebook that run {run.name} was submitted from is not known")
-    return notebook, f"run {run.name}", run.submitted_at
+    return of_run(RunFolder(api.run(name).path))
 
 
-def _show(old: Side, new: Side, *, outputs: bool) -> None:
+def _show(old: State, new: State, *, outputs: bool) -> None:
     from IPython.display import display
 
     from mlwidgets.history.diff.cells import compare
+    from mlwidgets.history.which import document
     from mlwidgets.views.nbdiffpage import fragment
     from mlwidgets.views.nbdifftext import text
 
     diff = compare(old[0], new[0], outputs=outputs)
     if outputs and not diff.outputs:
         print("Outputs are not compared: snapshots and runs keep none of the notebook's.")
-    document = {
-        "old": {"label": old[1], "time": old[2]},
-        "new": {"label": new[1], "time": new[2]},
-        "diff": diff.to_json(),
-    }
-    shown = {"text/plain": text(document, colour=False, width=100), "text/html": fragment(document)}
+    told = document(old, new, diff)
+    shown = {"text/plain": text(told, colour=False, width=100), "text/html": fragment(told)}
     display(shown, raw=True)

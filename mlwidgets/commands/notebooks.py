@@ -15,10 +15,9 @@ from mlwidgets.commands.common import find_run
 from mlwidgets.errors import ParameterError, UnknownSnapshot
 
 if TYPE_CHECKING:
-    from mlwidgets.history.notebooks.notebook import Notebook
     from mlwidgets.history.snapshots import History, Snapshot
+    from mlwidgets.history.which import State
 
-    Side = tuple[Notebook, str, float | None]
 
 _SIDE = "a notebook, NOTEBOOK@WHEN (commit, commit:REV, save, save-before, ~N, a snapshot's id or name), or a run"
 
@@ -84,6 +83,7 @@ def _age(text: str) -> float:
 
 def _diff(options: argparse.Namespace) -> int:
     from mlwidgets.history.diff.cells import compare
+    from mlwidgets.history.which import document
 
     if options.new is None and len(options.more) == 1 and not options.more[0].startswith("-"):
         options.new = options.more.pop()
@@ -93,22 +93,18 @@ def _diff(options: argparse.Namespace) -> int:
     diff = compare(old[0], new[0], outputs=options.outputs)
     if options.outputs and not diff.outputs:
         print("outputs are not compared: snapshots and runs keep none of the notebook's", file=sys.stderr)
-    document = {
-        "old": {"label": old[1], "time": old[2]},
-        "new": {"label": new[1], "time": new[2]},
-        "diff": diff.to_json(),
-    }
+    told = document(old, new, diff)
     if options.json:
-        print(json.dumps(document))
+        print(json.dumps(told))
     elif options.html:
         from mlwidgets.views.nbdiffpage import page
 
-        print(page(document))
+        print(page(told))
     else:
         from mlwidgets.views.nbdifftext import text
 
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        print(text(document, colour=colour, width=_width()))
+        print(text(told, colour=colour, width=_width()))
     return 1 if options.exit_code and diff else 0
 
 
@@ -118,7 +114,7 @@ def _width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
+def _sides(options: argparse.Namespace) -> tuple[State, State]:
     if options.new is not None and options.save:
         raise ParameterError("--save compares one notebook with what it was: give one, not two")
     if options.new is not None:
@@ -150,7 +146,7 @@ def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
     return before, now
 
 
-def _side(options: argparse.Namespace, text: str, *, alone: bool = False) -> Side:
+def _side(options: argparse.Namespace, text: str, *, alone: bool = False) -> State:
     """Return the notebook that is meant, what to call it (by its path if it stands `alone`), and when it was so."""
     path, when = _split(text)
     if _is_file(path):
@@ -161,18 +157,10 @@ def _side(options: argparse.Namespace, text: str, *, alone: bool = False) -> Sid
         raise ParameterError(f"{text} is no notebook: give the path of an .ipynb file")
     if path.suffix == ".ipynb" or os.sep in text:
         raise ParameterError(f"there is no file {text}")
-    from mlwidgets.history.pending import wait_for_snapshot
-    from mlwidgets.history.submitted import notebook_of_run
+    from mlwidgets.history.which import of_run
     from mlwidgets.runs.folder import RunFolder
 
-    run = find_run(options, text)
-    # A trial's notebook is its sweep's.
-    asked = find_run(options, run.spec.trial_of) if run.spec.trial_of else run
-    wait_for_snapshot(RunFolder(asked.path))
-    notebook = notebook_of_run(RunFolder(asked.path))
-    if notebook is None:
-        raise ParameterError(f"the notebook that run {run.name} was submitted from is not known")
-    return notebook, f"run {run.name}", run.submitted_at
+    return of_run(RunFolder(find_run(options, text).path))
 
 
 def _split(text: str) -> tuple[Path, str | None]:
@@ -189,7 +177,7 @@ def _is_file(path: Path) -> bool:
     return path.suffix == ".ipynb" and path.exists()
 
 
-def _at(path: Path, when: str, *, alone: bool) -> Side:
+def _at(path: Path, when: str, *, alone: bool) -> State:
     if when == "file" and alone:
         from mlwidgets.history.notebooks.notebook import load_notebook
 

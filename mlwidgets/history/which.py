@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import NotebookError, ParameterError, UnknownSnapshot
 from mlwidgets.history.notebooks.notebook import Notebook, to_json
 from mlwidgets.history.settled import load_settled
+from mlwidgets.runs.folder import RunFolder
 
 if TYPE_CHECKING:
+    from mlwidgets.history.diff.cells import NotebookDiff
     from mlwidgets.history.snapshots import History, Snapshot
 
 KINDS = ("commit", "save", "save-before", "snapshot", "run", "file")
@@ -110,17 +112,38 @@ def _before(history: History) -> State:
 
 
 def _of_run(history: History, name: str) -> State:
-    from mlwidgets.history.submitted import notebook_of_run
     from mlwidgets.runs.store import RunStore, find_store
 
-    store = RunStore(find_store(history.notebook.parent))
-    folder = store.find(name)
+    return of_run(RunStore(find_store(history.notebook.parent)).find(name))
+
+
+def of_run(folder: RunFolder) -> State:
+    """Return the notebook that a run was submitted from, a trial's being its sweep's; one just submitted is waited for.
+
+    Raises
+    ------
+    UnknownSnapshot
+        If it is not known.
+    """
+    from mlwidgets.history.pending import wait_for_snapshot
+    from mlwidgets.history.submitted import notebook_of_run
+
     try:
         spec = folder.read_spec()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UnknownSnapshot(f"the folder of run {name} is damaged: {folder.path}") from error
-    # A trial's notebook is its sweep's.
-    notebook = notebook_of_run(folder if spec.trial_of is None else store.find(spec.trial_of))
+        raise UnknownSnapshot(f"the folder of run {folder.id} is damaged: {folder.path}") from error
+    asked = folder if spec.trial_of is None else RunFolder(folder.path.parent / spec.trial_of)
+    wait_for_snapshot(asked)
+    notebook = notebook_of_run(asked)
     if notebook is None:
         raise UnknownSnapshot(f"the notebook that run {spec.name} was submitted from is not known")
     return notebook, f"run {spec.name}", spec.submitted_at
+
+
+def document(old: State, new: State, diff: NotebookDiff) -> dict[str, Any]:
+    """Return what changed between two states, with what to call them, fit for JSON and for all views of it."""
+    return {
+        "old": {"label": old[1], "time": old[2]},
+        "new": {"label": new[1], "time": new[2]},
+        "diff": diff.to_json(),
+    }

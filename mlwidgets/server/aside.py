@@ -18,7 +18,7 @@ from mlwidgets.errors import MlwidgetsError, ParameterError
 from mlwidgets.history.diff.cells import compare
 from mlwidgets.history.notebooks.notebook import read_notebook, to_json
 from mlwidgets.history.settled import load_settled
-from mlwidgets.history.which import State, resolve
+from mlwidgets.history.which import State, document, resolve
 from mlwidgets.runner.boot import python_command
 from mlwidgets.server import saves
 
@@ -141,11 +141,7 @@ class Aside:
 
 
 def _compared(old: State, new: State, outputs: bool) -> dict[str, Any]:
-    return {
-        "old": {"label": old[1], "time": old[2]},
-        "new": {"label": new[1], "time": new[2]},
-        "diff": compare(old[0], new[0], outputs=outputs).to_json(),
-    }
+    return document(old, new, compare(old[0], new[0], outputs=outputs))
 
 
 def _changes(history: History, given: Given) -> dict[str, Any]:
