@@ -162,10 +162,11 @@ def send_off(store: RunStore, spec: RunSpec) -> RunFolder:
         If that is not possible; nothing is left of it then.
     """
     folder = store.create_run(spec)
-    executed.here.write(folder)
+    if spec.report is None:
+        executed.here.write(folder)
     try:
-        # A sweep's controller prepares what its trials need.
-        launch(folder, spec, prepare=spec.sweep is None)
+        # A sweep's controller prepares what its trials need, and a report's kernel needs nothing of this process.
+        launch(folder, spec, prepare=spec.sweep is None and spec.report is None)
     except (OSError, MlwidgetsError) as error:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise StoreError(f"the run could not be started: {error}") from error

@@ -14,6 +14,7 @@ from mlwidgets.runs.state import settle
 
 WORKER_MODULE = "mlwidgets.runner.worker"
 CONTROLLER_MODULE = "mlwidgets.sweeps.control.controller"
+EXECUTOR_MODULE = "mlwidgets.reports.executing.executor"
 _LOOK = 1.0
 """Seconds between two looks of a trial at its sweep."""
 _LIVED = 10.0
@@ -28,6 +29,8 @@ _NOT_ITS_OWN = frozenset({"submitted", "supervising", "slots", "system", "restar
 
 def module_of(spec: RunSpec) -> str:
     """Return the module that is the worker's process."""
+    if spec.report is not None:
+        return EXECUTOR_MODULE
     return WORKER_MODULE if spec.sweep is None else CONTROLLER_MODULE
 
 

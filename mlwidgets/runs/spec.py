@@ -123,6 +123,8 @@ class RunSpec:
         What is searched, where the run is a sweep; `code` is that of its trials then.
     trial_of, trial
         Id of the sweep whose trial the run is, and its number there, from 0.
+    report
+        What is executed, where the run executes a whole notebook; `code` is that notebook as text then.
     """
 
     id: str
@@ -146,6 +148,7 @@ class RunSpec:
     sweep: dict[str, Any] | None = None
     trial_of: str | None = None
     trial: int | None = None
+    report: dict[str, Any] | None = None
     submitted_at: float = 0.0
     format: int = FORMAT
 
@@ -195,6 +198,8 @@ class RunSpec:
                 raise ValueError(f"{field_name!r} in the spec is no text: {text!r:.60}")
         if self.sweep is not None and not isinstance(self.sweep, dict):
             raise ValueError(f"'sweep' in the spec is no definition: {self.sweep!r:.60}")
+        if self.report is not None and not isinstance(self.report, dict):
+            raise ValueError(f"'report' in the spec says of no notebook: {self.report!r:.60}")
         if self.trial is not None and (not isinstance(self.trial, int) or isinstance(self.trial, bool)):
             raise ValueError(f"'trial' in the spec is no number: {self.trial!r:.60}")
         for field_name, pairs in (("params", self.params), ("tags", self.tags), ("unsent", self.unsent)):

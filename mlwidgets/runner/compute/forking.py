@@ -18,6 +18,7 @@ from mlwidgets.runner.compute.local import LocalCompute, LocalWorker, worker_env
 from mlwidgets.runner.handover import receive, send
 from mlwidgets.runner.queue import Grant
 from mlwidgets.runner.shell import WorkerShell
+from mlwidgets.runner.sweeping import WORKER_MODULE, module_of
 from mlwidgets.runner.tree import children
 from mlwidgets.runner.worker import work
 from mlwidgets.runs.alive import forget_locks
@@ -144,7 +145,7 @@ class ForkingCompute(LocalCompute):
 
     def start(self, folder: RunFolder, spec: RunSpec, grant: Grant | None = None) -> LocalWorker:
         """Give the run to the forked process."""
-        if self._used or spec.resources.cold or spec.sweep is not None or not fit_to_fork():
+        if self._used or spec.resources.cold or module_of(spec) != WORKER_MODULE or not fit_to_fork():
             self.dismiss()
             return super().start(folder, spec, grant)
         cwd = working_directory(spec) or os.getcwd()
@@ -213,7 +214,7 @@ def _become_fresh(folder: str, slots: list[int]) -> NoReturn:
     """Go on as the process that `LocalCompute` would have started, with the same number."""
     for slot in slots:
         os.set_inheritable(slot, True)
-    command = python_command("mlwidgets.runner.worker", folder, *map(str, slots))
+    command = python_command(WORKER_MODULE, folder, *map(str, slots))
     os.execve(command[0], command, os.environ)  # noqa: S606
 
 

@@ -1,0 +1,1 @@
+"""The process that executes a report's notebook in a kernel of its own."""
