@@ -47,7 +47,8 @@ class About:
     commit
         Short id and branch, and whether there were changes beside it.
     edition
-        What this edition is called at the report's address.
+        What this edition is called at the report's address. Such a page has marks for what is put in when it is shown:
+        ``<!--r-head-->``, ``<!--r-banner-->`` and ``<!--r-links-->``.
     checks
         What was checked, in order.
     banner

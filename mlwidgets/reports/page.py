@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlwidgets.history.notebooks.document import read_document, read_file
-from mlwidgets.reports.about import About, date_words, duration_words, known
+from mlwidgets.reports.about import About, Check, date_words, duration_words, known
 from mlwidgets.reports.clean import Cleaner, picture_address
 from mlwidgets.reports.highlight import highlighted
 from mlwidgets.reports.markdown import rendered
@@ -31,6 +31,7 @@ PICTURE_FILES = {
 }
 MOST_PICTURE_BYTES = 20_000_000
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+NOT_EXECUTED = '<p class="r-note">The execution ended here. What follows was not executed.</p>'
 FEWEST_HEADINGS = 3
 """A page with fewer needs no table of contents."""
 
@@ -47,11 +48,23 @@ class Options:
         There is no code on the page.
     folder
         Where the notebook lies; pictures in and below it that its texts name become part of the page.
+    failed_cell
+        Number of the cell, from 1, that the execution ended at; it is at ``#failed``, and its code is open to view.
     """
 
     show_code: bool = False
     leave_code_out: bool = False
     folder: Path | None = None
+    failed_cell: int | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A page, what it is called, and what was checked in it."""
+
+    html: str
+    title: str
+    checks: Sequence[Check]
 
 
 def export(
@@ -97,6 +110,11 @@ def page(notebook: Mapping[str, Any], about: About, options: Options) -> str:
     about
         What it leaves open is taken from the notebook.
     """
+    return made(notebook, about, options).html
+
+
+def made(notebook: Mapping[str, Any], about: About, options: Options) -> Made:
+    """Return the page of a notebook with what stands on it for whoever publishes it."""
     pieces, outline = Pieces(), Outline()
     cleaner = Cleaner(pieces, outline, partial(local_picture, options.folder))
     metadata = notebook.get("metadata")
@@ -110,7 +128,7 @@ def page(notebook: Mapping[str, Any], about: About, options: Options) -> str:
     started = about.started or facts["started"]
     duration = facts["duration"] if about.duration is None and about.started is None else about.duration
     text = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             about=about,
@@ -126,11 +144,16 @@ def page(notebook: Mapping[str, Any], about: About, options: Options) -> str:
             body=body,
         )
     )
-    # A text of a notebook may hold what is no character, or half of one, which no page can.
-    return _NO_TEXT.sub("\ufffd", pieces.resolve(text))
+    return Made(characters(pieces.resolve(text)), title, checks)
 
 
-def _environment() -> Any:
+def characters(text: str) -> str:
+    """Return a text that a page can hold: a notebook may have what is no character, or half of one."""
+    return _NO_TEXT.sub("\ufffd", text)
+
+
+def environment() -> Any:
+    """Return what reads the templates."""
     from jinja2 import Environment, PackageLoader
 
     return Environment(
@@ -146,7 +169,7 @@ def _cells(notebook: Mapping[str, Any], cleaner: Cleaner, outputs: Outputs, opti
     language = "ipython3" if lexer in {"python", "ipython"} else str(lexer)
     parts = []
     for number, cell in enumerate(notebook.get("cells", ())):
-        tags = _tags(cell)
+        tags = _tags(cell) | ({"show-input"} if number + 1 == options.failed_cell else set())
         if tags & {"remove-cell"}:
             continue
         source = text_of(cell.get("source"))
@@ -156,9 +179,10 @@ def _cells(notebook: Mapping[str, Any], cleaner: Cleaner, outputs: Outputs, opti
             part = _text(source, cleaner, _attachments(cell))
         else:
             part = _raw(source, cell, cleaner, first=number == 0)
-        if part and "hide-cell" in tags:
+        failed = number + 1 == options.failed_cell
+        if part and "hide-cell" in tags and not failed:
             part = f'<details class="r-more"><summary>Hidden cell</summary>{part}</details>'
-        parts.append(part)
+        parts.append(f'<div id="failed">{part}{NOT_EXECUTED}</div>' if failed else part)
     return parts
 
 
