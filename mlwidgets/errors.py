@@ -53,3 +53,7 @@ class HistoryError(MlwidgetsError):
 
 class UnknownSnapshot(HistoryError):
     """No snapshot of that id, name or run is in the notebook's history."""
+
+
+class ScheduleError(MlwidgetsError):
+    """A schedule that cannot be kept as it is asked for, or is not there; nothing was changed."""

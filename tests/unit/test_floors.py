@@ -27,6 +27,7 @@ FLOORS = {
     "mlwidgets.views.palette": 5,
     "mlwidgets.views.terminal": 5,
     "mlwidgets.api": 6,
+    "mlwidgets.schedules": 6,
     "mlwidgets.views": 7,
     "mlwidgets.cli": 8,
     "mlwidgets.commands": 8,

@@ -1,0 +1,181 @@
+"""When a schedule is due: cron expressions in a time zone, as Unix seconds.
+
+A time that the clock leaps over is due at the next minute that there is, one that comes twice is due the first time.
+Expressions whose minutes or hours begin with ``*`` follow real time, as Debian's cron does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from mlwidgets.errors import ScheduleError
+
+LAST_TIME = 253370764800.0
+"""The beginning of the year 9999, in Unix seconds: nothing is due later."""
+_LONGEST = 200
+_NAMED = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_SOME = datetime(2026, 1, 1, tzinfo=UTC)
+_BACK = 8
+"""Candidates that are looked at for the last due time: around a change of the clock the nearest one may be none."""
+
+
+def check_cron(text: Any) -> str:
+    """Return a cron expression in five fields, one space between them.
+
+    Raises
+    ------
+    ScheduleError
+        If it is none, or never due.
+    """
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        raise ScheduleError(f'{text!r:.60} is no cron expression: give five fields, such as "0 7 * * 1-5"')
+    written = _NAMED.get(text.strip().lower(), text)
+    if len(written.split()) != 5 or not written.isascii():
+        raise ScheduleError(
+            f"{text!r} is no cron expression: give five fields - minute, hour, day of the month, month, day of the "
+            'week - such as "0 7 * * 1-5"'
+        )
+    try:
+        CronSim(written, _SOME)
+        first = next(following(written, "UTC", _SOME.timestamp()), None)
+    except (CronSimError, ValueError, AssertionError, TypeError, RecursionError, MemoryError) as error:
+        raise ScheduleError(f"{text!r} is no cron expression: {_reason(error)}") from error
+    if first is None:
+        raise ScheduleError(f"{text!r} is never due: no year has such a day")
+    return " ".join(written.split())
+
+
+def _reason(error: BaseException) -> str:
+    said = str(error)
+    return f"the field {said.removeprefix('Bad ').replace('-', ' ')!r} is wrong" if said.startswith("Bad ") else (
+        said[:1].lower() + said[1:] or "it cannot be read"
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone.
+
+    Raises
+    ------
+    ScheduleError
+        If there is none of that name.
+    """
+    try:
+        if isinstance(name, str) and name.isascii() and name.isprintable() and not name.startswith(("/", ".")):
+            return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        pass
+    raise ScheduleError(f"{name!r:.60} is no time zone: give one such as Europe/Berlin, America/New_York or UTC")
+
+
+def local_zone() -> str:
+    """Return the name of this machine's time zone, UTC where it does not say."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    with contextlib.suppress(OSError):
+        link = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+        for name in (named, link, Path("/etc/timezone").read_text().strip() if not link else ""):
+            with contextlib.suppress(ScheduleError):
+                return zone(name.removeprefix("posix/").removeprefix("right/")).key
+    return "UTC"
+
+
+def following(cron: str, timezone: str, after: float) -> Iterator[float]:
+    """Yield the times that are due after a moment, in order, each once; fifty years ahead at most.
+
+    Parameters
+    ----------
+    cron
+        As from `check_cron`.
+    after
+        Unix seconds.
+    """
+    last = after
+    try:
+        for due in CronSim(cron, datetime.fromtimestamp(after, zone(timezone))):
+            at = due.timestamp()
+            if at >= LAST_TIME:
+                return
+            # Two times that the clock leaps over are one, and one that comes twice may lie before `after`.
+            if at > last:
+                last = at
+                yield at
+    except (OverflowError, ValueError, OSError):
+        # There is no such year.
+        return
+
+
+def next_due(cron: str, timezone: str, after: float) -> float | None:
+    """Return the first time that is due after a moment, None where there is none."""
+    return next(following(cron, timezone, after), None)
+
+
+def next_times(cron: str, timezone: str, count: int, now: float) -> list[float]:
+    """Return the next `count` times that are due."""
+    return list(itertools.islice(following(cron, timezone, now), count))
+
+
+def last_due(cron: str, timezone: str, upto: float, since: float) -> float:
+    """Return the last due time that is not after `upto`, without a step for each one on the way.
+
+    Parameters
+    ----------
+    since
+        A due time: what is returned is not before it.
+    """
+    found = since
+    with contextlib.suppress(OverflowError, ValueError, OSError):
+        earlier = CronSim(cron, datetime.fromtimestamp(upto + 1, zone(timezone)), reverse=True)
+        for candidate in itertools.islice(earlier, _BACK):
+            start = candidate.timestamp() - 1
+            start = max(since, start)
+            # What is due is what `following` says; the way back only says where to look.
+            near = list(itertools.takewhile(lambda due: due <= upto, following(cron, timezone, start)))
+            if near:
+                return max(since, near[-1])
+            if start == since:
+                break
+    return found
+
+
+def count_due(cron: str, timezone: str, first: float, before: float, most: int) -> int:
+    """Return how many due times there are from the due time `first` to before `before`, `most` at most."""
+    if first >= before:
+        return 0
+    later = itertools.takewhile(lambda due: due < before, following(cron, timezone, first))
+    return 1 + sum(1 for _ in itertools.islice(later, most - 1))
+
+
+def jitter_of(schedule: str, due: float, most: float) -> float:
+    """Return by how many seconds a due time is put off: whoever asks gets the same answer.
+
+    Parameters
+    ----------
+    schedule
+        Its id.
+    most
+        Seconds.
+    """
+    if not most:
+        return 0.0
+    digest = hashlib.sha256(f"{schedule}|{due!r}".encode()).digest()
+    return most * int.from_bytes(digest[:8], "big") / 2**64
