@@ -19,6 +19,7 @@ FLOORS = {
     "mlwidgets.history": 2,
     "mlwidgets.tracking": 2,
     "mlwidgets.capture": 3,
+    "mlwidgets.notifying": 3,
     "mlwidgets.runner": 4,
     "mlwidgets.reports": 5,
     "mlwidgets.submit": 5,

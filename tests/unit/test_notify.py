@@ -15,16 +15,22 @@ from typing import Any
 
 import pytest
 
-from mlwidgets.runner import notify as module
-from mlwidgets.runner.notify import check_config, notify, shown
+from mlwidgets.notifying import command, patience, webhook
+from mlwidgets.notifying.targets import shown
+from mlwidgets.runner.notify import check_config, notify
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.spec import Provenance
-from mlwidgets.runs.state import Outcome
+from mlwidgets.runs.state import Outcome, write_outcome
 from mlwidgets.tracking.log import MetricLog
 
 FINISHED = Outcome("finished", None, 100.0, 112.5, 0)
 FAILED = Outcome("failed", "ValueError: no 'x'\nat all", 100.0, 112.5, 1)
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "WAITS", (0.01, 0.02))
 
 
 @pytest.fixture
@@ -103,6 +109,7 @@ def test_a_webhook_gets_the_outcome_and_the_metrics(run: RunFolder, setting, ser
     assert message == {
         "id": run.id,
         "name": "lenet",
+        "subject": "lenet: failed",
         "state": "failed",
         "cause": FAILED.cause,
         "metrics": {"loss": 0.25, "perplexity": "inf"},
@@ -162,7 +169,7 @@ def test_a_server_that_is_not_there(run: RunFolder, setting, server) -> None:
 def test_a_server_that_never_answers_and_one_that_trickles(
     run: RunFolder, setting, server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "WEBHOOK_SECONDS", 0.5)
+    monkeypatch.setattr(webhook, "SECONDS", 0.5)
     silent, trickling = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -224,7 +231,7 @@ def test_a_command_that_does_not_exist(run: RunFolder, setting) -> None:
 def test_a_command_that_hangs_is_killed_with_what_it_started(
     run: RunFolder, setting, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr(command, "SECONDS", 0.5)
     setting("""['trap "" TERM; sleep 600 & echo $! > child; wait', 'touch next']""")
     notify(run, FINISHED)
     assert told(run) == [("trap …", False, "killed: it had not ended after 0.5 s"), ("touch …", True, None)]
@@ -283,6 +290,16 @@ def test_a_table_tells_success_from_failure(state: str, expected: list[str], run
     assert (project / "log").read_text().split() == expected
 
 
+def test_a_recovery_is_the_success_after_a_failure_of_the_same_name(new_run, setting, project: Path) -> None:
+    setting("{recovery = 'echo recovered >> log', failure = 'echo failed >> log'}")
+    provenance = Provenance(str(project), "python", "3.11", "host", "anna")
+    for name, outcome in (("a", FINISHED), ("a", FAILED), ("b", FINISHED), ("a", FINISHED), ("a", FINISHED)):
+        run = new_run(name, provenance=provenance)
+        write_outcome(run, outcome)
+        notify(run, outcome)
+    assert (project / "log").read_text().split() == ["failed", "recovered"]
+
+
 def test_the_nearest_setting_counts_and_files_without_one_do_not(run: RunFolder, setting, project: Path) -> None:
     setting("'touch outer'")
     (project / "notebooks" / "pyproject.toml").write_text("[project]\nname = 'inner'\n")
@@ -302,10 +319,10 @@ def test_without_one_around_the_working_directory_that_around_the_store_counts(n
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("3", "3 is neither a command nor a URL"),
+        ("3", "3 is neither an address nor a command"),
         ("''", "'' is neither"),
         ("['true', 1]", "1 is neither"),
-        ("{sucess = 'true'}", "'sucess' is none of success, failure, always"),
+        ("{sucess = 'true'}", "'sucess' is none of failure, recovery, success, always"),
         ("{failure = [[]]}", "[] is neither"),
         ("'http://'", "http:// names no host"),
         ("'https:///hook'", "names no host"),
