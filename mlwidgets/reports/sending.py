@@ -53,6 +53,8 @@ def send_report(
     note: str = "",
     settings: Mapping[str, Any] | None = None,
     store: RunStore | None = None,
+    run_id: str | None = None,
+    content: bytes | None = None,
 ) -> RunFolder:
     """Send a notebook off to be executed from its first cell to its last, and published.
 
@@ -82,6 +84,10 @@ def send_report(
         What the report is to be from now on: title, show_code, pdf and so on, as its definition has them.
     store
         The one of the project around the working directory if None.
+    run_id
+        What to call the run; whoever must know it beforehand gives it.
+    content
+        The notebook to execute in place of what is in the file.
 
     Returns
     -------
@@ -100,7 +106,7 @@ def send_report(
         If the store cannot be written.
     """
     path = Path(os.path.abspath(os.path.expanduser(notebook)))
-    document = _read(path)
+    document = _read(path) if content is None else read_document(content, str(path))
     asked = read_notebook(document, str(path))
     given = params or {}
     if given and not execute:
@@ -125,7 +131,7 @@ def send_report(
 
     store.prepare()
     spec = RunSpec(
-        id=new_run_id(called),
+        id=run_id or new_run_id(called),
         name=called,
         code=to_text(executed),
         params={param: literal_text(value) for param, value in values.items()},
