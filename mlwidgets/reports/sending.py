@@ -29,6 +29,7 @@ from mlwidgets.runs.store import RunStore
 from mlwidgets.submit import open_store, send_off
 
 DEFINITION = "mlwidgets.reports.publishing.definition"
+PUBLISHING = "mlwidgets.reports.publishing.publish"
 _SENDS = re.compile(
     r"^\s*%%(train|sweep)\b|\bmlwidgets\s*\.\s*(train|sweep)\b|\bimport\b.*\b(train|sweep)\b", re.MULTILINE
 )
@@ -151,9 +152,9 @@ def send_report(
         submitted_at=time.time(),
     )
     if publish:
-        importlib.import_module(DEFINITION).define(
-            store, called, notebook=str(path), params=spec.params, settings=settings
-        )
+        definition, publishing = map(importlib.import_module, (DEFINITION, PUBLISHING))
+        definition.define(store, called, notebook=str(path), params=spec.params, settings=settings)
+        publishing.expect(store, called, spec.id)
     return send_off(store, spec)
 
 

@@ -22,6 +22,7 @@ from mlwidgets.runner.causes import OutOfMemory, describe_signal
 from mlwidgets.runner.compute.base import Compute, Worker
 from mlwidgets.runner.compute.local import LocalCompute
 from mlwidgets.runner.health import device_error, report
+from mlwidgets.runner.publishing import publish
 from mlwidgets.runner.queue import Grant, NotToStart, Ticket, enter
 from mlwidgets.runner.request import request_of
 from mlwidgets.runner.sweeping import WINDING_DOWN, ItsSweep, Restarts
@@ -414,6 +415,7 @@ def supervise(
         outcome = Outcome(FAILED, cause, ended_at=time.time())
         with contextlib.suppress(OSError):
             write_outcome(folder, outcome)
+    publish(folder)
     from mlwidgets.runner.notify import notify
 
     notify(folder, outcome)

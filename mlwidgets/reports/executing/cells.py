@@ -1,0 +1,170 @@
+"""A notebook from its first cell to its last: what is told of each, and how it all ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.errors import NotebookError
+from mlwidgets.reports.executing.document import NotebookFile, heading_above, is_to_execute
+from mlwidgets.runner.causes import OutOfMemory, describe_signal
+from mlwidgets.runs.journal import LineWriter
+from mlwidgets.runs.state import FAILED, FINISHED, STOPPED
+from mlwidgets.tracking import log
+from mlwidgets.tracking.active import tell_once
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+
+    from mlwidgets.reports.executing.client import Client
+    from mlwidgets.reports.executing.executor import Executor
+
+Ending = tuple[str, str | None, dict[str, Any] | None]
+_LOOK = 1.0
+"""Seconds between two looks at how the machine's memory does."""
+
+
+async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
+    """Execute a notebook; return state, cause and what it raised.
+
+    Raises
+    ------
+    NotebookError
+        If its kernel cannot be started.
+    OSError
+        If the notebook cannot be written at the end.
+    """
+    manager = await _start_kernel(executor)
+    memory = OutOfMemory(_pid_of(manager) or os.getpid())
+    watching = asyncio.ensure_future(_watch(memory))
+    # While the kernel starts.
+    from mlwidgets.reports.executing.client import Client, from_json
+    from mlwidgets.reports.executing.screen import Screen
+
+    client = Client(from_json(document), manager, Screen(LineWriter(executor.folder.displays)))
+    file = executor.file(client.settled)
+    try:
+        starting = asyncio.ensure_future(client.connect())
+        stopped = asyncio.ensure_future(executor.stop.wait())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+            return STOPPED, None, None
+        if starting.exception() is not None:
+            why = _death(client, memory) or str(starting.exception())
+            raise NotebookError(f"the kernel {executor.kernel!r} could not be started: {why}")
+        ending = await _Cells(executor, client, file, memory).execute()
+        if ending[0] == FINISHED:
+            executor.tell("saving")
+            await client.finish()
+    finally:
+        watching.cancel()
+        await client.close()
+    try:
+        file.write()
+    except OSError as error:
+        if ending[0] == FINISHED:
+            raise
+        tell_once(f"the notebook as far as it was executed could not be written: {error.strerror}.")
+    return ending
+
+
+async def _start_kernel(executor: Executor) -> AsyncKernelManager:
+    # A grammar for addresses, which nobody needs here, takes longer to import than all the rest.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    from jupyter_client.manager import AsyncKernelManager
+
+    # Its keys lie in the run's folder, which nobody else can read.
+    path = executor.folder.path / "kernel.json"
+    path.unlink(missing_ok=True)
+    manager = AsyncKernelManager(kernel_name=executor.kernel, connection_file=str(path))
+    environment = {**os.environ, "JPY_SESSION_NAME": str(executor.path)}
+    # What the kernel says of its connection would stand in the run's output.
+    arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"] if manager.ipykernel else []
+    try:
+        await manager.start_kernel(extra_arguments=arguments, cwd=str(executor.path.parent), env=environment)
+    except Exception as error:
+        raise NotebookError(f"the kernel {executor.kernel!r} could not be started: {error}") from error
+    return manager
+
+
+async def _watch(memory: OutOfMemory) -> None:
+    while True:
+        await asyncio.sleep(_LOOK)
+        memory.look()
+
+
+def _pid_of(manager: AsyncKernelManager) -> int | None:
+    pid = getattr(manager.provisioner, "pid", None)
+    return pid if isinstance(pid, int) else None
+
+
+def _death(client: Client, memory: OutOfMemory) -> str | None:
+    """Say what ended the kernel's process, None where that is not known."""
+    status = client.exit_status
+    if status is None:
+        return None
+    return describe_signal(-status, memory.said()) if status < 0 else f"its process exited with status {status}"
+
+
+class _Cells:
+    """The cells that are executed, one after the other."""
+
+    def __init__(self, executor: Executor, client: Client, file: NotebookFile, memory: OutOfMemory) -> None:
+        self._executor = executor
+        self._client = client
+        self._file = file
+        self._memory = memory
+        self._cells = client.nb.cells
+        self._places = [place for place, cell in enumerate(self._cells) if is_to_execute(cell)]
+
+    async def execute(self) -> Ending:
+        """Execute them; return how that ended."""
+        for number, place in enumerate(self._places, 1):
+            heading = heading_above(self._cells, place)
+            told = {"index": number, "of": len(self._places), "heading": heading, "place": place}
+            self._executor.tell("cell", state="started", count=None, **told)
+            ending = await self._one(number, place, heading)
+            if ending is not None and ending[0] == STOPPED:
+                return ending
+            state = "finished" if ending is None else "failed"
+            self._executor.tell("cell", state=state, count=self._cells[place].execution_count, **told)
+            if ending is not None:
+                return ending
+            log(progress=number / len(self._places))
+            try:
+                self._file.write_soon()
+            except OSError as error:
+                tell_once(f"the notebook as executed so far could not be written: {error.strerror}. It goes on.")
+        return FINISHED, None, None
+
+    async def _one(self, number: int, place: int, heading: str | None) -> Ending | None:
+        """Execute a cell; return how the notebook has ended by that, None if it goes on."""
+        from mlwidgets.reports.executing.client import Ended, Failure
+
+        limit = self._executor.cell_timeout
+        which = f"cell {number}"
+        try:
+            await self._client.run_cell(place, limit, self._executor.stop)
+            return None
+        except Failure as error:
+            line = f"{error.ename}: {error.evalue}".strip().split("\n")[0][:500]
+            outputs = [one for one in self._cells[place].outputs if one["output_type"] == "error"]
+            lines = list(outputs[-1]["traceback"]) if outputs else str(error).splitlines()
+            told = {"ename": error.ename, "evalue": error.evalue, "traceback": lines, "exception": None}
+            return FAILED, f"{which}: {line}", told
+        except Ended as end:
+            if str(end) == "stopped":
+                return STOPPED, None, None
+            if heading is not None:
+                which = f"{which} ({heading})"
+            if str(end) == "timed out":
+                name, cause = "TimeoutError", f"{which} ran longer than {limit:g} s"
+            else:
+                name, cause = "DeadKernelError", f"{which}: the kernel died: {_death(self._client, self._memory)}"
+            self._client.add_error(place, name, cause)
+            return FAILED, cause, None
