@@ -1,0 +1,1 @@
+"""What git calls for notebooks, and the settings by which it does."""
