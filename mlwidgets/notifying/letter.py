@@ -8,7 +8,6 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
-from urllib.parse import quote
 
 from mlwidgets.notifying.message import FAILURES, SUCCESSES, Message, moment_words
 from mlwidgets.notifying.patience import one_line
@@ -57,7 +56,8 @@ def letter(message: Message, sender: str, recipients: list[str], key: str) -> Em
     Its Message-ID follows from the event and who is told: mail systems drop a letter that came twice.
     """
     written = EmailMessage(policy=SMTP)
-    written["Subject"] = _printable(one_line(message.subject)) or message.state
+    # The library decodes what looks like an encoded word (RFC 2047), and with it line ends that it then writes.
+    written["Subject"] = _printable(one_line(message.subject)).replace("=?", "= ?") or message.state
     written["From"] = Address("mlwidgets", addr_spec=_encoded(sender))
     written["To"] = [Address(addr_spec=_encoded(one)) for one in recipients]
     written["Date"] = formatdate()
@@ -103,9 +103,8 @@ def _page(message: Message, *, with_picture: bool) -> str:
         parts.append(f'<pre class="cause">{_escaped(message.cause)}</pre>')
     if with_picture:
         parts.append(f'<img src="cid:{_PICTURE}" alt="What {_escaped(message.name)} shows">')
-    if message.address and message.address.lower().startswith(("http://", "https://")):
-        link = html.escape(quote(message.address, safe=":/?#[]@!$&'()*+,;=%~"))
-        parts.append(f'<p style="margin: 0"><a class="open" href="{link}">Open</a></p>')
+    if message.link:
+        parts.append(f'<p style="margin: 0"><a class="open" href="{html.escape(message.link)}">Open</a></p>')
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>'
         f"{_escaped(message.subject)}</title>"

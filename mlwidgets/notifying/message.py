@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 from mlwidgets.notifying.masking import Masker, masked_notebook
 from mlwidgets.runs.state import FAILED, FINISHED, KILLED, TIMEOUT
@@ -67,6 +68,13 @@ class Message:
         texts = ("subject", "text", "name", "cause", "address")
         changed: dict[str, Any] = {key: mask(value) for key in texts if (value := getattr(self, key)) is not None}
         return replace(self, **changed, details=masked_notebook(dict(self.details), mask))
+
+    @property
+    def link(self) -> str | None:
+        """The address as a link may have it; None where it is none of the web's."""
+        if not self.address or not self.address.lower().startswith(("http://", "https://")):
+            return None
+        return quote(self.address, safe=":/?#[]@!$&'()*+,;=%~", errors="replace")
 
     def to_json(self) -> dict[str, Any]:
         """Return what programs are told: all but the picture."""

@@ -37,9 +37,8 @@ def slack_body(message: Message) -> dict[str, Any]:
         blocks.append(_section(_escaped(message.text)))
     if message.cause and message.cause not in message.text:
         blocks.append(_section("\n".join(f">{line}" for line in _escaped(message.cause).splitlines())))
-    link = _link(message.address)
-    if link:
-        blocks.append(_section(f"<{link}|Open>"))
+    if message.link and len(message.link) <= _MOST_LINK:
+        blocks.append(_section(f"<{message.link.replace('&', '&amp;')}|Open>"))
     if message.since is not None:
         words = f"since {moment_words(message.since)}"
         blocks.append({"type": "context", "elements": [{"type": "plain_text", "text": words}]})
@@ -58,12 +57,6 @@ def _cut(text: str, most: int) -> str:
 def _escaped(text: str) -> str:
     """Return a text that is no link, no mention and no channel (Slack: Formatting text, escaping)."""
     return text.replace("\0", "").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _link(address: str | None) -> str | None:
-    if not address or not address.lower().startswith(("http://", "https://")) or len(address) > _MOST_LINK:
-        return None
-    return quote(address, safe=":/?#[]@!$&'()*+,;=%~").replace("&", "&amp;")
 
 
 def _answer(url: str, data: bytes, key: str, seconds: float) -> Problem | None:
