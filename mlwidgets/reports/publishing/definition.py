@@ -186,7 +186,7 @@ def writing(store: RunStore, name: str, what: str = "", *, wait: bool = True) ->
     try:
         reports.mkdir(mode=0o700, exist_ok=True)
         # Beside the report's folder, which may be deleted while somebody waits.
-        fd = os.open(reports / f".{name}{what}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(reports / f".{name}{what and f'+{what}'}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(f"cannot write to {reports}: {error.strerror or error}") from error
     try:

@@ -226,6 +226,11 @@ class Report:
                 return found
         return next((one for one in self._read(self.ids(), None, None) if one.state == PUBLISHED), None)
 
+    def previous(self, edition: Edition) -> Edition | None:
+        """Return the last edition that was published before another."""
+        older = [one for one in self.ids() if age(one) < age(edition.id)]
+        return next((one for one in self._read(older, None, None) if one.state == PUBLISHED), None)
+
     def since(self, latest: Edition | None) -> list[str]:
         """Return the ids of the editions that were asked for after `latest`, the newest first."""
         ids = self.ids()

@@ -1,0 +1,115 @@
+"""How a report stands, in words that readers see first: whether what it shows is good, old, or was never there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlwidgets.reports.about import date_words
+from mlwidgets.reports.publishing.editions import PUBLISHED, WITHHELD, Edition, Report
+
+CURRENT, STALE, NEVER, EMPTY = "current", "stale", "never", "empty"
+WORDS = {CURRENT: "up to date", STALE: "stale", NEVER: "never published", EMPTY: "no edition yet"}
+_LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a report stands.
+
+    Parameters
+    ----------
+    state
+        ``current``; ``stale`` where all since the latest went wrong; ``never`` where all did; ``empty``.
+    latest
+        The edition at the report's address.
+    newest
+        That which was asked for last.
+    first_bad
+        The first after the latest that went wrong.
+    bad
+        How many did since.
+    making
+        Ids of runs that will be editions.
+    """
+
+    state: str
+    latest: Edition | None
+    newest: Edition | None
+    first_bad: Edition | None
+    bad: int
+    making: Sequence[str]
+
+    @property
+    def stale_since(self) -> float | None:
+        """Unix seconds."""
+        return self.first_bad.time if self.state == STALE and self.first_bad else None
+
+
+@dataclass(frozen=True)
+class Banner:
+    """One or two sentences above a page, and links, each a label and an address."""
+
+    text: str
+    links: Sequence[tuple[str, str]] = ()
+
+
+def standing(report: Report) -> Standing:
+    """Return how a report stands."""
+    latest = report.latest()
+    since = report.since(latest)
+    bad = [edition for one in (since[:1], since[-1:]) for edition in map(report.find, one) if edition is not None]
+    newest, first = (bad[0], bad[-1]) if bad else (latest, None)
+    state = EMPTY if newest is None else NEVER if latest is None else STALE if since and bad else CURRENT
+    return Standing(state, latest, newest, first, len(since), report.pending())
+
+
+def banner(report: Report, edition: Edition, *, front: bool) -> Banner | None:
+    """Return what stands above the page of an edition; None where there is nothing to say.
+
+    Parameters
+    ----------
+    front
+        The page is shown at the report's own address, not at the edition's.
+    """
+    if edition.state != PUBLISHED:
+        return _of_bad(report, edition, front)
+    if front:
+        return _of_stale(standing(report))
+    latest = report.latest()
+    if latest is None or latest.id == edition.id:
+        return None
+    # It says no more, so that what was written of it stays as it is when newer ones come.
+    return Banner(f"This is the edition of {date_words(edition.when)}.", [("Latest edition", "index.html")])
+
+
+def _of_bad(report: Report, edition: Edition, front: bool) -> Banner:
+    went = "was withheld" if edition.state == WITHHELD else "failed"
+    links = [("Where it ended", "#failed")] if edition.failed_cell else []
+    cause = f": {_line(edition.cause)}" if edition.cause else "."
+    if front:
+        return Banner(f"No edition of this report has been published yet. This one {went}{cause}", links)
+    if report.latest() is not None:
+        links.append(("Latest published edition", "index.html"))
+    return Banner(f"This edition {went}{cause}", links)
+
+
+def _of_stale(now: Standing) -> Banner | None:
+    latest, newest, first = now.latest, now.newest, now.first_bad
+    if now.state != STALE or latest is None or newest is None or first is None:
+        return None
+    went = "was withheld" if newest.state == WITHHELD else "failed"
+    if now.bad == 1:
+        said = f"the next one, of {date_words(newest.when)}, {went}"
+    else:
+        # Not all need have gone wrong in the same way.
+        said = f"the {now.bad} since were not published, the first of {date_words(first.when)}; the newest {went}"
+    cause = f": {_line(newest.cause)}" if newest.cause else "."
+    return Banner(
+        f"This page is of {date_words(latest.when)}: {said}{cause}", [("What went wrong", f"{newest.id}.html")]
+    )
+
+
+def _line(text: str | None) -> str:
+    line = " ".join((text or "").split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
