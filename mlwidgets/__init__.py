@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import mlwidgets.runs as _room  # noqa: F401
 
 if TYPE_CHECKING:
-    from mlwidgets.api import run, sweep, train
+    from mlwidgets.api import report, run, sweep, train
     from mlwidgets.runs.run import Run
     from mlwidgets.sweeps.space import (
         choice,
@@ -45,6 +45,7 @@ __all__ = [
     "qnormal",
     "quniform",
     "randint",
+    "report",
     "run",
     "runs",
     "save",
@@ -55,6 +56,7 @@ __all__ = [
 
 _WHERE = {
     "train": "mlwidgets.api",
+    "report": "mlwidgets.api",
     "run": "mlwidgets.api",
     "sweep": "mlwidgets.api",
     "Run": "mlwidgets.runs.run",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlwidgets.sweeps.space import Distribution
     from mlwidgets.sweeps.sweep import Sweep
 
-__all__ = ["open_run", "open_store", "run", "runs", "summaries", "sweep", "train"]
+__all__ = ["open_run", "open_store", "report", "run", "runs", "summaries", "sweep", "train"]
 
 
 def train(
@@ -205,6 +205,94 @@ def sweep(
     if wait:
         found.wait().raise_for_state()
     return found
+
+
+def report(
+    notebook: str | Path,
+    *,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    cell_timeout: float | None = None,
+    timeout: float | None = None,
+    gpus: float = 0.0,
+    cpus: int | None = None,
+    priority: int = 0,
+    after: str | Run | None = None,
+    retries: int = 0,
+    publish: bool = True,
+    execute: bool = True,
+    kernel: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    note: str = "",
+    settings: Mapping[str, Any] | None = None,
+    wait: bool = False,
+) -> Run:
+    """Execute a notebook from its first cell to its last as a run, and publish it as a report.
+
+    Parameters
+    ----------
+    notebook
+        The file. It is executed as it is now, in a kernel of its own.
+    name
+        Of the report and of the run; by default that of the file.
+    params
+        Values for those that the cell tagged ``parameters`` assigns.
+    cell_timeout
+        Seconds that each cell has.
+    timeout
+        Seconds that all of it has.
+    gpus, priority, after, retries, tags, note
+        As with `train`.
+    cpus
+        How many CPU places it waits for; 1 if None, or 0 where the notebook itself sends runs.
+    publish
+        Publish it when it has ended; else it is only executed, and lies among the run's outputs.
+    execute
+        False publishes the notebook with the outputs that it has.
+    kernel
+        Name of the kernel; the one that the notebook asks for if None.
+    settings
+        What the report is to be from now on: ``title``, ``show_code``, ``on_failed_check``, ``pdf``, ``keep``,
+        ``days``, ``open``, ``site``.
+    wait
+        Block until the run has ended, and raise what it raised.
+
+    Returns
+    -------
+    Run
+        The run, submitted.
+
+    Raises
+    ------
+    NotebookError
+        If there is no notebook that can be read, or no kernel for it.
+    CaptureError
+        If a parameter is unknown or of another type, or something else that is asked for cannot be.
+    UnknownRun, StoreError
+        As with `train`.
+    """
+    from mlwidgets.reports.sending import send_report
+
+    folder = send_report(
+        notebook,
+        name=name,
+        params=params,
+        cell_timeout=cell_timeout,
+        timeout=timeout,
+        gpus=gpus,
+        cpus=cpus,
+        priority=priority,
+        after=after,
+        retries=retries,
+        publish=publish,
+        execute=execute,
+        kernel=kernel,
+        tags=tags,
+        note=note,
+        settings=settings,
+    )
+    run = open_run(folder.path)
+    return run.wait().raise_for_state() if wait else run
 
 
 def open_run(path: Path) -> Run:

@@ -124,30 +124,29 @@ class _Cells:
 
     async def execute(self) -> Ending:
         """Execute them; return how that ended."""
-        for number, place in enumerate(self._places, 1):
+        for count, place in enumerate(self._places, 1):
             heading = heading_above(self._cells, place)
-            told = {"index": number, "of": len(self._places), "heading": heading, "place": place}
-            self._executor.tell("cell", state="started", count=None, **told)
-            ending = await self._one(number, place, heading)
+            told = {"index": place + 1, "of": len(self._cells), "count": count, "heading": heading}
+            self._executor.tell("cell", state="started", **told)
+            ending = await self._one(place, heading)
             if ending is not None and ending[0] == STOPPED:
                 return ending
-            state = "finished" if ending is None else "failed"
-            self._executor.tell("cell", state=state, count=self._cells[place].execution_count, **told)
+            self._executor.tell("cell", state="finished" if ending is None else "failed", **told)
             if ending is not None:
                 return ending
-            log(progress=number / len(self._places))
+            log(progress=count / len(self._places))
             try:
                 self._file.write_soon()
             except OSError as error:
                 tell_once(f"the notebook as executed so far could not be written: {error.strerror}. It goes on.")
         return FINISHED, None, None
 
-    async def _one(self, number: int, place: int, heading: str | None) -> Ending | None:
+    async def _one(self, place: int, heading: str | None) -> Ending | None:
         """Execute a cell; return how the notebook has ended by that, None if it goes on."""
         from mlwidgets.reports.executing.client import Ended, Failure
 
         limit = self._executor.cell_timeout
-        which = f"cell {number}"
+        which = f"cell {place + 1}"
         try:
             await self._client.run_cell(place, limit, self._executor.stop)
             return None
