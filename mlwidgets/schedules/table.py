@@ -87,7 +87,9 @@ class Table:
         for path in (self.path, self.path.with_name(f"{FILE}-wal")):
             with contextlib.suppress(OSError):
                 status = path.stat()
-                found += (status.st_ino, status.st_size, status.st_mtime_ns)
+                # Whoever only reads leaves an empty log, for as long as that takes.
+                if status.st_size:
+                    found += (status.st_ino, status.st_size, status.st_mtime_ns)
         return tuple(found)
 
     @contextlib.contextmanager
@@ -99,21 +101,31 @@ class Table:
         StoreError
             If it cannot be read or written: full, damaged, or of a newer version.
         """
+        self._make()
         try:
-            # sqlite would make it readable to all. Only a file that is new is opened here: closing one that is in
-            # use would take the locks of this process's other connections away.
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
             try:
                 self._prepare(connection)
                 yield connection
             finally:
                 connection.close()
+        except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+            raise
         except sqlite3.OperationalError as error:
             raise StoreError(f"the schedules in {self.path} cannot be used: {error}; is the disk full?") from error
         except sqlite3.DatabaseError as error:
             raise StoreError(f"the schedules in {self.path} are damaged: {error}; move that file away") from error
+
+    def _make(self) -> None:
+        """Make an empty file, which sqlite would make readable to all.
+
+        Only a file that is new is opened: closing one that is in use would take the locks of this process's other
+        connections away.
+        """
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            pass
         except OSError as error:
             raise StoreError(f"the schedules in {self.path} cannot be used: {error.strerror or error}") from error
 
