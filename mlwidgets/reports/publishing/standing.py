@@ -84,32 +84,29 @@ def banner(report: Report, edition: Edition, *, front: bool) -> Banner | None:
 
 
 def _of_bad(report: Report, edition: Edition, front: bool) -> Banner:
-    went = "was withheld" if edition.state == WITHHELD else "failed"
     links = [("Where it ended", "#failed")] if edition.failed_cell else []
-    cause = f": {_line(edition.cause)}" if edition.cause else "."
     if front:
-        return Banner(f"No edition of this report has been published yet. This one {went}{cause}", links)
+        return Banner(f"No edition of this report has been published yet. This one {went(edition)}", links)
     if report.latest() is not None:
         links.append(("Latest published edition", "index.html"))
-    return Banner(f"This edition {went}{cause}", links)
+    return Banner(f"This edition {went(edition)}", links)
 
 
 def _of_stale(now: Standing) -> Banner | None:
     latest, newest, first = now.latest, now.newest, now.first_bad
     if now.state != STALE or latest is None or newest is None or first is None:
         return None
-    went = "was withheld" if newest.state == WITHHELD else "failed"
     if now.bad == 1:
-        said = f"the next one, of {date_words(newest.when)}, {went}"
+        said = f"The next one, of {date_words(newest.when)}, {went(newest)}"
     else:
         # Not all need have gone wrong in the same way.
-        said = f"the {now.bad} since were not published, the first of {date_words(first.when)}; the newest {went}"
-    cause = f": {_line(newest.cause)}" if newest.cause else "."
-    return Banner(
-        f"This page is of {date_words(latest.when)}: {said}{cause}", [("What went wrong", f"{newest.id}.html")]
-    )
+        said = f"The {now.bad} since {date_words(first.when)} were not published; the newest {went(newest)}"
+    return Banner(f"This page is of {date_words(latest.when)}. {said}", [("What went wrong", f"{newest.id}.html")])
 
 
-def _line(text: str | None) -> str:
-    line = " ".join((text or "").split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+def went(edition: Edition) -> str:
+    """Return how an edition went that was not published: the end of a sentence."""
+    how = "was withheld" if edition.state == WITHHELD else "failed"
+    line = " ".join((edition.cause or "").split()).rstrip(".")
+    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return f"{how}: {line}." if line else f"{how}."

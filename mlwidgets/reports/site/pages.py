@@ -119,6 +119,7 @@ def _entry(report: Report, next_time: float | None) -> dict[str, Any]:
     if now.stale_since is not None:
         words = f"stale since {date_words(_local(now.stale_since))}"
     return {
+        "name": report.name,
         "title": report.title,
         "href": f"{report.name}/index.html",
         "kind": _STANDINGS[now.state],
@@ -126,7 +127,7 @@ def _entry(report: Report, next_time: float | None) -> dict[str, Any]:
         "latest": now.latest.when if now.latest else None,
         "next": None if next_time is None else _local(next_time),
         "making": bool(now.making),
-        "cause": now.newest.cause if now.newest and now.state in {standing.STALE, standing.NEVER} else None,
+        "cause": standing.went(now.newest) if now.newest and now.newest.state != PUBLISHED else None,
     }
 
 
@@ -159,7 +160,7 @@ def editions_page(report: Report, page: int = 1, *, live: bool = True) -> str:
         if live and older is not None and one.state == PUBLISHED:
             links.append(("What changed", f"compare.html?a={older.id}&b={one.id}"))
         failed = sum(not check.passed for check in one.checks)
-        checks = ("failed", f"{failed} of {len(one.checks)} failed") if failed else ("passed", f"{len(one.checks)}")
+        kind, how_many = ("failed", f"{failed} of {len(one.checks)}") if failed else ("passed", str(len(one.checks)))
         rows.append(
             {
                 "id": one.id,
@@ -169,7 +170,7 @@ def editions_page(report: Report, page: int = 1, *, live: bool = True) -> str:
                 "latest": latest is not None and latest.id == one.id,
                 "cause": one.cause,
                 "took": "" if one.duration is None else duration_words(one.duration),
-                "checks": checks if one.checks else None,
+                "checks": (kind, f"{how_many} {kind}") if one.checks else None,
                 "params": ", ".join(f"{name} = {value}" for name, value in one.params.items()),
                 "links": links,
             }
