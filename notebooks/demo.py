@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = Path(__file__).resolve().parent
 PROJECT = NOTEBOOKS.parent
+#: Those that show runs; the others are made to be reports.
+SHOWN = ("01-train.ipynb", "02-sweep.ipynb")
 CELL_TIMEOUT = 900
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -117,7 +119,7 @@ def show(path: Path, pages: Path) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Show the notebooks one after the other; return 1 with a message if anything did not go well."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("notebooks", nargs="*", type=Path, default=sorted(NOTEBOOKS.glob("*.ipynb")))
+    parser.add_argument("notebooks", nargs="*", type=Path, default=[NOTEBOOKS / name for name in SHOWN])
     parser.add_argument("--pages", type=Path, default=PROJECT / "build" / "demo", help="folder of the HTML pages")
     options = parser.parse_args(arguments)
     os.environ.setdefault("MLWIDGETS_STORE", str(PROJECT / ".mlwidgets"))
