@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -15,12 +14,14 @@ from typing import Any
 
 from mlwidgets.capture.provenance import provenance
 from mlwidgets.capture.request import check_numbers
-from mlwidgets.errors import NotebookError, ParameterError
+from mlwidgets.errors import NotebookError, ParameterError, StoreError
 from mlwidgets.history.notebooks.document import read_document, read_file
 from mlwidgets.history.notebooks.notebook import Notebook, read_notebook
 from mlwidgets.history.text.percent import to_text
 from mlwidgets.reports.executing.kernels import check_kernel, kernel_of
 from mlwidgets.reports.params import check_params, inject, read_params
+from mlwidgets.reports.publishing.definition import check_report_name, check_settings, define
+from mlwidgets.reports.publishing.publish import expect
 from mlwidgets.runner import queue
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.run import Run
@@ -28,11 +29,11 @@ from mlwidgets.runs.spec import Resources, RunSpec, check_name, literal_text, ne
 from mlwidgets.runs.store import RunStore
 from mlwidgets.submit import open_store, send_off
 
-DEFINITION = "mlwidgets.reports.publishing.definition"
-PUBLISHING = "mlwidgets.reports.publishing.publish"
 _SENDS = re.compile(
-    r"^\s*%%(train|sweep)\b|\bmlwidgets\s*\.\s*(train|sweep)\b|\bimport\b.*\b(train|sweep)\b", re.MULTILINE
+    r"^\s*%%(train|sweep)\b|\bmlwidgets\s*\.\s*(train|sweep)\b|\bfrom\s+mlwidgets\b.*\bimport\b.*\b(train|sweep)\b",
+    re.MULTILINE,
 )
+"""Code that sends runs, by which the notebook's own run takes no place from them."""
 
 
 def send_report(
@@ -115,8 +116,13 @@ def send_report(
     values = check_params(given, read_params(asked)) if execute else {}
     store = store or open_store()
     called = check_name(name or _name_of(path))
-    if publish and name is None:
-        _check_free(store, called, path)
+    if publish:
+        check_report_name(called)
+        check_settings(settings or {})
+        if name is None:
+            _check_free(store, called, path)
+    elif settings:
+        raise ParameterError(f"{next(iter(settings))!r} is set for a report, and the notebook is not to be published")
     check_numbers(None, timeout, priority, retries)
     if cell_timeout is not None and not cell_timeout > 0:
         raise ParameterError(f"the time-out of a cell must be more than 0 seconds, not {cell_timeout:g}")
@@ -152,9 +158,11 @@ def send_report(
         submitted_at=time.time(),
     )
     if publish:
-        definition, publishing = map(importlib.import_module, (DEFINITION, PUBLISHING))
-        definition.define(store, called, notebook=str(path), params=spec.params, settings=settings)
-        publishing.expect(store, called, spec.id)
+        define(store, called, notebook=str(path), params=spec.params, settings=settings)
+        try:
+            expect(store, called, spec.id)
+        except OSError as error:
+            raise StoreError(f"cannot write to the store {store.path}: {error.strerror or error}") from error
     return send_off(store, spec)
 
 
@@ -169,7 +177,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _name_of(path: Path) -> str:
     """Return a file's name as a run may be called."""
     plain = unicodedata.normalize("NFKD", path.stem).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).strip("-._")[:100] or "report"
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-._")[:100] or "report"
 
 
 def _check_free(store: RunStore, name: str, path: Path) -> None:

@@ -46,6 +46,8 @@ def _cell(raw: dict[str, Any], minor: int, taken: set[str], *, clear: bool) -> d
     kind = raw.get("cell_type") if raw.get("cell_type") in KINDS else "raw"
     kept = raw.get("metadata")
     metadata = dict(kept) if isinstance(kept, dict) else {}
+    if not isinstance(metadata.get("tags", []), list):
+        del metadata["tags"]
     cell = {**raw, "cell_type": kind, "metadata": metadata, "source": joined(raw.get("source"))}
     if minor >= 5:
         given = cell.get("id")

@@ -22,7 +22,7 @@ from mlwidgets.errors import MlwidgetsError
 from mlwidgets.reports.executing.document import NotebookFile, prepared
 from mlwidgets.reports.params import inject
 from mlwidgets.runner.notify import notify
-from mlwidgets.runner.output import write_through
+from mlwidgets.runner.output import OutputFile, write_through
 from mlwidgets.runner.publishing import publish
 from mlwidgets.runs.alive import hold, holder
 from mlwidgets.runs.folder import RunFolder
@@ -41,8 +41,9 @@ _INSIST = 5.0
 class Executor:
     """Executes one run's notebook, from its first cell to its last."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, output: list[OutputFile]) -> None:
         self._folder = folder
+        self._output = output
         self._signals: list[int] = []
         self._stop: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,7 +57,8 @@ class Executor:
         self._signals.append(number)
         if self._stop is not None:
             loop, event = self._stop
-            loop.call_soon_threadsafe(event.set)
+            with contextlib.suppress(RuntimeError):  # the last cell is over
+                loop.call_soon_threadsafe(event.set)
 
     def run(self) -> bool:
         """Execute it and say how it ended; return whether that could be said."""
@@ -81,6 +83,8 @@ class Executor:
                 cause = f"the notebook could not be executed: {type(problem).__name__}: {problem}".splitlines()[0]
         if self._signals and state != FINISHED:
             state, cause = self._interrupted()
+        if lost := sum(file.lost for file in self._output):
+            cause = "; ".join(filter(None, [cause, f"{lost} bytes of output could not be written"]))
         return self._end(state, cause, error)
 
     async def _watched(self, work: Any) -> Any:
@@ -168,9 +172,8 @@ def main() -> None:
     hold(folder.alive, "worker")
     status = 1
     if not folder.outcome.exists():
-        write_through()
         try:
-            status = 0 if Executor(folder).run() else 1
+            status = 0 if Executor(folder, write_through()).run() else 1
         except BaseException:
             traceback.print_exc()
     with contextlib.suppress(OSError):
