@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,21 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.fileio import FileManagerMixin
 from jupyter_server.services.contents.manager import AsyncContentsManager
-from traitlets import Bool, Dict, default
+from traitlets import Bool, Dict, Enum, Unicode, default
 
-from mlwidgets.server import history, page, routes, stream
+from mlwidgets.errors import MlwidgetsError
+from mlwidgets.server import history, page, reports, reports_api, routes, stream
+from mlwidgets.server.access import LOGIN, MODES, OPEN, TOKEN, TOKEN_VARIABLE, Access
 from mlwidgets.server.saves import Listener, Saves
 from mlwidgets.server.service import SETTING, Service
 
-FLAGS = {"read-only": ({"MlwidgetsApp": {"read_only": True}}, "Show runs, and let nobody change them.")}
+FLAGS = {
+    "read-only": ({"MlwidgetsApp": {"read_only": True}}, "Show runs, and let nobody change them."),
+    "open-reports": (
+        {"MlwidgetsApp": {"reports_access": OPEN}},
+        "Let everybody who reaches the server read the published reports, and nothing else.",
+    ),
+}
 
 
 class NoFiles(AsyncContentsManager):
@@ -61,7 +70,20 @@ class MlwidgetsApp(ExtensionApp):
     snapshots = Bool(
         default_value=True, help="Keep a snapshot of each notebook that is saved: what it was can be seen later."
     ).tag(config=True)
+    reports_access = Enum(
+        MODES,
+        default_value=LOGIN,
+        help=f"""Who may read published reports: {LOGIN!r}, who is logged in; {TOKEN!r}, also who has `reports_token`;
+        {OPEN!r}, everybody who reaches the server.""",
+    ).tag(config=True)
+    reports_token = Unicode(
+        help=f"Opens the published reports and nothing else, with {TOKEN!r}. Else {TOKEN_VARIABLE} is."
+    ).tag(config=True)
     flags = {**ExtensionApp.flags, **FLAGS}  # noqa: RUF012 - traitlets wants it so
+
+    @default("reports_token")
+    def _token_of_environment(self) -> str:
+        return os.environ.get(TOKEN_VARIABLE, "")
 
     def initialize_settings(self) -> None:
         """Prepare what the handlers share; nothing is read yet."""
@@ -75,12 +97,30 @@ class MlwidgetsApp(ExtensionApp):
             contents.event_logger.register_handler(Listener(saves))
         self.service = Service(Path(self.serverapp.root_dir), saves, read_only=self.read_only)
         self.settings[SETTING] = self.service
+        self.settings[reports.ACCESS] = self._access()
+        self.service.threads.submit(self._catch_up)
+
+    def _access(self) -> Access:
+        assert self.serverapp is not None
+        token = self.reports_token
+        if self.reports_access == TOKEN and token == self.serverapp.identity_provider.token != "":
+            self.log.warning("The token of the reports is the server's own, which opens everything: it is not used.")
+            token = ""
+        elif self.reports_access == TOKEN and not token:
+            self.log.warning("The reports have no token: set MlwidgetsApp.reports_token or %s.", TOKEN_VARIABLE)
+        return Access(self.reports_access, token)
+
+    def _catch_up(self) -> None:
+        """Publish what ended while no server and no supervisor was there."""
+        try:
+            self.service.catch_up.begin(self.service.stores.open(""))
+        except (MlwidgetsError, OSError) as error:
+            self.log.warning("Reports that are not published yet cannot be looked for: %s", error)
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
-        every: list[tuple[Any, ...]] = [*routes.ROUTES, *stream.ROUTES, *page.ROUTES]
-        if self.has_files:
-            every += history.ROUTES
+        every: list[tuple[Any, ...]] = [*routes.ROUTES, *stream.ROUTES, *page.ROUTES, *reports.ROUTES]
+        every += [*history.ROUTES, *reports_api.WITH_NOTEBOOKS] if self.has_files else reports_api.ROUTES
         self.handlers.extend(every)
 
     async def stop_extension(self) -> None:

@@ -9,6 +9,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from mlwidgets.errors import MlwidgetsError, ParameterError, UnknownRun, UnknownSnapshot
+from mlwidgets.reports.publishing.definition import UnknownReport
 from mlwidgets.server.service import SETTING, Service
 from mlwidgets.server.stores import UnknownStore
 
@@ -95,7 +96,7 @@ class Handler(APIHandler):
         message = self._reason
         if isinstance(error, MlwidgetsError):
             message = str(error)
-            unknown = isinstance(error, UnknownRun | UnknownSnapshot | UnknownStore)
+            unknown = isinstance(error, UnknownRun | UnknownSnapshot | UnknownStore | UnknownReport)
             self.set_status(404 if unknown else 400 if isinstance(error, ParameterError) else 409)
         elif isinstance(error, web.HTTPError):
             message = error.log_message or error.reason or self._reason

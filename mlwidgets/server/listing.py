@@ -14,6 +14,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import RunIndex, RunSummary, annotated, read_summary
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import RunStore, age
+from mlwidgets.server.addresses import address_of
 from mlwidgets.server.going import Going
 from mlwidgets.server.machine import Machine
 from mlwidgets.views.format import json_number
@@ -52,6 +53,7 @@ class Listing:
         self._machine = machine
         self._relative = relative
         self._index = RunIndex(store)
+        self._reports = os.fspath(store.path / "reports")
         self._going: dict[str, Going] = {}
         self._names: tuple[int, list[str], frozenset[str]] = (-1, [], frozenset())
         self._lock = threading.Lock()
@@ -216,7 +218,14 @@ class Listing:
             "trial": summary.trial,
             "sweep": _sweep(summary.sweep),
             "store": self.key,
+            "report": self._report(summary),
         }
+
+    def _report(self, summary: RunSummary) -> str | None:
+        """Return the address of the edition that was made of a run, from the server's base."""
+        if not summary.ended or not os.path.exists(f"{self._reports}/{summary.name}/editions/{summary.id}"):
+            return None
+        return address_of(self.key, summary.name, f"{summary.id}.html")
 
 
 def _sweep(outline: dict[str, Any] | None) -> dict[str, Any] | None:

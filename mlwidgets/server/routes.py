@@ -33,13 +33,15 @@ class Info(Handler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Version, whether anything may be changed and notebooks have a history, the root's own store, the user."""
+        """Version, whether anything may be changed and notebooks are files here, the root's own store, the user."""
         user = self.current_user
+        has_files = isinstance(self.contents_manager, FileManagerMixin)
         self.reply(
             {
                 "version": mlwidgets.__version__,
                 "read_only": self.service.read_only,
-                "history": isinstance(self.contents_manager, FileManagerMixin),
+                "history": has_files,
+                "reports": has_files,
                 "root_store": "",
                 "user": getattr(user, "username", None),
             }

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from mlwidgets.server.catchup import CatchUp
 from mlwidgets.server.channels import Channels
 from mlwidgets.server.hub import Hub
 from mlwidgets.server.saves import Saves
@@ -43,6 +44,7 @@ class Service:
         self.stores = Stores(root)
         self.threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="mlwidgets")
         self.sparklines = Sparklines()
+        self.catch_up = CatchUp()
         self.hub = Hub(self.stores)
         self.channels = Channels(self.call)
 
