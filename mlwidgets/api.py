@@ -255,7 +255,7 @@ def report(
         What the report is to be from now on: ``title``, ``show_code``, ``on_failed_check``, ``pdf``, ``keep``,
         ``days``, ``open``, ``site``.
     wait
-        Block until the run has ended, and raise what it raised.
+        Block until the run has ended and is published, and raise what it raised.
 
     Returns
     -------
@@ -292,7 +292,13 @@ def report(
         settings=settings,
     )
     run = open_run(folder.path)
-    return run.wait().raise_for_state() if wait else run
+    if wait:
+        from mlwidgets.reports.publishing.publish import publish as published
+
+        run.wait()
+        published(folder)
+        run.raise_for_state()
+    return run
 
 
 def open_run(path: Path) -> Run:

@@ -11,6 +11,7 @@ def load(shell: Any) -> None:
     from mlwidgets.views.live import flush_finished
     from mlwidgets_magics.executed import remember
     from mlwidgets_magics.nbdiff import DiffMagics
+    from mlwidgets_magics.report import ReportMagics
     from mlwidgets_magics.runs import RunsMagics
     from mlwidgets_magics.sending import Sending
     from mlwidgets_magics.sweep import SweepMagics
@@ -20,7 +21,7 @@ def load(shell: Any) -> None:
         return
     sending = Sending(shell)
     shell.register_magics(TrainMagics(shell, sending), SweepMagics(shell, sending), RunsMagics(shell, sending))
-    shell.register_magics(DiffMagics(shell))
+    shell.register_magics(DiffMagics(shell), ReportMagics(shell, sending))
     shell.input_transformers_cleanup.append(_alone_in_a_cell)
     remember(shell)
     shell.events.register("post_run_cell", lambda *_: flush_finished())
