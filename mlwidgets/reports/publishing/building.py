@@ -58,7 +58,7 @@ def _write(
     document, data, problem = _executed(folder, spec)
     state = PUBLISHED if outcome.state == FINISHED and problem is None else FAILED
     cause = _cause(outcome) if outcome.state != FINISHED else problem
-    failed_cell = _failed_cell(folder, document) if state == FAILED else None
+    failed_cell = _failed_cell(folder, document) if state == FAILED and problem is None else None
     started = outcome.started_at
     duration = None if started is None or outcome.ended_at is None else max(0.0, outcome.ended_at - started)
     commit = _commit(folder)
