@@ -72,5 +72,7 @@ def content_of(schedule: Schedule) -> bytes | None:
     if schedule.source != CURRENT:
         return content_at(notebook, schedule.source)
     if not notebook.is_file():
-        raise NotebookError(f"there is no notebook {notebook}; edit the schedule {schedule.name}")
+        raise NotebookError(
+            f"there is no notebook {notebook}, which the schedule {schedule.name} names; check the path"
+        )
     return None

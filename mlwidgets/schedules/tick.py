@@ -161,7 +161,9 @@ def _end(
     if done.state == FAILED:
         return fail(connection, schedule, firing, now, done.reason or "it failed")
     with writing(connection):
-        return _over(connection, schedule, firing, done.state, now, done.reason)
+        # A run ended when it did, not when somebody came by.
+        ended = now if done.at is None else min(now, max(done.at, firing.started or 0.0))
+        return _over(connection, schedule, firing, done.state, ended, done.reason)
 
 
 def _over(

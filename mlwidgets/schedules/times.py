@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import math
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ _NAMED = {
     "@hourly": "0 * * * *",
 }
 _SOME = datetime(2026, 1, 1, tzinfo=UTC)
+_DAY = 86400.0
 _BACK = 8
 """Candidates that are looked at for the last due time: around a change of the clock the nearest one may be none."""
 
@@ -111,8 +113,7 @@ def following(cron: str, timezone: str, after: float) -> Iterator[float]:
     """
     last = after
     try:
-        for due in CronSim(cron, datetime.fromtimestamp(after, zone(timezone))):
-            at = due.timestamp()
+        for at in _by_real_time(cron, zone(timezone), after) if _is_starred(cron) else _by_hands(cron, timezone, after):
             if at >= LAST_TIME:
                 return
             # Two times that the clock leaps over are one, and one that comes twice may lie before `after`.
@@ -122,6 +123,67 @@ def following(cron: str, timezone: str, after: float) -> Iterator[float]:
     except (OverflowError, ValueError, OSError):
         # There is no such year.
         return
+
+
+def _is_starred(cron: str) -> bool:
+    minute, hour = cron.split()[:2]
+    return minute.startswith("*") or hour.startswith("*")
+
+
+def _by_hands(cron: str, timezone: str, after: float) -> Iterator[float]:
+    for due in CronSim(cron, datetime.fromtimestamp(after, zone(timezone))):
+        yield due.timestamp()
+
+
+def _by_real_time(cron: str, there: ZoneInfo, after: float) -> Iterator[float]:
+    """Yield what is due between two changes of the clock as if it was never changed, then between the next two.
+
+    The library goes on by whole hours of real time, and the clock of Lord Howe Island is changed by half of one.
+    """
+    while True:
+        offset = _offset(there, after)
+        change: float | None = None
+        for due in CronSim(cron, datetime.fromtimestamp(after + offset, UTC)):
+            at = due.timestamp() - offset
+            change = _first_change(there, after, at)
+            if change is not None:
+                break
+            yield at
+            after = at
+        if change is None:
+            return
+        # What is due at that very moment is due by the new time.
+        offset = _offset(there, change)
+        first = datetime.fromtimestamp(change - 1 + offset, UTC)
+        found = next(CronSim(cron, first), None)
+        if found is None:
+            return
+        after = found.timestamp() - offset
+        if _first_change(there, change, after) is None:
+            yield after
+        else:
+            after = change
+
+
+def _offset(there: ZoneInfo, at: float) -> float:
+    """Return by how many seconds the clock of a zone is ahead of UTC."""
+    found = datetime.fromtimestamp(at, there).utcoffset()
+    return 0.0 if found is None else found.total_seconds()
+
+
+def _first_change(there: ZoneInfo, after: float, upto: float) -> float | None:
+    """Return the first whole second in which the clock is ahead by something else than at `after`."""
+    offset = _offset(there, after)
+    low = after
+    while low < upto:
+        high = min(upto, low + _DAY)
+        if _offset(there, high) != offset:
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if _offset(there, middle) == offset else (low, middle)
+            return float(math.ceil(high))
+        low = high
+    return None
 
 
 def next_due(cron: str, timezone: str, after: float) -> float | None:
