@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from mlwidgets.history.diff.align import ALIKE, align
+from mlwidgets.history.diff.align import ALIKE, ALIKE_ELSEWHERE, LONG, align
 from mlwidgets.history.diff.sequences import Budget, increasing, longest
 from mlwidgets.history.diff.words import bag, shared
 from mlwidgets.history.notebooks.notebook import Cell
@@ -39,23 +39,21 @@ def ordered(base: Cells, ours: Cells, theirs: Cells) -> list[Node]:
     """Return all cells in the order of the merged notebook; those that one side has deleted are among them.
 
     Cells that neither side moved stay in the order of the base. Between two of them come those that ours has put
-    there, then those of theirs. What both added, alike, at the same place or with the same id, is one cell; what both
-    moved to different places is where ours has it.
+    there, then those of theirs. What both have added is one cell: what is the same at the same place, what is long and
+    the same anywhere, what is alike and has the same id. What both have put in different places is where ours has it.
     """
     left, right = _side(base, ours), _side(base, theirs)
+    if left.added() or right.added():
+        _agree(left, right)
     nodes = [Node(b, left.partner.get(b), right.partner.get(b)) for b in range(len(base))]
     of_ours = {node.ours: node for node in nodes if node.ours is not None}
     of_theirs = {node.theirs: node for node in nodes if node.theirs is not None}
     for n in left.added():
         of_ours[n] = Node(None, ours=n)
-    ids = {ours[n].id: n for n in left.added() if ours[n].id is not None}
+    twins = _twins(ours, left.added(), theirs, right.added())
     for n in right.added():
-        twin = ids.get(theirs[n].id)
-        if twin is not None and _are_alike(ours[twin], theirs[n]):
-            of_theirs[n] = of_ours[twin]
-            of_ours[twin].theirs = n
-        else:
-            of_theirs[n] = Node(None, theirs=n)
+        of_theirs[n] = of_ours[twins[n]] if n in twins else Node(None)
+        of_theirs[n].theirs = n
     chain = [node for b, node in enumerate(nodes) if b not in left.moved and b not in right.moved]
     mine = _gaps(chain, [of_ours[n] for n in range(len(ours))], left.moved)
     others = _gaps(chain, [of_theirs[n] for n in range(len(theirs))], right.moved)
@@ -88,11 +86,44 @@ def _pair(side: _Side, i: int, j: int) -> None:
     side.partner[i] = j
 
 
-def _are_alike(one: Cell, other: Cell) -> bool:
+def _agree(left: _Side, right: _Side) -> None:
+    """Take a cell that is like the other side's for the same one, where only that side's is still like the base's."""
+    origin = [{j: i for i, j in side.partner.items()} for side in (left, right)]
+    for mine, other, _ in align(left.cells, right.cells, Budget()):
+        first, second = origin[0].get(mine), origin[1].get(other)
+        if (first is None) == (second is None) or not _are_alike(left.cells[mine], right.cells[other], ALIKE_ELSEWHERE):
+            continue
+        if first is not None and first not in right.partner:
+            _pair(right, first, other)
+        elif second is not None and second not in left.partner:
+            _pair(left, second, mine)
+
+
+def _twins(ours: Cells, added: Sequence[int], theirs: Cells, others: Sequence[int]) -> dict[int, int]:
+    """Return of cells that theirs has added the same ones that ours has: of one id, or long and of one content."""
+    ids = {ours[n].id: n for n in added if ours[n].id is not None}
+    texts = {_text(ours[n]): n for n in reversed(added) if sum(map(str.isalnum, ours[n].source[: 4 * LONG])) >= LONG}
+    found: dict[int, int] = {}
+    taken: set[int] = set()
+    for n in others:
+        twin = ids.get(theirs[n].id)
+        if twin is None or not _are_alike(ours[twin], theirs[n], ALIKE):
+            twin = texts.get(_text(theirs[n]))
+        if twin is not None and twin not in taken:
+            taken.add(twin)
+            found[n] = twin
+    return found
+
+
+def _text(cell: Cell) -> tuple[str, str]:
+    return cell.kind, cell.source
+
+
+def _are_alike(one: Cell, other: Cell, least: float) -> bool:
     if one.source == other.source or not (one.source.strip() and other.source.strip()):
         return True
     words, more = bag(one.source), bag(other.source)
-    return 2 * shared(words, more) >= ALIKE * (sum(words.values()) + sum(more.values()))
+    return 2 * shared(words, more) >= least * (sum(words.values()) + sum(more.values()))
 
 
 def _gaps(chain: Sequence[Node], side: Sequence[Node], moved: set[int]) -> list[list[Node]]:
@@ -115,7 +146,7 @@ def _gap(row: list[Node], other: list[Node], ours: Cells, theirs: Cells) -> list
         if node.base is not None or (node.ours is not None and node.theirs is not None):
             return id(node)
         cell = ours[node.ours] if node.ours is not None else theirs[node.theirs or 0]
-        return cell.kind, cell.source
+        return _text(cell)
 
     for i, j in longest([key(node) for node in row], [key(node) for node in other]):
         if row[i] is not other[j]:

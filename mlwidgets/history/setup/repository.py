@@ -201,8 +201,13 @@ class Setup:
             )
 
     def _forget_texts(self) -> None:
-        """Texts of another way to make them, or of none."""
+        """Forget texts that git has kept: they were made in another way, or are not wanted any more."""
+        if not self.repository.git("for-each-ref", CACHE).stdout:
+            return
         self.repository.git("update-ref", "-d", CACHE)
+        for folder in ("refs/notes/textconv", "refs/notes", "logs/refs/notes/textconv", "logs/refs/notes"):
+            with contextlib.suppress(OSError):
+                (self.common / folder).rmdir()
 
 
 def _values(config: Path, key: str) -> list[str]:
