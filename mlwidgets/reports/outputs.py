@@ -22,11 +22,11 @@ TEXTS = ("text/html", "text/markdown", "text/latex")
 DRAWN_BY_SCRIPT = {
     "application/vnd.plotly": (
         "An interactive plotly figure",
-        'a static picture of it is saved with plotly.io.renderers.default = "png" and the package kaleido',
+        'a picture is drawn where plotly and kaleido are installed, or saved with plotly.io.renderers.default = "png"',
     ),
     "application/vnd.vega": (
         "An interactive Vega chart",
-        'a static picture of it is saved with alt.renderers.enable("png") and the package vl-convert-python',
+        'a picture is drawn where vl-convert-python is installed, or saved with alt.renderers.enable("png")',
     ),
     "application/vnd.bokeh": ("An interactive Bokeh figure", "a static picture of it is saved by bokeh.io.export_png"),
     "application/vnd.holoviews": ("An interactive HoloViews figure", "a static picture of it is saved by hv.save"),
@@ -140,6 +140,8 @@ class Outputs:
         if data.keys() & {*PICTURES, "text/html", "text/markdown"}:
             return Cleaned("", empty=True)
         said = text_of(data.get("text/plain", "")).strip()
+        if self._widgets.taken_away(data[VIEW], said):
+            return Cleaned("", empty=False)
         words = f": <code>{escape(said[:300], quote=False)}</code>" if said else "."
         return Cleaned(f'<p class="r-note">An interactive widget that is shown in Jupyter alone{words}</p>')
 

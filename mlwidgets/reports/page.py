@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from mlwidgets.history.notebooks.document import read_document, read_file
 from mlwidgets.reports.about import About, Check, date_words, duration_words, known
 from mlwidgets.reports.clean import Cleaner, picture_address
+from mlwidgets.reports.drawing import with_pictures
 from mlwidgets.reports.highlight import highlighted
 from mlwidgets.reports.markdown import rendered
 from mlwidgets.reports.outline import Outline
@@ -115,6 +116,7 @@ def page(notebook: Mapping[str, Any], about: About, options: Options) -> str:
 
 def made(notebook: Mapping[str, Any], about: About, options: Options) -> Made:
     """Return the page of a notebook with what stands on it for whoever publishes it."""
+    notebook = with_pictures(notebook)
     pieces, outline = Pieces(), Outline()
     cleaner = Cleaner(pieces, outline, partial(local_picture, options.folder))
     metadata = notebook.get("metadata")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 DEEPEST = 12
+BAR = re.compile(r"\d+%\|.*\| +\d+/\d+ \[|\b\d+it \[")
+"""How tqdm writes a bar."""
 PICTURES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
 
 
@@ -35,6 +38,10 @@ class Widgets:
     def still(self, view: Any) -> str:
         """Return a widget as HTML; empty where its state was not saved, or says nothing without a script."""
         return self._model(_dict(view).get("model_id"), 0)
+
+    def taken_away(self, view: Any, plain: str) -> bool:
+        """Return whether a widget was a progress bar that its code took away: others were saved, it was not."""
+        return bool(self._models) and _dict(view).get("model_id") not in self._models and bool(BAR.search(plain))
 
     def _model(self, key: Any, depth: int) -> str:
         model = _dict(self._models.get(key)) if isinstance(key, str) else {}
@@ -108,8 +115,9 @@ def self_contained(mime: str, data: str) -> str:
 def _value(state: Mapping[str, Any]) -> str:
     """Return what a control was set to."""
     labels, index = state.get("_options_labels"), state.get("index")
-    if isinstance(labels, list) and isinstance(index, int) and 0 <= index < len(labels):
-        said = str(labels[index])
+    chosen: list[Any] = index if isinstance(index, list) else [index]
+    if isinstance(labels, list) and all(isinstance(one, int) and 0 <= one < len(labels) for one in chosen):
+        said = ", ".join(str(labels[one]) for one in chosen)
     elif isinstance(state.get("value"), bool):
         said = "yes" if state["value"] else "no"
     elif isinstance(state.get("value"), str | int | float):

@@ -14,7 +14,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook, new_output, new_raw_cel
 
 from mlwidgets.reports.contrast import GROUNDS, contrast, readable
 from mlwidgets.reports.page import export
-from tests.unit.report_support import PNG, code, drawings, made, printed, shown
+from tests.unit.report_support import PNG, Page, code, drawings, made, printed, shown
 
 
 def test_formulas_are_mathml_and_what_is_none_stays_as_it_was() -> None:
@@ -155,6 +155,7 @@ def test_widgets_are_shown_as_they_were_saved() -> None:
         "kind": ("DropdownModel", {"_options_labels": ["one", "two"], "index": 1, "description": "kind"}),
         "tab": ("TabModel", {"children": ["IPY_MODEL_kind", "IPY_MODEL_out"], "titles": ["Settings", "Log"]}),
         "out": ("OutputModel", {"outputs": [dict(printed("caught\n"))]}),
+        "many": ("SelectMultipleModel", {"_options_labels": ["p", "q", "r"], "index": [0, 2], "description": "many"}),
         "loop": ("VBoxModel", {"children": ["IPY_MODEL_loop"]}),
     }
     saved = {key: {"model_name": name, "state": values} for key, (name, values) in state.items()}
@@ -173,10 +174,35 @@ def test_widgets_are_shown_as_they_were_saved() -> None:
     )
     assert page.all("progress")[0]["value"] == "1"
     assert "kind two" in page.text
+    assert "many p, r" in page.text
     assert "Settings kind two Log caught" in page.text
     assert page.all("img")[0]["src"].endswith(PNG)
     assert "An interactive widget that is shown in Jupyter alone: <unknown>" in page.text
     assert "An interactive widget that is shown in Jupyter alone: <loop>" in page.text
+
+
+def test_progress_bars_stand_at_their_end_and_those_that_were_taken_away_are_gone() -> None:
+    from nbclient import NotebookClient
+
+    source = "from tqdm.notebook import tqdm\nfor i in tqdm(range(50), desc='fit'): pass\n"
+    source += "for i in tqdm(range(5), desc='inner', leave=False): pass"
+    cell = code(source)
+    cell.outputs, cell.execution_count = [], None
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    NotebookClient(notebook, timeout=120).execute()
+    state = notebook.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    shown_first, taken = (one.data["application/vnd.jupyter.widget-view+json"]["model_id"] for one in cell.outputs)
+    # What JupyterLab does when a widget is closed.
+    del state[taken]
+    page = Page(export(notebook))
+    assert "fit: 100%" in page.text
+    assert "50/50" in page.text
+    assert [one["value"] for one in page.all("progress")] == ["1"]
+    assert "inner" not in page.text.partition("leave")[2].partition(" ")[2]
+    # Where nothing was saved, it is said.
+    del state[shown_first]
+    state.clear()
+    assert "An interactive widget that is shown in Jupyter alone" in Page(export(notebook)).text
 
 
 @pytest.mark.parametrize(
