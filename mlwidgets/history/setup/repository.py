@@ -13,7 +13,7 @@ from mlwidgets.errors import HistoryError
 from mlwidgets.history.git.repository import Repository, last_words, run_git
 from mlwidgets.history.setup.record import NAME as RECORD
 from mlwidgets.history.setup.record import Kept, Record, content, replace
-from mlwidgets.history.setup.settings import BEGIN, KEYS, Wanted, with_block, without_block
+from mlwidgets.history.setup.settings import BEGIN, KEYS, Wanted, is_ours, with_block, without_block
 
 CONFIG, ATTRIBUTES, HOOK = "config", "info/attributes", "hooks/pre-commit"
 FILES = (CONFIG, HOOK, ATTRIBUTES)
@@ -144,7 +144,9 @@ class Setup:
         if now is None:
             return None
         if name == CONFIG:
-            return self._with_keys(now, self._keys_of(before))
+            # Where nothing is kept, and no command is ours, a user has called something of his own so.
+            ours = any(is_ours(value) for values in self._keys_of(now).values() for value in values)
+            return self._with_keys(now, self._keys_of(before)) if ours or before is not None else now
         if BEGIN.encode() not in now:
             return now
         if name == HOOK:

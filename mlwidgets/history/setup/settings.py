@@ -78,6 +78,11 @@ def _begin(what: str, then: str) -> str:
     )
 
 
+def is_ours(value: str) -> bool:
+    """Return whether a value is a command of ours, of whichever environment."""
+    return "/mlwidgets/history/setup/called.py" in value
+
+
 def with_block(lines: list[str], block: Iterable[str]) -> list[str]:
     """Return the lines of an attributes file with ours: behind those for all notebooks, before those for single ones.
 
