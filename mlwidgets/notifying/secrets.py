@@ -20,7 +20,13 @@ class SecretNotFound(MlwidgetsError):
 
 def is_named(text: str) -> bool:
     """Whether a text names a secret and is none itself."""
-    return bool(_VARIABLE.fullmatch(text)) or text.startswith(KEYRING)
+    return variable_of(text) is not None or text.startswith(KEYRING)
+
+
+def variable_of(text: str) -> str | None:
+    """Return the environment variable that a text names, None where it names none."""
+    found = _VARIABLE.fullmatch(text)
+    return (found[1] or found[2]) if found else None
 
 
 def resolve(text: str) -> str:
@@ -31,8 +37,7 @@ def resolve(text: str) -> str:
     SecretNotFound
         If it is not there.
     """
-    if variable := _VARIABLE.fullmatch(text):
-        name = variable[1] or variable[2]
+    if name := variable_of(text):
         value = os.environ.get(name)
         if not value:
             raise SecretNotFound(f"${name} is not set in the environment of this process")
