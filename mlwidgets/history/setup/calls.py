@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -145,4 +144,6 @@ def check() -> int:
 
 def _git(*arguments: str) -> bytes:
     """Run git as the hook's git would, with the index that is about to be committed."""
+    import subprocess
+
     return subprocess.run(("git", *arguments), capture_output=True, check=True).stdout
