@@ -9,3 +9,5 @@ export const CARET = 'M5.500 3.500 10.500 8l-5 4.500z';
 export const CLOSE = 'M4.300 3.400 8 7.100l3.700-3.700.9.9L8.900 8l3.700 3.700-.9.9L8 8.900l-3.700 3.700-.9-.9L7.100 8 3.400 4.300z';
 /** Three runs side by side, each on its way: the panel's own. */
 export const RUNS = 'M2 13V3h1.300v8.700H14V13zm2.600-3.300 2.900-4.200 2.400 2.100 3-4.100 1.100.8-3.900 5.300-2.300-2-2.200 3z';
+/** A page with a chart on it: a report. */
+export const REPORT = 'M3 1.500h6.700l3.300 3.300v9.700H3zm1.300 1.300v10.400h7.400V5.500H9V2.800zM5.500 9.300h1.200v2.700H5.500zM7.400 7h1.200v5H7.400zM9.300 8.300h1.200V12H9.300z';

@@ -42,6 +42,8 @@ export interface Summary {
   readonly trial_of?: string | null;
   readonly trial?: number | null;
   readonly sweep?: SweepSummary | null;
+  /** Address from the server's base of the page that was made of it, where it executed a notebook. */
+  readonly report?: string | null;
 }
 
 export interface StoreName {
@@ -104,6 +106,8 @@ export interface Info {
   readonly read_only: boolean;
   /** Whether notebooks are files here, and so have a history. Servers of before there was one say nothing of it. */
   readonly history?: boolean;
+  /** The same, and so they can be published. */
+  readonly reports?: boolean;
 }
 
 /** What a user gives to a run afterwards. */

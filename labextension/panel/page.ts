@@ -1,8 +1,9 @@
 // The panel as a page of its own, for a machine without JupyterLab: runs on the left, what was opened on the right.
 import './page.css';
 
-import { element } from '../views/dom.ts';
+import { element, icon } from '../views/dom.ts';
 import { Api } from './api.ts';
+import { REPORT } from './icons.ts';
 import type { Query } from './list.ts';
 import type { Summary } from './model.ts';
 import { mountOpened, openedHash, readOpenedHash } from './opened.ts';
@@ -53,6 +54,9 @@ const host: PanelHost = {
     if (!first) return;
     window.location.hash = openedHash(first.store, runs.map(({ id }) => id));
   },
+  openPage: (address) => {
+    window.open(base + address, '_blank', 'noopener');
+  },
   remember: (query, metric) => {
     try {
       localStorage.setItem(KEPT, JSON.stringify({ query, metric }));
@@ -63,7 +67,9 @@ const host: PanelHost = {
 };
 
 const panel = new RunPanel(project, host);
-const side = element('nav', 'mlw-page-side', { 'aria-label': 'Runs' }, panel.node);
+const reports = element('a', 'mlw-page-link', { href: `${base}reports/` }, icon(REPORT), 'Reports');
+const head = element('header', 'mlw-page-head', {}, element('h1', '', {}, 'Runs'), reports);
+const side = element('nav', 'mlw-page-side', { 'aria-label': 'Runs' }, head, panel.node);
 document.body.classList.add('mlw-page');
 document.body.append(side, opened);
 try {

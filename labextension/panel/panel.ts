@@ -24,6 +24,8 @@ export interface PanelHost {
   open(runs: readonly Summary[]): void;
   /** Show the cell that started a run. */
   goToCell?(run: Summary): void;
+  /** Show a page of the server, by its address from the base. */
+  openPage(address: string): void;
   /** Make a run of the cell that the user is in. */
   trainCell?(): void;
   /** Keep what the user chose, for the next time. */
@@ -315,7 +317,9 @@ export class RunPanel {
     const items: MenuItem[] = [
       { label: words.__('Open'), choose: () => { host.open([run]); } },
     ];
-    if (host.goToCell && run.notebook) {
+    const { report } = run;
+    if (report) items.push({ label: words.__('Open report'), choose: () => { host.openPage(report); } });
+    if (host.goToCell && run.notebook && run.cell) {
       items.push({ label: words.__('Go to its cell'), choose: () => { host.goToCell?.(run); } });
     }
     items.push({ label: words.__('Copy id'), choose: () => { void navigator.clipboard.writeText(run.id); } });

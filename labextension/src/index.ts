@@ -15,6 +15,7 @@ import { sharedProject } from './panel/shared.ts';
 import { sidebar } from './panel/sidebar.ts';
 import { status } from './panel/status.ts';
 import { RunRenderer } from './renderer.ts';
+import { reports } from './reports/plugin.ts';
 
 /** Before the widget's own renderer (-10), which shows nothing without its kernel. */
 const RANK = -20;
@@ -45,4 +46,4 @@ const runs = {
   },
 };
 
-export default [runs, sidebar, notebook, status, notify, changes];
+export default [runs, sidebar, notebook, status, notify, changes, reports];

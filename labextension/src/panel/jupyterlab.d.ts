@@ -67,15 +67,17 @@ declare module '@jupyterlab/apputils' {
     warnButton(options: { label: string }): unknown;
   };
   export function showDialog(options: { title: string; body: string; buttons: readonly unknown[]; defaultButton?: number }): Promise<{ button: { accept: boolean } }>;
+  type Kind = 'default' | 'success' | 'warning' | 'error' | 'info' | 'in-progress';
+  interface Shown {
+    autoClose?: number | false;
+    actions?: readonly { label: string; callback: (event: MouseEvent) => void }[];
+    /** From 0 to 1. */
+    progress?: number;
+  }
   export const Notification: {
-    emit(
-      message: string,
-      type: 'default' | 'success' | 'warning' | 'error' | 'info',
-      options: {
-        autoClose?: number | false;
-        actions?: readonly { label: string; callback: (event: MouseEvent) => void }[];
-      },
-    ): string;
+    emit(message: string, type: Kind, options: Shown): string;
+    /** Whether there is still one of that id. */
+    update(changes: { id: string; message: string; type: Kind } & Shown): boolean;
   };
 }
 

@@ -35,6 +35,8 @@ export interface OpenNotebook extends Widget {
     readonly localPath?: string;
     readonly ready: Promise<unknown>;
     readonly pathChanged: ISignal<unknown, string>;
+    readonly model: { readonly dirty: boolean };
+    save(): Promise<void>;
   };
   readonly revealed: Promise<unknown>;
 }

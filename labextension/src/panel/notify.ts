@@ -5,6 +5,7 @@ import { ITranslator } from '@jupyterlab/translation';
 
 import { keyOf, type Summary } from '../../panel/model.ts';
 import { formatTook } from '../../views/format.ts';
+import { isFollowed } from '../reports/followed.ts';
 import { settingsOf } from './settings.ts';
 import { sharedProject } from './shared.ts';
 import { wordsOf } from './translation.ts';
@@ -35,12 +36,13 @@ export const notify = {
     project.onEnd((run) => {
       // Of a search one wants to hear once.
       if (run.trial_of != null) return;
+      const elsewhere = isFollowed(run);
       const good = run.state === 'finished';
       const unstarted = run.state === 'stopped' && run.started === null;
       const took = formatTook((run.ended ?? project.now) - (run.started ?? run.submitted));
       const end = unstarted ? words.__('%1 did not start', run.name) : words.__('%1 %2 after %3', run.name, run.state, took);
       const message = good || !run.cause ? end : `${end}: ${run.cause.length > MOST_OF_CAUSE ? `${run.cause.slice(0, MOST_OF_CAUSE)}…` : run.cause}`;
-      if (wants('notifications')) {
+      if (wants('notifications') && !elsewhere) {
         const actions = [{ label: words.__('Open'), callback: () => { open(run); } }];
         if (inBrowser && wants('browserNotifications') && !offered && Notification.permission === 'default') {
           // Browsers ask their user only in answer to a click.

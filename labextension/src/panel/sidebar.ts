@@ -13,6 +13,7 @@ import { mountOpened, openedHash } from '../../panel/opened.ts';
 import { RunPanel } from '../../panel/panel.ts';
 import type { Project } from '../../panel/project.ts';
 import { hasEnded } from '../../views/model.ts';
+import { openAddress } from '../reports/address.ts';
 import { goToCell, watchFolders } from './cells.ts';
 import { runsIcon } from './icon.ts';
 import { notebooksOf } from './notebooks.ts';
@@ -127,6 +128,9 @@ export const sidebar = {
       open: (runs) => {
         const [first] = runs;
         if (first) open({ store: first.store, runs: runs.map(({ id }) => id) });
+      },
+      openPage: (address) => {
+        openAddress(app, address);
       },
       ...(notebooks && {
         goToCell: (run: Summary) => {
