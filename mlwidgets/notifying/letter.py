@@ -11,10 +11,10 @@ from email.utils import formatdate
 
 from mlwidgets.notifying.message import FAILURES, SUCCESSES, Message, moment_words
 from mlwidgets.notifying.patience import one_line
+from mlwidgets.notifying.showing import MOST_BYTES
 from mlwidgets.runs.machine import host
 
 _MOST_TEXT = 20_000
-_MOST_PICTURE = 2_000_000
 _PICTURE = "picture@mlwidgets"
 
 _STYLE = """
@@ -66,7 +66,7 @@ def letter(message: Message, sender: str, recipients: list[str], key: str) -> Em
     # Nobody's holiday note should answer (RFC 3834).
     written["Auto-Submitted"] = "auto-generated"
     written.set_content(_plain(message))
-    picture = message.picture if message.picture and len(message.picture) <= _MOST_PICTURE else None
+    picture = message.picture if message.picture and len(message.picture) <= MOST_BYTES else None
     written.add_alternative(_page(message, with_picture=picture is not None), subtype="html")
     if picture is not None:
         page = written.get_payload(1)

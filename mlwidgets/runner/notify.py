@@ -9,6 +9,7 @@ import time
 from mlwidgets.notifying.message import Message
 from mlwidgets.notifying.sending import Errand, send
 from mlwidgets.notifying.settings import ConfigError, Setting, find_setting
+from mlwidgets.notifying.showing import address_of, picture_of
 from mlwidgets.notifying.targets import HELP, shown, wanted
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import read_lines, write_event
@@ -36,7 +37,9 @@ def notify(folder: RunFolder, outcome: Outcome) -> None:
             return
         if setting is None or not targets:
             return
-        message = _message(folder, outcome)
+        # Letters alone show one.
+        with_picture = any(target.startswith(("mailto:", "$", "keyring:")) for target in targets)
+        message = _message(folder, outcome, with_picture=with_picture)
         about = {"id": folder.id, "name": message.name, "state": message.state, "cause": message.cause}
         variables = {f"MLWIDGETS_RUN_{key.upper()}": value for key, value in about.items()}
         variables["MLWIDGETS_RUN_FOLDER"] = str(folder.path)
@@ -78,7 +81,7 @@ def _state_before(folder: RunFolder) -> str | None:
     return None
 
 
-def _message(folder: RunFolder, outcome: Outcome) -> Message:
+def _message(folder: RunFolder, outcome: Outcome, *, with_picture: bool) -> Message:
     import socket
 
     run = Run(folder.path)
@@ -92,10 +95,6 @@ def _message(folder: RunFolder, outcome: Outcome) -> Message:
     text = f"{run.name}: {outcome.state} after {elapsed:.0f} s on {socket.gethostname()}"
     if outcome.cause and outcome.state != FINISHED:
         text += f": {outcome.cause}"
-    try:
-        picture = (folder.path / "picture.png").read_bytes()
-    except OSError:
-        picture = None
     details = {
         "id": run.id,
         # JSON has no NaN and no infinity: they are text.
@@ -103,6 +102,8 @@ def _message(folder: RunFolder, outcome: Outcome) -> Message:
         "elapsed": round(elapsed, 3),
         "host": socket.gethostname(),
     }
-    return Message(
-        f"{run.name}: {outcome.state}", text, outcome.state, run.name, outcome.cause, picture=picture, details=details
-    )
+    report = (run.spec.report or {}).get("publish")
+    address = address_of(folder, report, folder.id if report else None)
+    picture = picture_of(folder) if with_picture else None
+    subject = f"{run.name}: {outcome.state}"
+    return Message(subject, text, outcome.state, run.name, outcome.cause, address, picture, details=details)
