@@ -67,16 +67,23 @@ def _answer(url: str, data: bytes, key: str, seconds: float) -> Problem | None:
 
     headers = {"Content-Type": "application/json", "User-Agent": "mlwidgets"}
     if key:
-        headers["Idempotency-Key"] = quote(key)
+        headers["Idempotency-Key"] = quote(key, errors="replace")
     parts = urlsplit(url)
     login, _, host = parts.netloc.rpartition("@")
     if login:
         # urllib would take it for a part of the host's name.
         url = parts._replace(netloc=host).geturl()
         headers["Authorization"] = f"Basic {b64encode(unquote(login).encode()).decode()}"
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        """Follows nobody elsewhere: what comes of a POST on the way is a GET, which tells nothing."""
+
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
     try:
         request = urllib.request.Request(url, data, headers, method="POST")  # noqa: S310 (a web address: it was checked)
-        with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
+        with urllib.request.build_opener(Stay).open(request, timeout=seconds):
             return None
     except urllib.error.HTTPError as error:
         with error:

@@ -48,6 +48,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         server.open.wait(60)
         status = server.answers.pop(0) if server.answers else 200
         self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/elsewhere")
         if status == 429:
             self.send_header("Retry-After", "1")
         self.end_headers()
@@ -140,7 +142,7 @@ def test_after_three_days_nobody_tries_any_more(store: RunStore, server: Any, mo
     assert len(server.received) == 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 410])
+@pytest.mark.parametrize("status", [302, 400, 401, 404, 410])
 def test_what_is_refused_for_good_is_not_tried_again(status: int, store: RunStore, server: Any) -> None:
     server.answers = [status]
     deliveries = tell.tell(server.url, MESSAGE, store=store.path, key="k")
