@@ -18,6 +18,7 @@ from mlwidgets.history.setup.settings import BEGIN, KEYS, Wanted, is_ours, with_
 CONFIG, ATTRIBUTES, HOOK = "config", "info/attributes", "hooks/pre-commit"
 FILES = (CONFIG, HOOK, ATTRIBUTES)
 """In the order in which they are written: nothing refers to what is not there yet."""
+_CHECK = "`mlwidgets git-check || exit 1`"
 CACHE = "refs/notes/textconv/mlwidgets"
 """Where git keeps texts that it has asked for once."""
 
@@ -196,11 +197,11 @@ class Setup:
         words = told.stdout.decode("utf-8", "surrogateescape").split("\0")
         elsewhere = [path for scope, path in zip(words[::2], words[1::2], strict=False) if scope != "command"]
         if elsewhere:
-            raise HistoryError(f"hooks are in {elsewhere[-1]} (core.hooksPath): add the line mlwidgets git-check there")
-        if hook is not None:
             raise HistoryError(
-                f"{self.common / HOOK} is there already: leave out --pre-commit, and add the line mlwidgets git-check"
+                f"hooks are in {elsewhere[-1]} (core.hooksPath): add there `mlwidgets git-check || exit 1`"
             )
+        if hook is not None:
+            raise HistoryError(f"{self.common / HOOK} is there already: add {_CHECK} to it, not --pre-commit")
 
     def _forget_texts(self) -> None:
         """Forget texts that git has kept: they were made in another way, or are not wanted any more."""
