@@ -69,7 +69,7 @@ def tick(
         return Ticked()
     with table.open() as connection:
         ids = None if names is None else [find(connection, name).schedule.id for name in names]
-        at = moment()
+        at = time.time() if now is None else now
         _mind_clock(connection, at)
         ended = settle(connection, store, ids, starter, at)
         _try_again(connection, store, ids, at)
