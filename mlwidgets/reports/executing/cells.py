@@ -40,11 +40,12 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
     memory = OutOfMemory(_pid_of(manager) or os.getpid())
     watching = asyncio.ensure_future(_watch(memory))
     # While the kernel starts.
-    from mlwidgets.reports.executing.client import Client, from_json
+    from mlwidgets.reports.executing.client import Client, Ended, from_json
     from mlwidgets.reports.executing.screen import Screen
 
     client = Client(from_json(document), manager, Screen(LineWriter(executor.folder.displays)))
     file = executor.file(client.settled)
+    ready = False
     try:
         starting = asyncio.ensure_future(client.connect())
         stopped = asyncio.ensure_future(executor.stop.wait())
@@ -54,16 +55,20 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
             starting.cancel()
             await asyncio.wait({starting})
             return STOPPED, None, None
-        if starting.exception() is not None:
-            why = _death(client, memory) or str(starting.exception())
-            raise NotebookError(f"the kernel {executor.kernel!r} could not be started: {why}")
+        try:
+            starting.result()
+        except (Ended, RuntimeError) as error:
+            why = _death(client, memory) if isinstance(error, Ended) else error
+            raise NotebookError(f"the kernel {executor.kernel!r} could not be started: {why}") from error
+        ready = True
         ending = await _Cells(executor, client, file, memory).execute()
         if ending[0] == FINISHED:
             executor.tell("saving")
             await client.finish()
     finally:
         watching.cancel()
-        await client.close()
+        # One that has executed nothing has nothing to write.
+        await client.close(now=not ready)
     try:
         file.write()
     except OSError as error:
@@ -103,11 +108,11 @@ def _pid_of(manager: AsyncKernelManager) -> int | None:
     return pid if isinstance(pid, int) else None
 
 
-def _death(client: Client, memory: OutOfMemory) -> str | None:
-    """Say what ended the kernel's process, None where that is not known."""
+def _death(client: Client, memory: OutOfMemory) -> str:
+    """Say what ended the kernel's process."""
     status = client.exit_status
     if status is None:
-        return None
+        return "it answers no more"
     return describe_signal(-status, memory.said()) if status < 0 else f"its process exited with status {status}"
 
 
@@ -151,7 +156,7 @@ class _Cells:
             await self._client.run_cell(place, limit, self._executor.stop)
             return None
         except Failure as error:
-            line = f"{error.ename}: {error.evalue}".strip().split("\n")[0][:500]
+            line = f"{error.ename}: {error.evalue}".strip().split("\n")[0][:500].rstrip(": ")
             outputs = [one for one in self._cells[place].outputs if one["output_type"] == "error"]
             lines = list(outputs[-1]["traceback"]) if outputs else str(error).splitlines()
             told = {"ename": error.ename, "evalue": error.evalue, "traceback": lines, "exception": None}

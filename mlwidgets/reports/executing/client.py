@@ -61,14 +61,23 @@ class Client(NotebookClient):
 
         Raises
         ------
+        Ended
+            If its process ends before.
         RuntimeError
-            If it ended or never does.
+            If it never does.
         """
         # Messages that nobody has taken yet are kept, however many there are.
         assert isinstance(self.km, AsyncKernelManager)
         self.km.context.setsockopt(zmq.RCVHWM, 0)
-        await self.async_start_new_kernel_client()
-        assert self.kc is not None
+        self.kc = self.km.client()
+        self.kc.start_channels()
+        try:
+            await self.kc.wait_for_ready(timeout=STARTUP)
+        except RuntimeError:
+            if self.exit_status is not None:
+                raise Ended("died") from None
+            raise
+        self.kc.allow_stdin = False
         answer = await self.async_wait_for_reply(await ensure_async(self.kc.kernel_info()))
         told = (answer or {}).get("content", {}).get("language_info")
         if isinstance(told, dict):
@@ -125,8 +134,15 @@ class Client(NotebookClient):
             except Empty:
                 break
 
-    async def close(self) -> None:
-        """End the kernel: gently, and if that does not help by force."""
+    async def close(self, *, now: bool) -> None:
+        """End the kernel: gently, so that what it holds is written, and if that does not help by force.
+
+        Parameters
+        ----------
+        now
+            By force at once.
+        """
+        self.shutdown_kernel = "immediate" if now else "graceful"
         with contextlib.suppress(Exception):  # a kernel that is gone has nothing to be ended
             await self._async_cleanup_kernel()
 
@@ -173,10 +189,15 @@ class Client(NotebookClient):
             if printed + len(content["text"]) > MOST_TEXT:
                 content["text"] = content["text"][: MOST_TEXT - printed] + "\n… more is in the run's output\n"
             last = outs[-1] if outs and not self.clear_before_next_output else None
-            if last is not None and last["output_type"] == "stream" and last["name"] == content["name"]:
-                # Many prints are joined once, when somebody needs them.
-                self._unjoined.setdefault(id(last), (last, [last["text"]]))[1].append(content["text"])
-                return None
+            if last is None or last["output_type"] != "stream" or last["name"] != content["name"]:
+                last = super().output(outs, msg, display_id, cell_index)
+                assert last is not None
+                self._unjoined[id(last)] = last, []
+            elif id(last) not in self._unjoined:
+                self._unjoined[id(last)] = last, [last["text"]]
+            # Many prints are joined once, when somebody needs them.
+            self._unjoined[id(last)][1].append(content["text"])
+            return None
         return super().output(outs, msg, display_id, cell_index)
 
     def settled(self) -> NotebookNode:
