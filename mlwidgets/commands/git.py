@@ -122,6 +122,8 @@ def _setup(options: argparse.Namespace) -> int:
     wanted = Wanted(strip=options.strip_outputs, hook=options.pre_commit, outputs=options.outputs)
     plan = setup.plan(wanted)
     if not plan.changes:
+        # Another version of mlwidgets at the same place may write other texts.
+        setup.forget_texts()
         print(f"nothing to do: {setup.common} is set up so")
         return 0
     if not _agreed(setup, plan, wanted, asked=options.yes):

@@ -412,6 +412,36 @@ def test_a_merge_that_is_killed_leaves_the_file_that_was_there(tmp_path: Path) -
     assert [cell["source"] for cell in json.loads(ours.read_bytes())["cells"]] == [["ours"], ["theirs"]]
 
 
+def test_the_commands_do_what_git_calls(path: Path, monkeypatch: Any, capfdbinary: Any) -> None:
+    monkeypatch.chdir(path.parent)
+    before = path.read_bytes()
+    assert main(["strip-outputs", NAME]) == 0
+    assert path.read_bytes() == before
+    document = json.loads(before)
+    document["cells"][0]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "é"}]
+    path.write_text(json.dumps(document, indent=1))
+    assert main(["textconv", NAME]) == 0
+    assert main(["textconv", "--outputs", NAME]) == 0
+    out = capfdbinary.readouterr().out.decode()
+    assert (out.count("committed"), out.count("# outputs: 1, ")) == (2, 1)
+    assert main(["strip-outputs", NAME]) == 0
+    assert json.loads(path.read_bytes())["cells"][0]["outputs"] == []
+    assert main(["textconv", "nowhere.ipynb"]) == 1
+    ours, theirs, text = path.with_name("ours"), path.with_name("theirs"), path.with_name("text")
+    save(ours, "ours")
+    save(theirs, "theirs")
+    assert main(["git-merge-driver", NAME, "ours", "theirs", "7", NAME, "%X", "%Y"]) == 1
+    assert len(conflicts_in(json.loads(ours.read_bytes()))) == 1
+    # What is no notebook is merged by lines, as git does.
+    text.write_text("{ours")
+    assert main(["git-merge-driver", NAME, "text", "theirs", "7", NAME]) == 1
+    assert "<<<<<<< ours\n{ours\n" in text.read_text()
+    assert main(["git-check"]) == 0
+    path.write_text("{")
+    git(path.parent, "add", "--all")
+    assert main(["git-check"]) == 1
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_no_line_is_ever_lost_in_a_random_history(tmp_path: Path, seed: int) -> None:
     rounds = int(os.environ.get("MLWIDGETS_GIT_ROUNDS", "1"))

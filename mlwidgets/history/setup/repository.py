@@ -92,7 +92,7 @@ class Setup:
             with contextlib.suppress(OSError):
                 path.parent.mkdir()
             replace(path, after, now, 0o777 & ~_mask() if name == HOOK and after is not None else None)
-        self._forget_texts()
+        self.forget_texts()
 
     def undo(self) -> bool:
         """Put back what was there; return whether there was anything to undo.
@@ -112,7 +112,7 @@ class Setup:
         self._check_lock()
         for name in changes:
             replace(self.common / name, original[name])
-        self._forget_texts()
+        self.forget_texts()
         for name in record.folders if record else ():
             with contextlib.suppress(OSError):
                 (self.common / name).rmdir()
@@ -203,7 +203,7 @@ class Setup:
         if hook is not None:
             raise HistoryError(f"{self.common / HOOK} is there already: add {_CHECK} to it, not --pre-commit")
 
-    def _forget_texts(self) -> None:
+    def forget_texts(self) -> None:
         """Forget texts that git has kept: they were made in another way, or are not wanted any more."""
         if not self.repository.git("for-each-ref", CACHE).stdout:
             return
