@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from mlwidgets.notifying.secrets import KEYRING, known_value
 from mlwidgets.notifying.settings import ConfigError, find_setting
@@ -21,6 +21,8 @@ SHORTEST = 4
 SHORTEST_LINE = 8
 """Characters of a line of a secret that has several, as a private key has."""
 _LEAST_CORE = 6
+_LONGEST_WORD = 16
+"""Characters of a part of an address that is taken for a secret of its own, and not for a word."""
 # Pictures are bytes: what looks like a secret in them is chance, and masking it would break them.
 _PICTURE = re.compile(r"data:(?:image/(?!svg)|audio/|video/|font/)[\w.+-]+;base64,[A-Za-z0-9+/=]{64,}")
 _BYTES = re.compile(r"(?:image/(?!svg)|audio/|video/|font/|application/pdf$).*")
@@ -180,11 +182,27 @@ def _forms(secret: str) -> set[str]:
     parts = {secret, secret.strip()}
     if len(lines := secret.split()) > 1 and "\n" in secret.strip():
         parts |= {line for line in (*lines, *map(str.strip, secret.splitlines())) if len(line) >= SHORTEST_LINE}
+    parts |= _parts_of_address(secret.strip())
     forms: set[str] = set()
     for part in parts:
         if len(part) >= SHORTEST:
             forms |= _written(part)
     return forms
+
+
+def _parts_of_address(secret: str) -> set[str]:
+    """Return what is secret in an address by itself: its password, and of a webhook the path."""
+    try:
+        parts = urlsplit(secret)
+    except ValueError:
+        return set()
+    if not parts.scheme or not parts.netloc:
+        return set()
+    found = {parts.password or "", unquote(parts.password or "")}
+    if parts.scheme in {"http", "https"}:
+        path = parts.path.strip("/")
+        found |= {one for one in (path, path.rpartition("/")[2], parts.query) if len(one) >= _LONGEST_WORD}
+    return found
 
 
 def _written(secret: str) -> set[str]:

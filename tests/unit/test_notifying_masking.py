@@ -92,6 +92,19 @@ def test_lines_of_a_key_are_masked_each() -> None:
     assert mask("a short story") == "a short story"
 
 
+def test_what_is_secret_in_an_address_is_so_by_itself() -> None:
+    mask = Masker(
+        ["https://hooks.example.org/services/T012/B345/Xyz0123456789abcdefXYZ", "postgres://anna:p%40ss-word@db/sales"]
+    )
+    assert mask("POST /services/T012/B345/Xyz0123456789abcdefXYZ 404") == f"POST /{MASK} 404"
+    assert mask("token Xyz0123456789abcdefXYZ") == f"token {MASK}"
+    assert (
+        mask("login of anna with p@ss-word (p%40ss-word) at db/sales")
+        == f"login of anna with {MASK} ({MASK}) at db/sales"
+    )
+    assert mask("https://hooks.example.org/services") == "https://hooks.example.org/services"
+
+
 def test_what_is_too_short_to_be_told_from_chance_stays() -> None:
     mask = Masker(["abc", ""])
     assert not mask
