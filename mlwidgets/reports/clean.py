@@ -188,6 +188,8 @@ class _Walk:
         if name in {"audio", "video"}:
             element.set("controls", "")
         written = "div" if name in SECTIONS else name if name in TAGS else ""
+        if name == "th" and not len(element) and not (element.text or "").strip():
+            written = "td"  # a heading without words is none
         attributes = "".join(self.attribute(written, key, value) for key, value in element.attrib.items())
         if written == "a" and 'href="' in attributes:
             attributes += ' rel="noopener"'

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 AUDIT = """() => {
     const found = [];
     const seen = (e) => e.checkVisibility({ checkVisibilityCSS: true }) && e.getClientRects().length > 0;
@@ -152,6 +153,19 @@ def everything(folder: Path) -> str:
     return export(new_notebook(cells=cells), about)
 
 
+def violations(page: Page) -> list[str]:
+    """Return what axe finds that keeps people from reading a page, with the first place of each."""
+    # Evaluated, not loaded: the page's own policy lets no script in.
+    page.evaluate(AXE.read_text(encoding="utf-8") + "; null")
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    assert page.evaluate("async () => (await axe.run()).passes.length") > 10
+    return [
+        f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
@@ -186,6 +200,7 @@ def test_it_asks_for_nothing_and_can_be_read(
     page.evaluate("() => { for (const e of document.querySelectorAll('details')) e.open = true; }")
     assert page.evaluate(AUDIT) == []
     assert page.evaluate("() => document.documentElement.scrollWidth") == width
+    assert violations(page) == []
     assert said == []
     look(page, f"report-{scheme}-{width}")
 

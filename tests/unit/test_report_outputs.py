@@ -121,7 +121,7 @@ def test_tables_of_pandas_keep_their_look() -> None:
         code("df", shown({"text/html": frame.to_html(), "text/plain": "df"})),
         code("df.style", shown({"text/html": styled})),
     )
-    assert [one["scope"] for one in page.all("th")] == ["col", "col", "col", "row", "row"] * 2
+    assert [one["scope"] for one in page.all("th")] == ["col", "col", "row", "row"] * 2
     assert "<y>" in page.text
     (cell,) = re.findall(r"#r-o\d+ #(u-T_\w+_row1_col0) \{ background-color: yellow \}", page.html)
     assert f'id="{cell}"' in page.html
