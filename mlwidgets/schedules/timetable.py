@@ -113,7 +113,7 @@ class Schedules:
             insert(connection, Row(schedule, 0, due, seen, 0.0))
         return schedule
 
-    def edit(self, name: str, now: float | None = None, **given: Any) -> Schedule:
+    def edit(self, which: str, /, *, now: float | None = None, **given: Any) -> Schedule:
         """Change fields of a schedule; what it has started goes on.
 
         Raises
@@ -125,7 +125,7 @@ class Schedules:
         unfit = set(given) - ({f.name for f in fields(Schedule)} - set(_KEPT) | {"enabled"})
         if unfit:
             raise ScheduleError(f"a schedule has no field {min(unfit)!r} that can be changed")
-        old = self.find(name)
+        old = self.find(which)
         new = replace(self.checked(replace(old, **given)), changed=now)
         seen = look(self._store, new, None, now).seen
         with self._table.open() as connection, writing(connection):
