@@ -201,6 +201,28 @@ def test_a_folder_that_cannot_be_written_is_named_and_left_alone() -> None:
         in_a_child(refused, user=NOBODY)
 
 
+def test_a_setup_that_fails_half_way_is_undone() -> None:
+    with shared_folder() as base:
+        notebook = REPOSITORIES["SHA-1"](base)
+        common = git_dir(notebook)
+        given_to(base, NOBODY)
+        (common / "info").mkdir(exist_ok=True)
+        os.chmod(common / "info", 0o555)
+        os.chmod(common / "config", 0o640)
+
+        def half() -> None:
+            before = files(common)
+            with pytest.raises(Exception, match="info/attributes cannot be written"):
+                set_up(notebook.parent, ALL)
+            now = files(common)
+            assert now["config"] != before["config"]
+            assert now["config"][0] == before["config"][0]
+            assert Setup(notebook.parent).undo()
+            assert files(common) == before
+
+        in_a_child(half, user=NOBODY)
+
+
 def test_no_repository_and_hooks_elsewhere_are_named(tmp_path: Path, path: Path, monkeypatch: Any, capsys: Any) -> None:
     alone = tmp_path / "alone"
     alone.mkdir()

@@ -10,8 +10,11 @@ from mlwidgets.errors import NotebookError
 from mlwidgets.history.merging.conflicts import conflicts_in, forget_settled
 from mlwidgets.history.merging.documents import Document, nothing, read
 from mlwidgets.history.merging.merge import Merged, merge
+from mlwidgets.history.notebooks.notebook import read_notebook
+from mlwidgets.history.setup.outputs import without_outputs
+from mlwidgets.history.setup.shown import text_of
 from tests.git_torture import Author, check, check_notebook, source_of, written
-from tests.unit.awkward import code, markdown, notebook
+from tests.unit.awkward import READABLE, code, markdown, notebook
 
 pytestmark = pytest.mark.filterwarnings("ignore::nbformat.warnings.MissingIDFieldWarning")
 
@@ -294,6 +297,30 @@ def test_damaged_cells_are_merged_as_they_are() -> None:
         "",
         "ours",
         "",
+    ]
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_notebooks_that_are_hard_to_read_are_merged_and_shown(name: str) -> None:
+    data = READABLE[name]
+    text_of(read_notebook(data, name), outputs=True)
+    if b"worksheets" in data:
+        with pytest.raises(NotebookError, match="format 3"):
+            read(data, name)
+        return
+    base = read(data, name)
+    without_outputs(data)
+    added = {"cell_type": "raw", "metadata": {}, "source": "of ours"}
+    sides = []
+    for said in ("of ours", "of theirs"):
+        raw = json.loads(data.decode("utf-8-sig"))
+        raw["cells"].append({**added, "source": said})
+        sides.append(read(json.dumps(raw).encode(), name))
+    found = json.loads(merge(base, *sides).data)
+    assert [cell.get("source") for cell in found["cells"]] == [
+        *(cell.get("source") for cell in json.loads(data.decode("utf-8-sig"))["cells"]),
+        "of ours",
+        "of theirs",
     ]
 
 

@@ -131,7 +131,10 @@ def replace(path: Path, data: bytes | None, expected: bytes | bool | None = Fals
         except OSError as error:
             raise HistoryError(f"{path} cannot be removed: {error.strerror or error}") from error
         return
-    if not put_in_place(path, data, state):
+    # One that is there keeps its mode; until it has it, its copy is nobody else's.
+    with _private() if state is not None else contextlib.nullcontext():
+        done = put_in_place(path, data, state)
+    if not done:
         raise HistoryError(f"{path} changed meanwhile; try again")
     if mode is not None:
         path.chmod(mode)
