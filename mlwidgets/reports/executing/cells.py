@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlwidgets.reports.executing.executor import Executor
 
 Ending = tuple[str, str | None, dict[str, Any] | None]
-_LOOK = 1.0
+_LOOK = 2.0
 """Seconds between two looks at how the machine's memory does."""
 
 
@@ -65,17 +65,17 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
         if ending[0] == FINISHED:
             executor.tell("saving")
             await client.finish()
+        try:
+            file.write()
+        except OSError as error:
+            if ending[0] == FINISHED:
+                raise
+            tell_once(f"the notebook as far as it was executed could not be written: {error.strerror}.")
+        return ending
     finally:
         watching.cancel()
         # One that has executed nothing has nothing to write.
         await client.close(now=not ready)
-    try:
-        file.write()
-    except OSError as error:
-        if ending[0] == FINISHED:
-            raise
-        tell_once(f"the notebook as far as it was executed could not be written: {error.strerror}.")
-    return ending
 
 
 async def _start_kernel(executor: Executor) -> AsyncKernelManager:

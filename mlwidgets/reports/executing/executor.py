@@ -34,8 +34,8 @@ from mlwidgets.runs.state import FAILED, FINISHED, KILLED, STOPPED, Outcome, wri
 from mlwidgets.runs.stopping import cause_of
 from mlwidgets.tracking.active import tell_once
 
-_INSIST = 5.0
-"""Seconds for which this process tries to say how it ended on a disk that is full."""
+_INSIST = 600.0
+"""Seconds for which this process tries to say how it ended, where the disk is full."""
 
 
 class Executor:
@@ -155,7 +155,7 @@ class Executor:
                 self._events.write("end", state=state, cause=cause, error=error)
                 said = True
             if not said:
-                time.sleep(0.5)
+                time.sleep(1.0)
         if holder(self._folder.alive, "supervisor") is None:
             sweep(self._folder.path)
             outcome = Outcome(state, cause, self._started, time.time(), None, error)
