@@ -98,11 +98,11 @@ def annotate(
     except OSError as error:
         raise StoreError(f"run {folder.id!r} could not be annotated: {error.strerror or error}") from error
     with contextlib.suppress(OSError):
-        _leave_word(folder)
+        leave_word(folder)
     return given
 
 
-def _leave_word(folder: RunFolder) -> None:
+def leave_word(folder: RunFolder) -> None:
     """Say so where whoever watches the store looks: at one file, not at thousands."""
     log, line = annotation_log(folder.store), os.fsencode(folder.id) + b"\n"
     fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -84,30 +84,37 @@ def torture(path: str) -> None:
     lasts = time.monotonic() - began
     stop = f"{path}.stop"
     reader = child(read_all_the_time, path, stop)
-    killed = 0
-    for seed in range(SEEDS):
-        chance = random.Random(seed)
-        folder = ended(store, executed=notebook(body(seed + 2)), at=start + (seed + 2) * DAY)
-        publisher = child(publish, folder)
-        time.sleep(chance.random() * lasts * 1.5)
-        os.kill(publisher, signal.SIGKILL)
-        killed += os.waitpid(publisher, 0)[1] == signal.SIGKILL
-        number = int(assert_complete(pages.front_page(sales)))
-        assert number in {seed + 1, seed + 2}, (seed, number)
-        for one in sales.ids():
-            edition = sales.find(one)
-            assert edition is not None, (seed, one)
-            assert_complete(pages.edition_page(sales, one))
-            json.loads(edition.notebook.read_bytes())  # type: ignore[union-attr]
-        catch_up(store)
-        assert int(assert_complete(pages.front_page(sales))) == seed + 2
-        assert sales.pending() == []
-        assert len(sales.ids()) == min(5, seed + 3)
-        assert not [name for name in os.listdir(sales.path / "editions") if name.startswith(".")]
-        assert [one["state"] for one in told(folder)] == ["published"], (seed, told(folder))
+    try:
+        killed = sum(kill_one(store, sales, seed, start, lasts) for seed in range(SEEDS))
+    finally:
+        Path(stop).touch()
+        status = os.waitpid(reader, 0)[1]
+    assert status == 0, "a reader saw a page that was not whole, or an older one"
     assert killed > SEEDS / 4, f"only {killed} publishers were killed on their way"
-    Path(stop).touch()
-    assert os.waitpid(reader, 0)[1] == 0, "a reader saw a page that was not whole, or an older one"
+
+
+def kill_one(store: RunStore, sales: Report, seed: int, start: float, lasts: float) -> bool:
+    """Kill a publisher, look at what is there, and let another one finish; return whether it had not ended itself."""
+    chance = random.Random(seed)
+    folder = ended(store, executed=notebook(body(seed + 2)), at=start + (seed + 2) * DAY)
+    publisher = child(publish, folder)
+    time.sleep(chance.random() * lasts * 1.5)
+    os.kill(publisher, signal.SIGKILL)
+    killed = os.waitpid(publisher, 0)[1] == signal.SIGKILL
+    number = int(assert_complete(pages.front_page(sales)))
+    assert number in {seed + 1, seed + 2}, (seed, number)
+    for one in sales.ids():
+        edition = sales.find(one)
+        assert edition is not None, (seed, one)
+        assert_complete(pages.edition_page(sales, one))
+        json.loads(edition.notebook.read_bytes())  # type: ignore[union-attr]
+    catch_up(store)
+    assert int(assert_complete(pages.front_page(sales))) == seed + 2
+    assert sales.pending() == []
+    assert len(sales.ids()) == min(5, seed + 3)
+    assert not [name for name in os.listdir(sales.path / "editions") if name.startswith(".")]
+    assert [one["state"] for one in told(folder)] == ["published"], (seed, told(folder))
+    return killed
 
 
 def site_torture(path: str) -> None:

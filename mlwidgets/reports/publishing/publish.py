@@ -19,6 +19,7 @@ from mlwidgets.reports.publishing import retention
 from mlwidgets.reports.publishing.building import build
 from mlwidgets.reports.publishing.definition import check_report_name, define, folder_of, report_names, writing
 from mlwidgets.reports.publishing.editions import PDF, PUBLISHED, Edition, Report
+from mlwidgets.runs.annotations import leave_word
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.journal import read_lines, write_event
 from mlwidgets.runs.state import settle
@@ -112,6 +113,8 @@ def _publish(report: Report, folder: RunFolder) -> Edition | None:
             edition = build(report, definition, folder, settle(folder), time.time())
         _switch(report)
         if not told:
+            with contextlib.suppress(OSError):
+                leave_word(folder)
             _tell(folder, "published", report=definition.name, edition=edition.id, state=edition.state)
         retention.remove_outdated(report, definition.keep, definition.days)
     return edition
