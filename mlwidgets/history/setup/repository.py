@@ -18,9 +18,9 @@ from mlwidgets.history.setup.settings import BEGIN, KEYS, Wanted, is_ours, with_
 CONFIG, ATTRIBUTES, HOOK = "config", "info/attributes", "hooks/pre-commit"
 FILES = (CONFIG, HOOK, ATTRIBUTES)
 """In the order in which they are written: nothing refers to what is not there yet."""
-_CHECK = "`mlwidgets git-check || exit 1`"
 CACHE = "refs/notes/textconv/mlwidgets"
 """Where git keeps texts that it has asked for once."""
+_CHECK = "`mlwidgets git-check || exit 1`"
 
 
 @dataclass(frozen=True)
@@ -197,9 +197,7 @@ class Setup:
         words = told.stdout.decode("utf-8", "surrogateescape").split("\0")
         elsewhere = [path for scope, path in zip(words[::2], words[1::2], strict=False) if scope != "command"]
         if elsewhere:
-            raise HistoryError(
-                f"hooks are in {elsewhere[-1]} (core.hooksPath): add there `mlwidgets git-check || exit 1`"
-            )
+            raise HistoryError(f"hooks are in {elsewhere[-1]} (core.hooksPath): add {_CHECK} to the one there")
         if hook is not None:
             raise HistoryError(f"{self.common / HOOK} is there already: add {_CHECK} to it, not --pre-commit")
 
