@@ -155,6 +155,11 @@ export class Project {
     return this.stream.channel(store, runs);
   }
 
+  /** Ask for a run anew, of which more is known after its end. */
+  async refresh(store: string, id: string): Promise<void> {
+    this.putAnswer(await this.api.run(store, id));
+  }
+
   async stop(run: Summary): Promise<void> {
     this.putAnswer(await this.api.stop(run));
   }

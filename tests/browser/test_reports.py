@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser.test_changes import edit
 from tests.browser.test_live_view import look
+from tests.browser.test_panel import choose, row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -100,4 +101,8 @@ def test_a_notebook_that_fails_shows_its_cause(lab: Lab, page: Page) -> None:
     page.locator(".mlw-opened .mlw-badge", has_text="failed").wait_for()
     with page.context.expect_page() as opened:
         lab.command(page, "mlwidgets:show-reports")
+    opened.value.get_by_text("no rows for EU").first.wait_for()
+    lab.command(page, "mlwidgets:open-panel")
+    with page.context.expect_page() as opened:
+        choose(page, row(page, "broken"), "Open report")
     opened.value.get_by_text("no rows for EU").first.wait_for()

@@ -69,10 +69,9 @@ declare module '@jupyterlab/apputils' {
   export function showDialog(options: { title: string; body: string; buttons: readonly unknown[]; defaultButton?: number }): Promise<{ button: { accept: boolean } }>;
   type Kind = 'default' | 'success' | 'warning' | 'error' | 'info' | 'in-progress';
   interface Shown {
+    /** Milliseconds; 0 shows it behind the bell alone. */
     autoClose?: number | false;
     actions?: readonly { label: string; callback: (event: MouseEvent) => void }[];
-    /** From 0 to 1. */
-    progress?: number;
   }
   export const Notification: {
     emit(message: string, type: Kind, options: Shown): string;

@@ -6,6 +6,7 @@ import { Refused } from '../../panel/api.ts';
 import { askFor } from '../../panel/dialog.ts';
 import type { Words } from '../../panel/words.ts';
 import { pathOf, type OpenNotebook } from '../panel/notebooks.ts';
+import { sharedProject } from '../panel/shared.ts';
 import { openAddress } from './address.ts';
 import type { ReportsApi, Started, Told } from './api.ts';
 import { follow } from './followed.ts';
@@ -65,6 +66,7 @@ async function tell(app: JupyterFrontEnd, api: ReportsApi, started: Started, wor
   const first: Said = { text: words.__('Publishing %1: starting…', started.name), type: 'in-progress', over: false };
   const id = Toast.emit(first.text, first.type, { autoClose: false, actions: [show] });
   let before = first;
+  let shown = false;
   for (;;) {
     let told: Told;
     try {
@@ -80,12 +82,16 @@ async function tell(app: JupyterFrontEnd, api: ReportsApi, started: Started, wor
     }
     const now = said(started.name, told, words);
     if (now.over) {
+      // Its row leads to the page from now on.
+      void sharedProject(app).refresh(started.store, started.run).catch(() => undefined);
       close(id, now, [...openPage(app, started, told, words), ...(now.type === 'success' ? [] : [show])]);
       return;
     }
+    const there = document.getElementById(id) !== null;
+    shown ||= there;
     if (now.text !== before.text) {
-      const progress = now.fraction === undefined ? {} : { progress: now.fraction };
-      Toast.update({ id, message: now.text, type: now.type, autoClose: false, actions: [show], ...progress });
+      // JupyterLab would show again what its user has closed; behind the bell it is kept up to date.
+      Toast.update({ id, message: now.text, type: now.type, autoClose: shown && !there ? 0 : false, actions: [show] });
     }
     before = now;
     await wait(AGAIN);

@@ -15,7 +15,7 @@ test('it says what it waits for, and how far it is', () => {
   expect(text({ state: 'finished' })).toBe('Publishing sales: making the page…');
   expect(text({ state: 'failed', cause: 'cell 2' })).toBe('Publishing sales: making the page…');
   const half = said('sales', told({ cells: { done: 2, of: 4, heading: 'By region' } }), ENGLISH);
-  expect(half).toEqual({ text: 'Publishing sales: 2 of 4 cells – By region', type: 'in-progress', fraction: 0.5, over: false });
+  expect(half).toEqual({ text: 'Publishing sales: 2 of 4 cells – By region', type: 'in-progress', over: false });
 });
 
 test('it says how it ended', () => {

@@ -8,8 +8,6 @@ const MOST_OF_CAUSE = 200;
 export interface Said {
   readonly text: string;
   readonly type: 'in-progress' | 'success' | 'warning' | 'error' | 'info';
-  /** From 0 to 1; nothing where it is not known. */
-  readonly fraction?: number;
   readonly over: boolean;
 }
 
@@ -19,7 +17,7 @@ export function said(name: string, told: Told, words: Words): Said {
     if (state === 'submitted') return going(told.waiting ? words.__('Publishing %1: %2', name, told.waiting) : words.__('Publishing %1: starting…', name));
     if (!cells?.of) return going(words.__('Publishing %1…', name));
     const text = words.__('Publishing %1: %2 of %3 cells', name, cells.done, cells.of);
-    return { ...going(cells.heading ? `${text} – ${cells.heading}` : text), fraction: Math.min(1, cells.done / cells.of) };
+    return going(cells.heading ? `${text} – ${cells.heading}` : text);
   }
   if (!edition && told.pending) return going(words.__('Publishing %1: making the page…', name));
   if (edition?.state === 'published') return end(words.__('Published: %1', name), 'success');
