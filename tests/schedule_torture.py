@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -125,7 +126,7 @@ _CRONS = (
     ("0 */6 * * *", "Africa/Casablanca"),
     ("0 12 29 2 *", "UTC"),
     ("45 23 L * *", "Asia/Kolkata"),
-    ("*/30 * * * *", "UTC"),
+    ("*/30 * 1-3 * *", "UTC"),
 )
 
 
@@ -208,17 +209,12 @@ def judge(store: RunStore, schedules: list[Schedule]) -> dict[str, int]:
         decided = fired | {row.due for row in rows}
         spans = [(row.first, row.due) for row in rows if row.first is not None]
         last = max(decided, default=0.0)
-        for due in following(schedule.cron, schedule.timezone, BEGIN):
-            if due >= last:
-                break
+        times = itertools.takewhile(lambda due: due <= last, following(schedule.cron, schedule.timezone, BEGIN))
+        due_times = list(times)
+        for due in due_times:
             covered = due in decided or any(first <= due <= end for first, end in spans)
             assert covered or due < known, f"{schedule.name}: nobody says what became of {due}"
-        due_times = set()
-        for due in following(schedule.cron, schedule.timezone, BEGIN):
-            if due > last:
-                break
-            due_times.add(due)
-        assert fired <= due_times, f"{schedule.name}: started when nothing was due"
+        assert fired <= set(due_times), f"{schedule.name}: started when nothing was due"
         for row in rows:
             if row.element >= 0 and row.run is not None:
                 assert (schedule.id, row.due, row.element, row.attempt) in found
