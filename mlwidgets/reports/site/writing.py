@@ -28,6 +28,8 @@ from mlwidgets.runs.store import RunStore
 
 NOTES = "mlwidgets-site.json"
 _OURS = re.compile(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
+_WITHOUT_FOLDERS = frozenset(("abfs", "abfss", "az", "gcs", "gs", "s3", "s3a"))
+"""Protocols of object stores, where to make a folder may be to make a bucket."""
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}")
 
 
@@ -247,7 +249,8 @@ class _Target:
                 os.makedirs(os.path.dirname(full), exist_ok=True)
                 write_whole(Path(full), data, flush=False)
             else:
-                self._fs.makedirs(os.path.dirname(full), exist_ok=True)
+                if self._protocol not in _WITHOUT_FOLDERS:
+                    self._fs.makedirs(os.path.dirname(full), exist_ok=True)
                 self._fs.pipe_file(full, data, **_kind(self._protocol, path))
 
     def remove(self, path: str) -> None:
