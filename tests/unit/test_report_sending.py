@@ -13,7 +13,7 @@ import pytest
 from mlwidgets.errors import MlwidgetsError, NotebookError, ParameterError
 from mlwidgets.history.notebooks.notebook import read_notebook
 from mlwidgets.reports import sending
-from mlwidgets.reports.executing.document import NotebookFile, heading_above, is_to_execute, prepared
+from mlwidgets.reports.executing.document import NotebookFile, as_it_ends, heading_above, is_to_execute, prepared
 from mlwidgets.reports.publishing.definition import read_definition
 from mlwidgets.reports.publishing.editions import Report
 from mlwidgets.reports.sending import send_report
@@ -286,6 +286,24 @@ def test_heading_above_a_cell() -> None:
     assert longest is not None
     assert len(longest) == 60
     assert longest.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("printed", "left"),
+    [
+        ("", ""),
+        ("a\nb\n", "a\nb\n"),
+        ("  0 %\r 50 %\r100 %\nend\n", "100 %\nend\n"),
+        ("a\r\nb\r\n", "a\r\nb\r\n"),
+        ("a\rb\r\n\rc", "b\r\nc"),
+        ("\r", "\r"),
+        # In a time that grows with the text, not with its square.
+        ("x" * 5_000_000 + "\ra", "a"),
+        ("x\r" * 2_000_000 + "a", "a"),
+    ],
+)
+def test_what_was_gone_back_over_is_left_out(printed: str, left: str) -> None:
+    assert as_it_ends(printed) == left
 
 
 def test_the_file_is_whole_and_not_written_for_every_cell(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from queue import Empty
 from typing import Any, cast
 
@@ -15,7 +14,7 @@ from nbclient.exceptions import CellExecutionComplete, CellExecutionError, DeadK
 from nbclient.util import ensure_async
 from nbformat import NotebookNode, from_dict
 
-from mlwidgets.reports.executing.document import TOLERANT, tags_of
+from mlwidgets.reports.executing.document import TOLERANT, as_it_ends, tags_of
 from mlwidgets.reports.executing.screen import Screen
 from mlwidgets.tracking.active import tell_once
 
@@ -28,7 +27,6 @@ MOST_TEXT = 20_000_000
 _LATE = 0.05
 _LATEST = 2.0
 """Seconds without a message after which nothing more is expected of a notebook, and the most that is waited."""
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\n])")
 
 
 class Ended(Exception):
@@ -203,7 +201,7 @@ class Client(NotebookClient):
     def settled(self) -> NotebookNode:
         """Return the notebook, whole: prints joined without what progress bars have overwritten, states of widgets."""
         for output, texts in self._unjoined.values():
-            output["text"] = _OVERWRITTEN.sub("", "".join(texts))
+            output["text"] = as_it_ends("".join(texts))
         self._unjoined.clear()
         self.set_widgets_metadata()
         return self.nb

@@ -94,6 +94,14 @@ def _headings(source: str) -> list[str]:
     return found
 
 
+def as_it_ends(text: str) -> str:
+    """Return what was printed without what a carriage return has gone back over, such as states of progress bars."""
+    if "\r" not in text:
+        return text
+    # One at the end of a line goes back over nothing.
+    return "\n".join(line[line.rfind("\r", 0, max(0, len(line) - 1)) + 1 :] for line in text.split("\n"))
+
+
 class NotebookFile:
     """The file that the notebook is written to, again and again, at a bounded cost.
 
