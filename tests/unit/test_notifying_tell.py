@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -30,6 +31,17 @@ from pathlib import Path
 from mlwidgets.notifying.message import Message
 from mlwidgets.notifying.tell import tell
 print([one.ok for one in tell(sys.argv[2], Message("s", "t", "failed", "n"), store=Path(sys.argv[1]), key="k")])
+"""
+
+
+TELL_ALL = """
+import sys
+from pathlib import Path
+from mlwidgets.notifying.message import Message
+from mlwidgets.notifying.tell import settled, tell
+message = Message("s", "t", "failed", "n")
+for number in range(40):
+    assert settled(tell([sys.argv[2], "browser"], message, store=Path(sys.argv[1]), key=f"k{number}"))
 """
 
 
@@ -113,6 +125,29 @@ def test_whoever_is_killed_while_telling_is_stood_in_for(store: RunStore, server
     assert say(store, server.url) == [(True, None)]
     keys = [headers["Idempotency-Key"] for _, headers, _ in server.received]
     assert keys == ["k", "k"]
+
+
+def test_killed_at_any_moment_nothing_is_lost_and_little_comes_twice(store: RunStore, server: Any) -> None:
+    command = [sys.executable, "-c", TELL_ALL, str(store.path), server.url]
+    chance = random.Random(7)
+    kills = 0
+    for _ in range(12):
+        heard = len(server.received)
+        process = subprocess.Popen(command)
+        deadline = time.monotonic() + 60
+        # Let it tell of some, then kill it wherever it is by then.
+        while process.poll() is None and len(server.received) < heard + 2 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.01))
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
+    subprocess.run(command, check=True, timeout=120)
+    keys = [headers["Idempotency-Key"] for _, headers, _ in server.received]
+    assert set(keys) == {f"k{number}" for number in range(40)}
+    assert len(keys) <= 40 + kills
+    shown_once = [one["key"] for one in read_notices(store.path)]
+    assert sorted(shown_once) == sorted(set(keys))
 
 
 def test_who_could_not_be_reached_is_tried_again_later(
