@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,9 @@ FANCY = ["0 0 L * *", "0 9 * * 5L", "15 6 * * 1#2", "5 4 */2 * 1", "0 0 * * 1#1,
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"]
 
 
-def due(cron: str, timezone: str, days: int = 400) -> list[float]:
+def due(cron: str, timezone: str, days: int = 400, most: int | None = None) -> list[float]:
     end = (NOW + timedelta(days=days)).timestamp()
-    return list(takewhile(lambda at: at < end, following(cron, timezone, NOW.timestamp())))
+    return list(islice(takewhile(lambda at: at < end, following(cron, timezone, NOW.timestamp())), most))
 
 
 def elapses(event: str, count: int) -> set[float]:
@@ -73,7 +73,7 @@ def elapses(event: str, count: int) -> set[float]:
 def test_systemd_elapses_when_a_schedule_is_due(cron: str, timezone: str) -> None:
     times = read_times(cron)
     count = 60
-    wanted = due(cron, timezone, 2000)[:count]
+    wanted = due(cron, timezone, 2000, count)
     events = as_calendar(times, timezone)
     found = sorted(set().union(*(elapses(event, count) for event in events)))
     # What systemd leaves out is in an hour that the clock leaps over, and there the further events are.
@@ -94,7 +94,7 @@ def test_a_time_that_the_clock_leaps_over_has_a_further_call() -> None:
 
 @pytest.mark.parametrize("cron", CRONS)
 def test_five_fields_of_others_are_due_at_the_same_times(cron: str) -> None:
-    assert due(as_cron(read_times(cron)), "UTC", 1500)[:300] == due(cron, "UTC", 1500)[:300]
+    assert due(as_cron(read_times(cron)), "UTC", 1500, 200) == due(cron, "UTC", 1500, 200)
 
 
 @pytest.mark.parametrize("cron", FANCY)
@@ -104,7 +104,7 @@ def test_what_others_read_in_another_way_is_refused(cron: str) -> None:
 
 
 @pytest.mark.parametrize("timezone", ZONES)
-@pytest.mark.parametrize("cron", ["0 7 * * 1-5", "*/20 9-17 * * *", "45 23 * * 6", "5 0 * * 1", "0 12 1 * *"])
+@pytest.mark.parametrize("cron", ["0 7 * * 1-5", "*/30 9-11 * * *", "45 23 * * 6", "5 0 * * 1", "0 12 1 * *"])
 def test_github_starts_at_the_time_of_the_zone_all_year(cron: str, timezone: str) -> None:
     if cron == "0 12 1 * *" and timezone == "Pacific/Apia":
         with pytest.raises(ScheduleError, match="choose another time"):
