@@ -1,13 +1,16 @@
 """Make the README's pictures anew: ``python docs/images/record.py`` runs the README's cell in a real JupyterLab.
 
-Needs chromium and what the tests need. Writes ``train.png``, the animated ``train.gif``, ``panel.png``, ``sweep.png``
-and ``changes.png`` beside this file; ``python docs/images/record.py changes`` only the last.
+Needs chromium and what the tests need. Writes ``train.png``, the animated ``train.gif``, ``panel.png``, ``sweep.png``,
+``changes.png`` and ``report.png`` beside this file; ``python docs/images/record.py changes`` only that one.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -96,7 +99,13 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        recorders = {"train": record_cell, "panel": record_panel, "sweep": record_sweep, "changes": record_changes}
+        recorders = {
+            "train": record_cell,
+            "panel": record_panel,
+            "sweep": record_sweep,
+            "changes": record_changes,
+            "report": record_report,
+        }
         for name in sys.argv[1:] or recorders:
             recorders[name](lab, browser)
         browser.close()
@@ -141,6 +150,28 @@ def record_changes(lab: Lab, browser: Browser) -> None:
     assert box is not None
     page.screenshot(path=HERE / "changes.png", clip={**box, "height": min(box["height"], 690)})
     page.close()
+
+
+def record_report(lab: Lab, browser: Browser) -> None:
+    """Take a picture of the example report as it is published, its first screens in light and dark side by side."""
+    from PIL import Image
+
+    folder = lab.root / "credit"
+    shutil.copytree(HERE.parent.parent / "notebooks" / "data", folder / "data")
+    shutil.copy(HERE.parent.parent / "notebooks" / "03-credit.ipynb", folder)
+    command = [sys.executable, "-m", "mlwidgets.cli", "report", "run", "03-credit.ipynb", "--name", "credit"]
+    subprocess.run(command, cwd=folder, env={**os.environ, "MLWIDGETS_STORE": str(lab.store)}, check=True)
+    (page_file,) = lab.store.glob("reports/credit/editions/*/index.html")
+    halves = []
+    for scheme, section in (("light", "#title"), ("dark", "#s-what-a-decision-costs")):
+        page = browser.new_page(viewport={"width": 900, "height": 1180}, color_scheme=scheme)
+        page.goto(f"{page_file.as_uri()}{section}")
+        halves.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+        page.close()
+    both = Image.new("RGB", (halves[0].width * 2, halves[0].height))
+    for place, half in enumerate(halves):
+        both.paste(half, (place * half.width, 0))
+    both.save(HERE / "report.png", optimize=True)
 
 
 def record_panel(lab: Lab, browser: Browser) -> None:
