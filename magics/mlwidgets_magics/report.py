@@ -6,7 +6,7 @@ import os
 import sys
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
@@ -14,7 +14,8 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from mlwidgets import api
 from mlwidgets.capture import executed
 from mlwidgets.capture.provenance import notebook_here
-from mlwidgets.errors import MlwidgetsError
+from mlwidgets.commands.scheduling import add_when, given_of, show, who_ticks
+from mlwidgets.errors import MlwidgetsError, ParameterError
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import FOLDER_VARIABLE
 from mlwidgets.runs.run import Run
@@ -22,6 +23,9 @@ from mlwidgets.runs.store import find_store
 from mlwidgets.server.addresses import address_of
 from mlwidgets_magics.sending import Sending, cell_id, seconds
 from mlwidgets_magics.words import LineParser, help_of, is_param, read_params, split_words
+
+if TYPE_CHECKING:
+    from mlwidgets.schedules.schedule import Schedule
 
 
 @magics_class
@@ -40,6 +44,8 @@ class ReportMagics(Magics):
 
         %report [NAME] [--title TEXT] [--show-code] [--open] [--withhold] [--pdf] [--keep N] [--keep-days D]
                 [--as-it-stands] [--timeout T] [--cell-timeout T] [--gpus N] [--cpus N] [--wait]
+                [--every CRON|off] [--tz ZONE] [--until DATE] [--after NAME] [--when-changed PATH]
+                [--notify [WHEN=]TARGET] [--missed once|record] [--retries N] [--matrix NAME=A,B]
                 [param=value …]
 
         NAME is the report's, by default that of the notebook. The notebook as it is saved counts; param=value
@@ -57,6 +63,10 @@ class ReportMagics(Magics):
         --cell-timeout T  the same for each cell
         --gpus N, --cpus N  what it waits for and then has
         --wait            block until it is published
+        --every CRON      also by itself from now on, such as "0 7 * * 1-5"; off: no longer
+        --tz ZONE         in which that is read, such as Europe/Berlin; this machine's by default
+        --notify …        whom to tell: failure=mailto:me@example.org, slack:$HOOK, browser
+        More of schedules is in `mlwidgets schedule add --help`, which takes the same options.
         """
         words = split_words(line)
         if "--help" in words or "-h" in words:
@@ -74,11 +84,17 @@ class ReportMagics(Magics):
             # No error: a notebook with this cell can be executed where nobody knows its path, by nbconvert, say.
             print("%report: this kernel does not know its notebook; in a terminal: mlwidgets report run NOTEBOOK")
             return
+        name = plain[0] if plain else None
+        given = [word for word in options.words if is_param(word)]
         try:
+            if options.every == "off":
+                _unschedule(path, name)
+                return
+            scheduled = _scheduled(path, name, given, options)
             run = api.report(
                 path,
-                name=plain[0] if plain else None,
-                params=read_params([word for word in options.words if is_param(word)]),
+                name=name,
+                params=read_params(given),
                 execute=not options.as_it_stands,
                 settings=_settings(options),
                 timeout=options.timeout,
@@ -86,6 +102,8 @@ class ReportMagics(Magics):
                 gpus=options.gpus,
                 cpus=options.cpus,
             )
+            if scheduled is not None:
+                _schedule(scheduled)
         except MlwidgetsError as error:
             raise UsageError(str(error)) from None
         if self._unsaved(path):
@@ -168,7 +186,64 @@ def _parser() -> LineParser:
     parser.add_argument("--cell-timeout", type=seconds, metavar="T")
     parser.add_argument("--gpus", type=float, default=0.0, metavar="N")
     parser.add_argument("--cpus", type=int, metavar="N")
+    add_when(parser)
     return parser
+
+
+def _scheduled(path: Path, name: str | None, given: list[str], options: Any) -> Schedule | None:
+    """Return the schedule that is asked for, checked; None where none is."""
+    from mlwidgets.reports.sending import name_of
+    from mlwidgets.schedules.checking import resolve_source
+    from mlwidgets.schedules.schedule import CURRENT, REPORT, Schedule
+    from mlwidgets.schedules.times import local_zone
+    from mlwidgets.schedules.timetable import Schedules
+
+    timezone = options.tz or local_zone()
+    asked = given_of(options, timezone)
+    if not {"cron", "after", "when_changed"} & asked.keys():
+        if asked or options.commit:
+            raise ParameterError("%report: say when it is to run by itself: --every, --after or --when-changed")
+        return None
+    if options.as_it_stands:
+        raise ParameterError("%report: what runs by itself is executed: leave --as-it-stands out")
+    called = name or name_of(path)
+    own = {"timeout": options.timeout, "cell_timeout": options.cell_timeout, "cpus": options.cpus}
+    target = {
+        "notebook": str(path),
+        "report": called,
+        "settings": _settings(options),
+        "options": {"gpus": options.gpus, **{key: value for key, value in own.items() if value is not None}},
+    }
+    params = {**asked.pop("params", {}), **dict(word.split("=", 1) for word in given)}
+    source = resolve_source(str(path), options.commit or CURRENT)
+    asked = {"timezone": timezone, **asked, "params": params, "source": source}
+    return Schedules(api.open_store()).checked(Schedule(called, REPORT, target, **asked))
+
+
+def _schedule(schedule: Schedule) -> None:
+    """Keep a schedule in the place of that of its name; say when it is due."""
+    from mlwidgets.schedules.timetable import Schedules
+
+    schedules = Schedules(api.open_store())
+    if any(one.name == schedule.name for one in schedules.list()):
+        asked = {field: value for field, value in vars(schedule).items() if field not in _KEPT}
+        schedule = schedules.edit(schedule.name, **asked)
+    else:
+        schedule = schedules.add(schedule)
+    show(schedules, schedule, 3)
+    if who := who_ticks(schedules):
+        print(who.removeprefix("; "))
+
+
+_KEPT = frozenset({"id", "name", "created", "changed", "next", "enabled"})
+
+
+def _unschedule(path: Path, name: str | None) -> None:
+    from mlwidgets.reports.sending import name_of
+    from mlwidgets.schedules.timetable import Schedules
+
+    removed = Schedules(api.open_store()).remove(name or name_of(path))
+    print(f"{removed.name}: runs by itself no longer; its editions stay")
 
 
 def _settings(options: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.commands import editions
+from mlwidgets.commands import editions, scheduling
 from mlwidgets.commands.common import store_of
 from mlwidgets.errors import ParameterError, StoreError
 
@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
     params.add_argument("notebook", type=Path)
     params.add_argument("--json", action="store_true", help="as JSON, one object per line")
     params.set_defaults(action=_params)
+    scheduling.add_report_schedule(choices)
     editions.add(choices)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.commands import scheduling
 from mlwidgets.commands.common import store_of
+from mlwidgets.commands.schedule_export import add_export
 from mlwidgets.commands.scheduling import NAME, show, who_ticks
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def add(commands: Any) -> None:
     """Add the commands."""
     schedule = commands.add_parser("schedule", help="what runs by itself: reports, runs and sweeps")
     choices = schedule.add_subparsers(
-        required=True, metavar="list|add|edit|pause|resume|run|remove|duplicate|next|history|tick|serve"
+        required=True, metavar="list|add|edit|pause|resume|run|remove|duplicate|next|history|tick|serve|export"
     )
     listing = choices.add_parser("list", help="all schedules: when, next and last time, and how that ended")
     listing.add_argument("--json", action="store_true", help="as JSON, one object per line")
@@ -56,6 +57,7 @@ def add(commands: Any) -> None:
     ticking.set_defaults(action=_tick)
     serving = choices.add_parser("serve", help="start what is due until Ctrl-C, where no Jupyter server does")
     serving.set_defaults(action=_serve)
+    add_export(choices)
 
 
 def _schedules(options: argparse.Namespace) -> Schedules:

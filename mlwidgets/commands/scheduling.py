@@ -34,7 +34,7 @@ def add(choices: Any) -> None:
         "--run", metavar="RUN", help="repeat a run, with the code and the variables that it was sent with"
     )
     what.add_argument("--sweep", metavar="SWEEP", help="repeat a sweep")
-    _add_when(adding)
+    add_when(adding)
     adding.add_argument("--paused", action="store_true", help="keep it, but let it not be due")
     adding.add_argument("--dry-run", action="store_true", help="only say when it would be due")
     adding.set_defaults(action=_add)
@@ -43,7 +43,7 @@ def add(choices: Any) -> None:
     editing.add_argument("--name", dest="new_name", help="another name")
     editing.add_argument("--report", metavar="NOTEBOOK", help="another notebook")
     editing.add_argument("--run", metavar="RUN", help="another run or sweep to repeat")
-    _add_when(editing)
+    add_when(editing)
     editing.set_defaults(action=_edit)
 
 
@@ -52,13 +52,14 @@ def add_report_schedule(choices: Any) -> None:
     command = choices.add_parser("schedule", help="have a notebook executed and published by itself")
     command.add_argument("report", metavar="NOTEBOOK")
     command.add_argument("--name", help="of the report and of the schedule; that of the file by default")
-    _add_when(command)
+    add_when(command)
     command.add_argument("--paused", action="store_true", help="keep it, but let it not be due")
     command.add_argument("--dry-run", action="store_true", help="only say when it would be due")
     command.set_defaults(action=_add, run=None, sweep=None)
 
 
-def _add_when(command: argparse.ArgumentParser) -> None:
+def add_when(command: argparse.ArgumentParser) -> None:
+    """Add the options that say when something runs by itself, and how."""
     command.add_argument("--every", metavar="CRON", help='five fields, such as "0 7 * * 1-5", or @daily')
     command.add_argument("--tz", metavar="ZONE", help="time zone, such as Europe/Berlin; this machine's by default")
     command.add_argument("--param", action="append", metavar="NAME=VALUE", help="a parameter; may be repeated")
@@ -86,7 +87,7 @@ def _add_when(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _given(options: argparse.Namespace, timezone: str) -> dict[str, Any]:
+def given_of(options: argparse.Namespace, timezone: str) -> dict[str, Any]:
     """Return the fields of a schedule that options say something of."""
     found: dict[str, Any] = {}
     for name, option in (("cron", options.every), ("after", options.after)):
@@ -160,7 +161,7 @@ def _add(options: argparse.Namespace) -> int:
 
     schedules = Schedules(store_of(options))
     timezone = options.tz or local_zone()
-    given = {"timezone": timezone, **_given(options, timezone)}
+    given = {"timezone": timezone, **given_of(options, timezone)}
     if options.report is not None:
         notebook = str(Path(options.report).expanduser().absolute())
         target, kind = {"notebook": notebook}, "report"
@@ -190,7 +191,7 @@ def _edit(options: argparse.Namespace) -> int:
 
     schedules = Schedules(store_of(options))
     old = schedules.find(options.name)
-    given = _given(options, old.timezone)
+    given = given_of(options, old.timezone)
     if options.new_name:
         given["name"] = options.new_name
     if options.report or options.run:

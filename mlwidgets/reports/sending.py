@@ -115,7 +115,7 @@ def send_report(
         raise ParameterError("parameters have no effect on a notebook that is not executed")
     values = check_params(given, read_params(asked)) if execute else {}
     store = store or open_store()
-    called = check_name(name or _name_of(path))
+    called = check_name(name or name_of(path))
     if publish:
         check_report_name(called)
         check_settings(settings or {})
@@ -174,8 +174,8 @@ def _read(path: Path) -> dict[str, Any]:
     return read_document(read_file(path), str(path))
 
 
-def _name_of(path: Path) -> str:
-    """Return a file's name as a run may be called."""
+def name_of(path: Path) -> str:
+    """Return what the report of a notebook's file is called unless somebody names it."""
     plain = unicodedata.normalize("NFKD", path.stem).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-._")[:100] or "report"
 

@@ -11,6 +11,7 @@ import pytest
 
 from mlwidgets.reports.publishing.editions import Report
 from mlwidgets.runs.store import RunStore
+from mlwidgets.schedules.timetable import Schedules
 from tests.notebook import Notebook
 
 TITLE = "# Sales of the week"
@@ -44,7 +45,8 @@ def nb(book: Path) -> Iterator[Notebook]:
 
 
 def test_a_notebook_publishes_itself_once_with_other_parameters_and_says_where(nb: Notebook, book: Path) -> None:
-    told = nb.run('%report --wait --title "This week" region=EU factor=3')
+    told = nb.run('%report --wait --title "This week" --every "0 7 * * 1-5" --tz Europe/Berlin region=EU factor=3')
+    assert "at 07:00 from Monday to Friday, Europe/Berlin" in told.text
     report = Report(RunStore(book.parent / ".mlwidgets"), "weekly-sales")
     edition = report.latest()
     assert edition is not None
@@ -63,3 +65,12 @@ def test_a_notebook_publishes_itself_once_with_other_parameters_and_says_where(n
     told = nb.run("%report --as-it-stands --wait")
     assert "not saved" in told.text
     assert len(report.editions(10)) == 2
+
+    schedules = Schedules(RunStore(book.parent / ".mlwidgets"))
+    nb.run('%report --wait --every "0 8 * * *" region=EU')
+    (schedule,) = schedules.list()
+    assert (schedule.name, schedule.cron, schedule.params) == ("weekly-sales", "0 8 * * *", {"region": "EU"})
+    assert "is no cron" in nb.run('%report --every "every monday"', fails=True).text
+    assert "--every" in nb.run("%report --retries 2", fails=True).text
+    assert "no longer" in nb.run("%report --every off").text
+    assert schedules.list() == []
