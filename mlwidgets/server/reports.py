@@ -24,6 +24,7 @@ from mlwidgets.reports.publishing.editions import Edition, Report, reports
 from mlwidgets.server.access import LOGIN, TOKEN, Access
 from mlwidgets.server.addresses import address_of
 from mlwidgets.server.handler import RESOURCE
+from mlwidgets.server.nexttimes import next_times
 from mlwidgets.server.service import SETTING, Service
 from mlwidgets.server.stores import UnknownStore
 
@@ -255,7 +256,7 @@ class Pages:
         every = reports(self.store)
         if file == "feed.xml":
             return Found(feed_of_all(every, base), ATOM)
-        return Found(pages.index_page(every))
+        return Found(pages.index_page(every, next_times(self.store)))
 
     def _of_one(self, report: Report, file: str, query: dict[str, str], base: str) -> Found:
         from mlwidgets.reports.site import pages

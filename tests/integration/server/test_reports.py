@@ -21,7 +21,10 @@ from mlwidgets.reports.publishing.definition import define
 from mlwidgets.reports.publishing.editions import Report
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import RunStore
+from mlwidgets.schedules.schedule import REPORT, Schedule
+from mlwidgets.schedules.timetable import Schedules
 from mlwidgets.server import catchup
+from mlwidgets.server.access import TOKEN_VARIABLE
 from tests.integration.server.reports_support import edition, ended_run, notebook
 
 READING = "the token of the reports"
@@ -170,6 +173,20 @@ async def test_a_report_without_an_edition_says_so(user: Any, jp_root_dir: Path)
     assert "There is no edition yet" in (await user("reports/soon/")).body.decode()
     assert "soon" in (await user("reports/")).body.decode()
     assert (await user("reports/soon/changes.html")).code == 404
+
+
+async def test_the_page_of_all_reports_says_when_the_next_edition_is_due(
+    user: Any, sales: SimpleNamespace, jp_root_dir: Path
+) -> None:
+    store = RunStore(jp_root_dir / ".mlwidgets")
+    assert "next on" not in (await user("reports/")).body.decode()
+    target = {"notebook": str(jp_root_dir / "sales.ipynb"), "report": "sales"}
+    Schedules(store).add(Schedule("weekly", REPORT, target, "0 7 1 1 *"))
+    found = (await user("reports/")).body.decode()
+    assert "1 January 20" in found
+    (jp_root_dir / ".mlwidgets" / "schedules.sqlite").write_bytes(b"damaged" * 1000)
+    found = await user("reports/")
+    assert (found.code, "Sales" in found.body.decode()) == (200, True)
 
 
 async def test_with_no_report_at_all_there_is_a_page(user: Any) -> None:
@@ -387,6 +404,24 @@ async def test_the_token_in_a_header(get: Any, sales: SimpleNamespace) -> None:
         assert found.code in {200, 302}
     assert (await get("reports/sales/", Authorization="token a-wor")).code == 403
     assert (await get("reports/sales/", Authorization="token a-word-")).code == 403
+
+
+@pytest.fixture
+def _in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "of-the-environment")
+
+
+@pytest.mark.usefixtures("_in_the_environment")
+@pytest.mark.parametrize("access", [{"reports_access": "token"}])
+async def test_the_token_may_be_in_the_environment(get: Any, sales: SimpleNamespace) -> None:
+    assert (await get("reports/sales/?token=of-the-environment")).code == 200
+    assert (await get("mlwidgets/api/runs?token=of-the-environment")).code == 403
+    assert (await get("reports/sales/")).code == 403
+
+
+@pytest.mark.usefixtures("_in_the_environment")
+async def test_a_token_alone_opens_nothing(get: Any, sales: SimpleNamespace) -> None:
+    assert (await get("reports/sales/?token=of-the-environment")).code == 302
 
 
 @pytest.mark.parametrize("access", [{"reports_access": "token"}])

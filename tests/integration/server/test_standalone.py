@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.integration.server.reports_support import edition
 from tests.laws import soon
 from tests.unit.views_support import make_run
 
@@ -27,6 +28,7 @@ FORBIDDEN = [
     "mlwidgets/api/changes?path=secret.ipynb",
     "mlwidgets/api/history?path=secret.ipynb",
     "mlwidgets/api/history/notebook?path=secret.ipynb&of=file",
+    "mlwidgets/api/reports/params?path=secret.ipynb",
     "nbconvert/html/x.ipynb",
     "view/secret.txt",
 ]
@@ -90,3 +92,18 @@ def test_looking_on(tmp_path: Path) -> None:
             assert status(f"{url}{path}", "POST") in {403, 404, 405}, path
         assert status(f"{url}api/status") == 200
     assert run.path.exists()
+
+
+def test_reports_for_everybody_and_nothing_else(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / ".mlwidgets").mkdir(parents=True, mode=0o700)
+    shown = edition(project, "sales", "revenue 1300")
+    with serve(project, "--open-reports") as url:
+        for path in ("", "sales/", f"sales/{shown.id}.html", f"sales/{shown.id}.ipynb", "feed.xml"):
+            assert status(f"{url}reports/{path}", token="none") == 200, path
+        assert status(f"{url}reports/none/", token="none") == 404
+        assert status(f"{url}mlwidgets/api/reports") == 200
+        for path in ("mlwidgets/api/reports", "mlwidgets/api/runs", "mlwidgets/api/info"):
+            assert status(f"{url}{path}", token="none") == 403, path
+        # There are no notebooks here that could be executed.
+        assert status(f"{url}mlwidgets/api/reports", "POST") == 405
