@@ -15,7 +15,7 @@ from typing import Protocol
 from mlwidgets.errors import MlwidgetsError, ParameterError, ScheduleError
 from mlwidgets.runner import queue
 from mlwidgets.runner.launch import launch
-from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.machine import host
 from mlwidgets.runs.spec import RunSpec, literal_text, parse_literal
@@ -122,14 +122,12 @@ class RunStarter:
             return Ended(FINISHED, None, outcome.ended_at)
         if not self._publish(folder, outcome.ended_at):
             return None
-        told = list(read_lines(folder.events, "published"))
-        if not told:
-            return Ended(FAILED, "it was executed, but not published", outcome.ended_at)
-        if told[-1].get("state") != "published":
-            why = told[-1].get("error") or told[-1].get("cause")
-            state = str(told[-1].get("state"))
-            return Ended(FAILED, f"{state}: {why}" if why else f"the edition is {state}", outcome.ended_at)
-        return Ended(FINISHED, None, outcome.ended_at)
+        told = next(iter(list(read_lines(folder.events, "published"))[::-1]), {})
+        if told.get("state") == "published":
+            return Ended(FINISHED, None, outcome.ended_at)
+        why = told.get("error") or _cause(store, str(report["publish"]), folder.id)
+        said = "withheld" if told.get("state") == "withheld" else "executed, but not published"
+        return Ended(FAILED, f"{said}: {why}" if why else f"it was {said}", outcome.ended_at)
 
     def _publish(self, folder: RunFolder, ended_at: float | None) -> bool:
         """Return False while the run's report is still being published; publish it where nobody does."""
@@ -141,6 +139,13 @@ class RunStarter:
             return False
         importlib.import_module(PUBLISHING).publish(folder)
         return True
+
+
+def _cause(store: RunStore, report: str, edition: str) -> str | None:
+    """Return why an edition was not published."""
+    found = read_json(store.path / "reports" / report / "editions" / edition / "edition.json") or {}
+    cause = found.get("cause")
+    return cause if isinstance(cause, str) else None
 
 
 def repeated(
