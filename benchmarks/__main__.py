@@ -26,6 +26,7 @@ FIGURES = (
     "trials",
     "search",
     "changes",
+    "reports",
     "imports",
 )
 

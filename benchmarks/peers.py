@@ -15,6 +15,8 @@ DISTRIBUTIONS = {
     "submitit": "submitit",
     "joblib/loky": "joblib",
     "papermill": "papermill",
+    "nbconvert": "nbconvert",
+    "jupyter-scheduler": "jupyter_scheduler",
     "Ray": "ray",
     "Optuna": "optuna",
     "nbdime": "nbdime",
