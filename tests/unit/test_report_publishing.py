@@ -450,7 +450,8 @@ def test_the_same_shown_again_is_no_change(store: RunStore) -> None:
 
 def test_pictures_texts_checks_parameters_and_code_that_changed_are_told(store: RunStore) -> None:
     other = PNG.replace("2mNk", "2mNl")
-    old = notebook("fine weather", code("plot()", shown({"image/png": PNG})), check(True))
+    given = code("region = 'EU'", tags=("injected-parameters",))
+    old = notebook("fine weather", given, code("plot()", shown({"image/png": PNG})), check(True))
     new = notebook("bad weather", code("plot()  # new", shown({"image/png": other})), check(False), code("more()"))
     first, second = two(store, old, new, params={"region": "EU"})
     found = compare(first, second)

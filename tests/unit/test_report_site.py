@@ -324,6 +324,7 @@ def test_a_site_in_the_definition_follows_each_publication(store: RunStore, tmp_
     assert {one.partition("/")[0] for one in files(site) if "/" in one} == {"sales", "churn"}
     publish(ended(store, state="failed", cause="cell 1: no", executed=notebook("1")))
     assert 'class="r-banner"' in (site / "sales/index.html").read_text()
+    assert "being made" not in (site / "index.html").read_text()
 
     define(store, "sales", settings={"site": str(tmp_path / "blocked" / "x")})
     (tmp_path / "blocked").write_text("a file")

@@ -14,6 +14,7 @@ from mlwidgets.history.diff.lines import diff_lines
 from mlwidgets.history.diff.outputs import Shown, shown
 from mlwidgets.history.diff.sequences import Budget, common, runs
 from mlwidgets.history.notebooks.notebook import Cell, Notebook, load_notebook, read_notebook
+from mlwidgets.reports.params import INJECTED, TAG
 from mlwidgets.reports.publishing.editions import Edition
 
 MOST = 1000
@@ -107,9 +108,10 @@ def compare(old: Edition, new: Edition) -> Comparison:
     for (place, cell), section in zip(enumerate(before.cells), _sections(before), strict=True):
         if place not in kept:
             found += _cell(section, cell, None, budget)
-    edited = sum(before.cells[i].source != after.cells[j].source for j, i in partner.items() if _is_code(before, i))
-    lone = sum(_is_code(after, j) for j in range(len(after.cells)) if j not in partner)
-    gone = sum(_is_code(before, i) for i in range(len(before.cells)) if i not in kept)
+    pairs = [(before.cells[i], after.cells[j]) for j, i in partner.items()]
+    edited = sum(one.source != other.source for one, other in pairs if _is_code(other))
+    came = sum(_is_code(cell) for j, cell in enumerate(after.cells) if j not in partner)
+    gone = sum(_is_code(cell) for i, cell in enumerate(before.cells) if i not in kept)
     left_out: dict[str, int] = {}
     return Comparison(
         old,
@@ -119,7 +121,7 @@ def compare(old: Edition, new: Edition) -> Comparison:
         _most([one for one in found if isinstance(one, Text)], MOST, "texts", left_out),
         _differences(_checks(old), _checks(new)),
         _differences(dict(old.params), dict(new.params)),
-        edited + lone + gone,
+        edited + came + gone,
         left_out,
     )
 
@@ -132,8 +134,9 @@ def _notebook(edition: Edition) -> Notebook:
         return read_notebook({"cells": [], "nbformat": 4}, edition.id)
 
 
-def _is_code(notebook: Notebook, place: int) -> bool:
-    return notebook.cells[place].kind == "code"
+def _is_code(cell: Cell) -> bool:
+    """Whether a cell is code that somebody wrote; parameters are told apart."""
+    return cell.kind == "code" and not _holds_params(cell)
 
 
 def _sections(notebook: Notebook) -> list[str]:
@@ -148,7 +151,7 @@ def _sections(notebook: Notebook) -> list[str]:
 
 
 def _cell(section: str, old: Cell | None, new: Cell | None, budget: Budget) -> Iterator[Number | Picture | Text]:
-    if "parameters" in _tags(new or old) or "injected-parameters" in _tags(new or old):
+    if any(one is not None and _holds_params(one) for one in (old, new)):
         return
     before, after = shown(old.outputs if old else ()), shown(new.outputs if new else ())
     keys = [one.key for one in before], [one.key for one in after]
@@ -159,9 +162,9 @@ def _cell(section: str, old: Cell | None, new: Cell | None, budget: Budget) -> I
             yield from _output(section, one, other, budget)
 
 
-def _tags(cell: Cell | None) -> list[Any]:
-    tags = cell.metadata.get("tags") if cell else None
-    return tags if isinstance(tags, list) else []
+def _holds_params(cell: Cell) -> bool:
+    tags = cell.metadata.get("tags")
+    return isinstance(tags, list) and bool({TAG, INJECTED} & {one for one in tags if isinstance(one, str)})
 
 
 def _paired(old: Sequence[Shown], new: Sequence[Shown]) -> Iterator[tuple[Shown | None, Shown | None]]:

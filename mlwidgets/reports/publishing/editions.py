@@ -237,12 +237,16 @@ class Report:
         return ids if latest is None else [one for one in ids if age(one) > age(latest.id)]
 
     def pending(self) -> list[str]:
-        """Return the ids of runs that will be editions, the newest first."""
+        """Return the ids of runs that will be editions or are about to be done with, the newest first."""
         try:
             names = os.listdir(self.path / "pending")
         except OSError:
             return []
         return sorted(filter(_ID.fullmatch, names), key=age, reverse=True)
+
+    def making(self) -> list[str]:
+        """Return the ids of runs that will be editions, the newest first."""
+        return [one for one in self.pending() if not (self.path / "editions" / one).exists()]
 
 
 def reports(store: RunStore) -> list[Report]:

@@ -61,7 +61,7 @@ def standing(report: Report) -> Standing:
     bad = [edition for one in (since[:1], since[-1:]) for edition in map(report.find, one) if edition is not None]
     newest, first = (bad[0], bad[-1]) if bad else (latest, None)
     state = EMPTY if newest is None else NEVER if latest is None else STALE if since and bad else CURRENT
-    return Standing(state, latest, newest, first, len(since), report.pending())
+    return Standing(state, latest, newest, first, len(since), report.making())
 
 
 def banner(report: Report, edition: Edition, *, front: bool) -> Banner | None:
