@@ -204,8 +204,8 @@ def _report(figure: Figure, ways: list[Way]) -> None:
         _row(figure, way, "kB", [way.bytes / 1e3] if way.bytes else [], None, "its page")
     spread = Spread.of(beyond[ours.title]) if beyond[ours.title] else None
     figure.remarks.append(
-        "mlwidgets' way ends when the page is published: run folder, queue, journal, snapshot and edition are in it. Of "
-        "jupyter-scheduler only the executor is measured, without its server, which looks for due jobs every ten seconds."
+        "mlwidgets' way ends when the page is published: run folder, queue, journal, snapshot and edition are in it. "
+        "Of jupyter-scheduler only the executor is measured, without its server, which looks for due jobs now and then."
     )
     figure.targets.append(at_most("a report beyond the execution: at most 2 s, median", BEYOND_LIMIT, "s", spread))
 
