@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from mlwidgets.schedules.schedule import Schedule
 from mlwidgets.schedules.starting import RunStarter
 from mlwidgets.schedules.tick import tick
 from mlwidgets.schedules.ticker import Ticker
+from mlwidgets.schedules.times import next_due
 from mlwidgets.schedules.timetable import Schedules
 from tests.schedule_torture import BEGIN, DAY, Recorder, set_clock, start_ticker, started, tickers, write_notebook
 
@@ -111,6 +113,35 @@ def test_a_report_is_executed_and_published_for_each_region(store: RunStore, not
     assert (store.path / "reports" / "sales-EU" / "editions" / eu.run / "index.html").exists()
 
 
+def test_an_edition_that_a_check_withholds_is_a_failure(store: RunStore, notebook: Path) -> None:
+    document = json.loads(notebook.read_text())
+    document["cells"][-1]["source"] = "import mlwidgets\nmlwidgets.check(1 > 2, 'one is more')"
+    notebook.write_text(json.dumps(document))
+    schedules = Schedules(store)
+    settings = {"on_failed_check": "withhold"}
+    target = {"notebook": str(notebook), "report": "numbers", "settings": settings}
+    schedules.add(Schedule("sales", "report", target, cron="0 7 1 1 *"))
+    now = time.time()
+    schedules.run_now("sales")
+    until(lambda: not any(one.open for one in _ticked(store, schedules, now)), "the end")
+    (one,) = schedules.firings()
+    assert one.state == "failed"
+    assert one.reason == "withheld: 1 of 1 checks failed"
+
+
+def test_a_report_comes_after_an_edition_of_another(store: RunStore, notebook: Path) -> None:
+    schedules = Schedules(store)
+    schedules.add(Schedule("first", "report", {"notebook": str(notebook)}, cron="0 7 1 1 *"))
+    schedules.add(Schedule("second", "report", {"notebook": str(notebook)}, after="first"))
+    schedules.run_now("first")
+    now = time.time()
+    until(lambda: len(_ticked(store, schedules, now)) >= 2, "the edition of the other")
+    second = schedules.firings("second")
+    assert [one.trigger for one in second] == ["after"]
+    until(lambda: not any(one.open for one in _ticked(store, schedules, now)), "the end")
+    assert [one.state for one in schedules.firings()] == ["finished", "finished"]
+
+
 def _ticked(store: RunStore, schedules: Schedules, now: float) -> list[Firing]:
     tick(store, now + 61)
     return list(schedules.firings())
@@ -182,6 +213,65 @@ def test_a_run_that_was_made_but_not_started_is_started(store: RunStore) -> None
     run.wait()
     assert run.result["result"] == 1
     assert len([one for one in store.folders() if RunFolder(one.path).spec.exists()]) == 2
+
+
+def test_who_starts_runs_is_killed_and_each_is_executed_once(store: RunStore, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    code = f"""
+import os
+with open({str(marks)!r}, "ab", buffering=0) as file:
+    file.write(os.path.basename(os.environ["MLWIDGETS_RUN_FOLDER"]).encode() + b"\\n")
+"""
+    api.train(code, name="fit", gpus=0, wait=True)
+    schedules = Schedules(store)
+    begin = time.time()
+    for name in ("a", "b"):
+        schedules.add(Schedule(name, "run", {"run": "fit"}, cron="* * * * *", overlap=True), begin)
+    chance = random.Random(time.time_ns())
+    first = next_due("* * * * *", "UTC", begin)
+    assert first is not None
+    command = [sys.executable, "-c", _TICK_FOR_REAL, str(store.path)]
+    for minute in range(5):
+        at = first + 60 * minute
+        processes = [
+            subprocess.Popen([*command, repr(at)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout.readline() == b"ready\n"
+            process.stdin.write(b"go\n")
+            process.stdin.flush()
+        time.sleep(chance.uniform(0, 0.12))
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+    def all_over() -> bool:
+        tick(store, first + 240)
+        found = schedules.firings(limit=1000)
+        return len(found) >= 2 and not any(one.open for one in found)
+
+    until(all_over, "the end")
+    found = schedules.firings(limit=1000)
+    assert {one.state for one in found} == {"finished"}
+    executed = marks.read_text().split()[1:]
+    assert sorted(executed) == sorted(str(one.run) for one in found)
+    missed = sum(one.missed for one in found)
+    assert len(found) + missed == 10
+
+
+_TICK_FOR_REAL = """
+import sys
+from pathlib import Path
+from mlwidgets.runs.store import RunStore
+from mlwidgets.schedules.starting import RunStarter
+from mlwidgets.schedules.tick import tick
+store, now, starter = RunStore(Path(sys.argv[1])), float(sys.argv[2]), RunStarter()
+print("ready", flush=True)
+sys.stdin.readline()
+tick(store, now, starter=starter)
+"""
 
 
 def test_one_tick_by_command(store: RunStore, notebook: Path) -> None:
