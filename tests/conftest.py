@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +19,21 @@ ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("unit", "contract", "integration", "browser", "gpu")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile what the tests start in thousands of fresh processes: those of a run are told to write no bytecode."""
+    if not hasattr(session.config, "workerinput"):
+        for folder in (ROOT / "mlwidgets", ROOT / "magics"):
+            compileall.compile_dir(folder, quiet=2)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test's folder is its tier. The quickest come first, before there are servers that the others share.
 
     Where several processes share the tests they begin with those that take longest.
     """
+    if "torch" in sys.modules and not any(_tier(item) == "gpu" for item in items):
+        # Their workers import what their submitter has, and take four times as long for it.
+        raise pytest.UsageError("a module of the tests imports torch, and so would every run: import it in the tests")
     order = TIERS[::-1] if hasattr(config, "workerinput") else TIERS
     for item in items:
         item.add_marker(_tier(item))

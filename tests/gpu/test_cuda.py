@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
+from tests.gpu.cuda import torch_with_a_gpu
 from tests.notebook import Notebook
 
-torch = pytest.importorskip("torch")
-if not torch.cuda.is_available():
-    pytest.skip("needs a CUDA GPU", allow_module_level=True)
+torch = torch_with_a_gpu()
 
 
 def test_cuda_tensors_models_and_random_states_travel(tmp_path: Path) -> None:

@@ -16,13 +16,10 @@ from mlwidgets.runner import devices
 from mlwidgets.runner.nvml import parts
 from mlwidgets.runner.queue import Request, default_gpus, enter, place
 from mlwidgets.runner.slots import overview
+from tests.gpu.cuda import torch_with_a_gpu
 from tests.integration.test_queue_crowd import Day, check
 
-if not devices.machine_gpus():
-    pytest.skip("needs an NVIDIA GPU", allow_module_level=True)
-torch = pytest.importorskip("torch")
-if not torch.cuda.is_available():
-    pytest.skip("needs a CUDA GPU", allow_module_level=True)
+torch = torch_with_a_gpu()
 
 USE = "import torch, time; held = torch.zeros(1000, device='cuda'); print('here', flush=True); time.sleep(600)"
 

@@ -12,10 +12,9 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import RunSpec, new_run_id
 from mlwidgets.tracking import log_confusion_matrix, log_histogram, log_image, log_table, media
+from tests.gpu.cuda import torch_with_a_gpu
 
-torch = pytest.importorskip("torch")
-if not torch.cuda.is_available():
-    pytest.skip("needs a CUDA GPU", allow_module_level=True)
+torch = torch_with_a_gpu()
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 import mlwidgets
+from tests.gpu.cuda import torch_with_a_gpu
 
-torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+torch = torch_with_a_gpu()
 
 CODE = """
 import time, torch

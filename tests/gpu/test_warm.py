@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
-
 import mlwidgets
 from mlwidgets.runner import warm
+from tests.gpu.cuda import torch_with_a_gpu
 
-torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+torch = torch_with_a_gpu()
 
 CODE = """
 import os, torch
