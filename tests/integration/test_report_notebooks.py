@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,14 +13,22 @@ import pytest
 from notebooks import demo
 from tests.unit.report_support import Page, assert_harmless
 
+# Minutes on a machine that is busy with other tests.
+pytestmark = pytest.mark.timeout(900)
 
-def report(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
-    monkeypatch.setenv("MLWIDGETS_STORE", str(folder / ".mlwidgets"))
-    command = [sys.executable, "-m", "nbconvert", "--to", "mlreport", "--execute", "--output-dir", str(folder)]
-    command.append("--ExecutePreprocessor.timeout=800")
-    done = subprocess.run([*command, str(demo.NOTEBOOKS / name)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    page = Page((folder / name).with_suffix(".html").read_text(encoding="utf-8"))
+
+def report(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, checks: int) -> Page:
+    store = folder / ".mlwidgets"
+    monkeypatch.setenv("MLWIDGETS_STORE", str(store))
+    command = [sys.executable, "-m", "mlwidgets.cli", "report", "run", str(demo.NOTEBOOKS / f"{name}.ipynb")]
+    done = subprocess.run([*command, "--name", "example"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (edition,) = store.glob("reports/example/editions/*")
+    told = json.loads((edition / "edition.json").read_text(encoding="utf-8"))
+    assert told["state"] == "published"
+    assert [one["text"] for one in told["checks"] if not one["passed"]] == []
+    assert len(told["checks"]) == checks
+    page = Page((edition / "index.html").read_text(encoding="utf-8"))
     assert_harmless(page)
     assert not page.classed("r-error")
     assert not page.classed("r-stderr")
@@ -35,7 +44,7 @@ def report(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
 
 
 def test_credit_default_risk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = report("03-credit.ipynb", tmp_path, monkeypatch)
+    page = report("03-credit", tmp_path, monkeypatch, checks=18)
 
     assert page.text.startswith("Credit default risk")
     assert "All 18 checks passed" in page.text
@@ -52,9 +61,8 @@ def test_credit_default_risk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "% less than the best rule without a model" in summary
 
 
-@pytest.mark.timeout(900)
 def test_a_training_report_of_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = report("04-sweep-report.ipynb", tmp_path, monkeypatch)
+    page = report("04-sweep-report", tmp_path, monkeypatch, checks=9)
 
     assert page.text.startswith("Digits: which network reads them best")
     assert "All 9 checks passed" in page.text
