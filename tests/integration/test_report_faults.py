@@ -93,8 +93,8 @@ def test_stop_before_the_kernel_answers(tmp_path: Path) -> None:
     run.stop("a test")
     run.wait(60)
     assert run.state in {"stopped", "finished"}
-    if run.state == "stopped":
-        assert run.output == ""
+    # No traceback of a kernel that was still importing.
+    assert run.output in {"", "never\n"}
     assert leaves_nothing(run)
 
 
