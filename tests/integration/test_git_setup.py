@@ -320,6 +320,31 @@ def conflict(path: Path, ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
     return f"{done.returncode} {done.stdout}{done.stderr}"
 
 
+HOSTILE = ["--outputs", "two\\nlines", "$(touch pwned) `touch pwned` 100%A '\\"; touch pwned"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.ipynb"
+    git(tmp_path, "init", "--quiet")
+    save(path, "a", "b", "c")
+    commit(tmp_path)
+    set_up(tmp_path, Wanted(strip=True, hook=True))
+    assert "+b" in git(tmp_path, "log", "-p")
+    said = conflict(path, ("ours", "b", "c"), ("theirs", "b", "added"))
+    assert said.startswith("1 ")
+    assert len(conflicts_in(json.loads(path.read_bytes()))) == 1
+    assert "++<<<<<<< ours" in git(tmp_path, "diff")
+    git(tmp_path, "add", "--all")
+    done = subprocess.run(
+        ["git", "-c", "user.name=Me", "-c", "user.email=me@x", "commit", "--no-edit"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "conflict in cell 1" in done.stderr
+    assert {one.name for one in tmp_path.iterdir()} == {".git", path.name}
+
+
 def test_merges_and_conflicts_and_the_hook(path: Path) -> None:
     set_up(path.parent, Wanted(hook=True))
     said = conflict(path, ("ours", "a = 1"), ("theirs", "a = 1"))
