@@ -4,10 +4,10 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { ServerConnection } from '@jupyterlab/services';
 import { ITranslator } from '@jupyterlab/translation';
 
-import { notebooksOf } from '../panel/notebooks.ts';
+import { notebooksOf, pathOf } from '../panel/notebooks.ts';
 import { sharedProject } from '../panel/shared.ts';
 import { wordsOf } from '../panel/translation.ts';
-import { openAddress } from './address.ts';
+import { openAddress, reportsOf } from './address.ts';
 import { ReportsApi } from './api.ts';
 import { reportIcon } from './icon.ts';
 import { publish } from './publish.ts';
@@ -48,7 +48,8 @@ export const reports = {
       caption: words.__('All reports of the project'),
       icon: reportIcon as never,
       execute: () => {
-        openAddress(app, 'reports/');
+        const { currentWidget: current } = notebooks;
+        openAddress(app, reportsOf(current && pathOf(current), project.stores.map(({ store }) => store)));
       },
     });
     palette?.addItem({ command: PUBLISH, category: words.__('Notebook Operations') });
