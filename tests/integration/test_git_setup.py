@@ -320,7 +320,7 @@ def conflict(path: Path, ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
     return f"{done.returncode} {done.stdout}{done.stderr}"
 
 
-HOSTILE = ["--outputs", "two\\nlines", "$(touch pwned) `touch pwned` 100%A '\\"; touch pwned"]
+HOSTILE = ["--outputs", "two\nlines", "$(touch pwned) `touch pwned` 100%A '\"; touch pwned"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
