@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,9 @@ from tornado.httpclient import HTTPClientError
 
 from mlwidgets.reports.publishing.definition import define
 from mlwidgets.reports.publishing.editions import Report
+from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
+from mlwidgets.runs.state import read_events
 from mlwidgets.runs.store import RunStore
 from mlwidgets.schedules.schedule import REPORT, Schedule
 from mlwidgets.schedules.timetable import Schedules
@@ -653,6 +656,28 @@ async def test_what_nobody_published_is_published_when_somebody_looks(
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
     assert not catchup.CatchUp().begin(store), "there is nothing left to be done"
+
+
+async def test_a_report_that_was_killed_with_its_supervisor_is_told_of(ask: Any, user: Any, jp_root_dir: Path) -> None:
+    nb = notebook("print('so far')", "import time; time.sleep(600)")
+    nb.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nb, jp_root_dir / "long.ipynb")
+    status, found = await ask("reports", method="POST", body={"path": "long.ipynb"})
+    assert status == 201
+    folder = RunFolder(jp_root_dir / ".mlwidgets" / "runs" / found["run"])
+    deadline = time.monotonic() + 120
+    while (told := (await ask("reports", "runs", folder.id))[1])["cells"] != {"done": 1, "of": 2, "heading": None}:
+        assert time.monotonic() < deadline
+        assert told["state"] in {"submitted", "running"}
+        await asyncio.sleep(0.1)
+    events = read_events(folder)
+    for kind in ("supervising", "started"):
+        os.kill(events[kind]["pid"], signal.SIGKILL)
+    while not (told := (await ask("reports", "runs", folder.id))[1])["edition"]:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    assert (told["state"], told["edition"]["state"]) == ("killed", "failed")
+    assert "so far" in (await user("reports/long/")).body.decode()
 
 
 async def test_only_reports_are_asked_how_far_they_are(ask: Any, jp_root_dir: Path, runs: Path) -> None:
