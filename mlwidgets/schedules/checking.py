@@ -12,6 +12,7 @@ from mlwidgets.history.notebooks.document import read_file
 from mlwidgets.history.notebooks.notebook import read_notebook
 from mlwidgets.reports.params import check_params, read_params
 from mlwidgets.runs.folder import read_json
+from mlwidgets.runs.spec import check_name
 from mlwidgets.runs.store import RunStore, name_of
 from mlwidgets.schedules.conditions import MOST_FILES, files_of, is_known
 from mlwidgets.schedules.schedule import CURRENT, REPORT, Schedule
@@ -48,14 +49,16 @@ def _absolute(path: str) -> str:
 
 def _check_report(store: RunStore, schedule: Schedule) -> Schedule:
     notebook = _absolute(schedule.target["notebook"])
-    schedule = replace(schedule, target={**schedule.target, "notebook": notebook})
+    # The report keeps its name, and its address, when the schedule gets another one.
+    target = {"report": schedule.name, **schedule.target, "notebook": notebook}
+    schedule = replace(schedule, target=target)
     content = content_of(schedule)
     document = read_notebook(read_file(Path(notebook)) if content is None else content, notebook)
     params = read_params(document)
     for element in schedule.elements:
         check_params(element, params)
     for number in range(len(schedule.elements)):
-        name = schedule.name_of(number)
+        name = check_name(schedule.name_of(number))
         known = (read_json(store.path / "reports" / name / "definition.json") or {}).get("notebook")
         if isinstance(known, str) and known != notebook and os.path.exists(known):
             raise ScheduleError(f"there is a report {name!r} of {known}: give this one another name")

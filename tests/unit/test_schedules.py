@@ -69,9 +69,11 @@ def test_edit_changes_what_is_given_alone(schedules: Schedules, notebook: Path) 
     assert schedules.edit("sales", now=NOW + 86400, missed="record").next == edited.next, (
         "a time that has come stays due"
     )
-    assert schedules.edit("sales", name="revenue", now=NOW).name == "revenue"
+    renamed = schedules.edit("sales", name="revenue", now=NOW)
+    assert (renamed.name, renamed.name_of(0)) == ("revenue", "sales"), "the report keeps its address"
     copy = schedules.duplicate("revenue", now=NOW)
     assert (copy.name, copy.enabled, copy.next, copy.cron) == ("revenue-2", False, None, "30 8 * * *")
+    assert copy.name_of(0) == "revenue-2"
     assert schedules.duplicate("revenue", now=NOW).name == "revenue-3"
     with pytest.raises(ScheduleError, match="there is a schedule 'revenue' already"):
         schedules.edit("revenue-2", name="revenue", now=NOW)
@@ -165,6 +167,16 @@ def test_a_report_of_another_notebook_is_not_taken_over(schedules: Schedules, no
     (folder / "definition.json").write_text(json.dumps({"notebook": str(other)}))
     with pytest.raises(ScheduleError, match=r"there is a report 'sales' of .*other\.ipynb"):
         schedules.add(of(notebook), NOW)
+
+
+@pytest.mark.parametrize("report", ["../x", "a/b", "", "x" * 200])
+def test_hostile_names_of_reports(schedules: Schedules, notebook: Path, report: str) -> None:
+    schedule = Schedule("x", "report", {"notebook": str(notebook), "report": report}, cron="0 7 * * *")
+    if report:
+        with pytest.raises(MlwidgetsError, match="cannot be a run's name"):
+            schedules.add(schedule, NOW)
+    else:
+        assert schedules.add(schedule, NOW).name_of(0) == "x"
 
 
 def test_a_run_is_repeated_with_other_parameters(
