@@ -1,4 +1,4 @@
-"""``mlwidgets schedule export``: schedules as files for what an organisation has."""
+"""``mlwidgets schedule export``: schedules as files for what an organisation has, and what these files call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VALIDATORS = {"cron": "crontab", "systemd": "systemd-analyze", "kubernetes": "k
 
 
 def add_export(choices: Any) -> None:
-    """Add the command to those of ``mlwidgets schedule``."""
+    """Add the commands to those of ``mlwidgets schedule``."""
     export = choices.add_parser(
         "export", help="files by which cron, systemd, Kubernetes or GitHub Actions start what is due, checked by each"
     )
@@ -33,6 +33,24 @@ def add_export(choices: Any) -> None:
     export.add_argument("--image", default="mlwidgets:latest", help="of Kubernetes: an image that has mlwidgets")
     export.add_argument("--claim", default="mlwidgets-project", help="of Kubernetes: the volume claim of the project")
     export.set_defaults(action=_export)
+    waiting = choices.add_parser(
+        "tick-and-wait",
+        help="start what is due, and exit when it has ended, was tried again and told of: for containers",
+    )
+    waiting.add_argument("names", nargs="*", metavar="name", help="only these schedules")
+    waiting.set_defaults(action=_tick_and_wait)
+
+
+def _tick_and_wait(options: argparse.Namespace) -> int:
+    from mlwidgets.schedules.exporting.waiting import tick_and_wait
+    from mlwidgets.schedules.tick import Ticked
+
+    def say(done: Ticked) -> None:
+        for state, found in (("started", done.started), ("ended", done.ended), ("skipped", done.skipped)):
+            for firing in found:
+                print(" ".join(filter(None, [state, firing.run, firing.reason])), flush=True)
+
+    return 0 if tick_and_wait(store_of(options), options.names, say) else 1
 
 
 def _export(options: argparse.Namespace) -> int:

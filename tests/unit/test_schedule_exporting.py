@@ -142,8 +142,9 @@ def plan(store: RunStore, *schedules: Schedule, chosen: bool = True) -> Plan:
     return Plan(store.path, schedules or (schedule(store),), chosen)
 
 
-def words(store: RunStore, *more: str) -> list[str]:
-    return ["-P", "-m", "mlwidgets.cli", "--store", str(store.path), "schedule", "tick", *more]
+def words(store: RunStore, *names: str) -> list[str]:
+    ticking = ["tick-and-wait", *names] if names else ["tick"]
+    return ["-P", "-m", "mlwidgets.cli", "--store", str(store.path), "schedule", *ticking]
 
 
 @pytest.mark.parametrize("chosen", [True, False])
@@ -161,7 +162,7 @@ def test_cron_calls_a_tick_whatever_the_folder_is_called(
     # As cron does: the first bare % would end the command.
     assert "%" not in command.replace("\\%", "")
     said = subprocess.run(["/bin/sh", "-c", command.replace("\\%", "%")], capture_output=True, text=True, check=True)
-    assert json.loads(said.stdout) == words(hostile, *(["--wait", "sales"] if chosen else []))
+    assert json.loads(said.stdout) == words(hostile, *(["sales"] if chosen else []))
 
 
 @pytest.mark.parametrize("chosen", [True, False])
@@ -171,7 +172,7 @@ def test_systemd_units(chosen: bool, hostile: RunStore) -> None:
     (line,) = [one for one in service.splitlines() if one.startswith("ExecStart=")]
     quoted = re.findall(r'"((?:[^"\\]|\\.)*)"', line)
     found = [re.sub(r"\\(.)", r"\1", one).replace("%%", "%").replace("$$", "$") for one in quoted]
-    assert found == [sys.executable, *words(hostile, *(["--wait", "sales"] if chosen else []))]
+    assert found == [sys.executable, *words(hostile, *(["sales"] if chosen else []))]
     assert not re.search(r"(?<!%)%(?:%%)*(?![%h])", service.replace("%h", ""))
     events = [one.partition("=")[2] for one in timer.splitlines() if one.startswith("OnCalendar")]
     own = ["Mon,Tue,Wed,Thu,Fri *-*-* 02:30:00 Europe/Berlin", "*-*-* 03:00:00 Europe/Berlin"]
@@ -199,7 +200,7 @@ def test_kubernetes_jobs(hostile: RunStore) -> None:
     assert (spec["concurrencyPolicy"], spec["startingDeadlineSeconds"]) == ("Forbid", 3600)
     container = spec["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
     command = [word.replace("$$", "$") for word in container["command"]]
-    assert command == ["mlwidgets", *words(hostile, "--wait", "sales")[3:]]
+    assert command == ["mlwidgets", *words(hostile, "sales")[3:]]
     assert container["volumeMounts"][0]["mountPath"] == str(hostile.path.parent)
     for verdict in validate("kubernetes", dict([file])):
         assert verdict.problem is None
@@ -370,3 +371,12 @@ def test_the_command_writes_files_and_says_who_checked_them(
 def test_there_may_be_nothing_to_export(hostile: RunStore) -> None:
     with pytest.raises(ScheduleError, match="there is nothing to export"):
         export(hostile, "--to", "cron")
+
+
+@pytest.mark.parametrize("names", [(), ("sales",)])
+def test_the_command_line_knows_what_the_files_call(names: tuple[str, ...], hostile: RunStore) -> None:
+    from mlwidgets.cli import _parser
+
+    options = _parser().parse_args(words(hostile, *names)[3:])
+    assert options.names == list(names)
+    assert options.action.__name__ == ("_tick_and_wait" if names else "_tick")

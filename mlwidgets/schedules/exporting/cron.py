@@ -37,7 +37,7 @@ def crontab(plan: Plan) -> dict[str, str]:
         return {name: "\n".join(lines) + "\n"}
     text = "\n".join(lines) + f"\n{_ZONES}"
     for schedule in plan.schedules:
-        line = f"{_fields(schedule)} {_command(plan.tick('--wait', schedule.name))}"
+        line = f"{_fields(schedule)} {_command(plan.tick(schedule.name))}"
         text += f"\n# {schedule.name}\nCRON_TZ={schedule.timezone}\n{line}\n"
     return {name: text}
 

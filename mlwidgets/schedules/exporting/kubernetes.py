@@ -92,7 +92,7 @@ def _jobs(plan: Plan, schedule: Schedule) -> list[str]:
 
 def _job(plan: Plan, schedule: Schedule, name: str, cron: str) -> str:
     # A container ends with its first process, and with it all that this has started.
-    command = plan.tick_elsewhere("--wait", schedule.name)
+    command = plan.tick_elsewhere(schedule.name)
     printable([plan.image, plan.claim])
     security = ""
     if os.geteuid():

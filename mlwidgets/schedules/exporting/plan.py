@@ -39,7 +39,7 @@ class Plan:
         """The folder around the store."""
         return self.store.parent
 
-    def tick(self, *more: str) -> list[str]:
+    def tick(self, *names: str) -> list[str]:
         """Return the words of the command that starts what is due.
 
         Raises
@@ -48,14 +48,15 @@ class Plan:
             If a word of it cannot be written into a file.
         """
         # -P: a file of the project that happens to be called like a module is left alone.
-        return printable([sys.executable, "-P", "-m", "mlwidgets.cli", *self._ticking(more)])
+        return printable([sys.executable, "-P", "-m", "mlwidgets.cli", *self._ticking(names)])
 
-    def tick_elsewhere(self, *more: str) -> list[str]:
+    def tick_elsewhere(self, *names: str) -> list[str]:
         """Return the same for a machine that has its own Python."""
-        return printable(["mlwidgets", *self._ticking(more)])
+        return printable(["mlwidgets", *self._ticking(names)])
 
-    def _ticking(self, more: tuple[str, ...]) -> list[str]:
-        return ["--store", str(self.store), "schedule", "tick", *more]
+    def _ticking(self, names: tuple[str, ...]) -> list[str]:
+        # Where nobody ticks but at a schedule's own times, a tick has to see to the end and to retries itself.
+        return ["--store", str(self.store), "schedule", "tick-and-wait" if names else "tick", *names]
 
     def label(self, name: str = "", most: int = 200) -> str:
         """Return what something is called in other systems: small letters, digits and ``-``, different for each store.

@@ -55,7 +55,7 @@ def units(plan: Plan) -> dict[str, str]:
     files: dict[str, str] = {}
     for schedule in plan.schedules:
         what = f"schedule {schedule.name} of {plan.project}"
-        files |= _pair(plan.label(schedule.name), what, plan.tick("--wait", schedule.name), _events(schedule))
+        files |= _pair(plan.label(schedule.name), what, plan.tick(schedule.name), _events(schedule))
     return files
 
 
