@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+from mlwidgets.errors import MlwidgetsError
 from mlwidgets.reports.publishing.editions import reports
 from mlwidgets.runner.boot import python_command
 from mlwidgets.runs.folder import RunFolder
@@ -33,8 +34,11 @@ class CatchUp:
         self._begun: dict[Path, tuple[subprocess.Popen[bytes], float]] = {}
 
     def begin(self, store: RunStore) -> bool:
-        """Let what is late in a store be published, if anything is; return whether that goes on now."""
-        with self._lock:
+        """Let what is late in a store be published, if anything is; return whether that goes on now.
+
+        Whoever reads a page meanwhile has nothing to do with what goes wrong here.
+        """
+        with self._lock, contextlib.suppress(OSError, MlwidgetsError):
             process, since = self._begun.get(store.path, (None, 0.0))
             if process is not None and process.poll() is None:
                 return True
@@ -47,6 +51,7 @@ class CatchUp:
             )
             self._begun[store.path] = process, time.monotonic()
             return True
+        return False
 
 
 def _is_late(store: RunStore) -> bool:

@@ -21,6 +21,7 @@ from tornado.httputil import url_concat
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.reports.publishing.definition import UnknownReport
 from mlwidgets.reports.publishing.editions import Edition, Report, reports
+from mlwidgets.runs.store import RunStore
 from mlwidgets.server.access import LOGIN, TOKEN, Access
 from mlwidgets.server.addresses import address_of
 from mlwidgets.server.handler import RESOURCE
@@ -163,6 +164,7 @@ class Reader(Door):
             return
         if isinstance(pages, MlwidgetsError):
             raise pages
+        await self.service.call(self.service.catch_up.begin, pages.store)
         if self.access.is_given(self) and _is_page(file or name):
             self.access.remember(self)
             # A browser that wants a page goes on without the token, which nobody then copies with the address.
@@ -189,7 +191,6 @@ class Reader(Door):
             store = self.service.stores.open(key)
         except MlwidgetsError as error:
             return error
-        self.service.catch_up.begin(store)
         return Pages(key, store, Report(store, name) if slash or not _is_beside(name) else None)
 
     def _query(self) -> dict[str, str]:
@@ -226,7 +227,7 @@ class Pages:
     """The pages of a store's reports, or of one of them; read off the event loop."""
 
     key: str
-    store: Any
+    store: RunStore
     report: Report | None
 
     def is_open(self) -> bool:
