@@ -117,8 +117,8 @@ def test_a_run_that_was_stopped_or_ran_out_of_time_is_not_tried_again(machine: M
 
 def test_time_that_is_over_when_the_code_has_failed_already(machine: Machine) -> None:
     """An exit handler that takes long keeps the process, and does not make a time-out of a failure."""
-    code = "import atexit, time\natexit.register(time.sleep, 1)\nraise ValueError('as planned')"
-    run = mlwidgets.train(code, name="slow-to-leave", namespace={}, timeout=0.3, retries=1).wait(60)
+    code = "import atexit, time\natexit.register(time.sleep, 1.6)\nraise ValueError('as planned')"
+    run = mlwidgets.train(code, name="slow-to-leave", namespace={}, timeout=0.8, retries=1).wait(60)
     assert (run.state, run.cause) == ("failed", "ValueError: as planned")
     assert [event["number"] for event in events(run, "attempt")] == [2]
 

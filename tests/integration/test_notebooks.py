@@ -29,6 +29,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLWIDGETS_STORE", str(folder / ".mlwidgets"))
         patch.delenv("MLWIDGETS_MNIST", raising=False)
+        # Its models are so small that threads mostly wait for one another, and longer where other tests run.
+        patch.setenv("OMP_NUM_THREADS", "1")
         printed = io.StringIO()
         with redirect_stdout(printed):
             assert demo.main(["--pages", str(folder)]) == 0

@@ -79,10 +79,10 @@ def test_a_killed_controller_is_started_again_and_adopts_the_trials(tmp_path: Pa
 
 IMPATIENT = """
 from mlwidgets.runner import supervisor, sweeping
-sweeping._LONGEST_PAUSE = 0.1
+sweeping._LONGEST_PAUSE, sweeping._MOST_DEATHS = 0.1, 4
 supervisor.main()
 """
-"""A supervisor like any other but for the time that it waits before it starts a controller again."""
+"""A supervisor like any other, but one that gives up sooner: how often and after which pauses is for the unit tests."""
 
 
 def test_a_controller_that_dies_at_once_each_time_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
