@@ -57,3 +57,7 @@ class UnknownSnapshot(HistoryError):
 
 class ScheduleError(MlwidgetsError):
     """A schedule that cannot be kept as it is asked for, or is not there; nothing was changed."""
+
+
+class UnknownSchedule(ScheduleError):
+    """No schedule of that name or id is in the store."""

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +88,8 @@ def add_when(command: argparse.ArgumentParser) -> None:
 
 def given_of(options: argparse.Namespace, timezone: str) -> dict[str, Any]:
     """Return the fields of a schedule that options say something of."""
+    from mlwidgets.schedules.times import end_of
+
     found: dict[str, Any] = {}
     for name, option in (("cron", options.every), ("after", options.after)):
         if option is not None:
@@ -103,7 +104,7 @@ def given_of(options: argparse.Namespace, timezone: str) -> dict[str, Any]:
         if option is not None:
             found[name] = _seconds(option)
     if options.until is not None:
-        found["until"] = _until(options.until, options.tz or timezone) if options.until else None
+        found["until"] = end_of(options.until, options.tz or timezone) if options.until else None
     if options.when_changed is not None:
         found["when_changed"] = tuple(path for path in options.when_changed if path)
     if options.notify is not None:
@@ -131,18 +132,6 @@ def _seconds(text: str) -> float:
     if found is None:
         raise ScheduleError(f"{text!r} is no time: give seconds, or 5m, 2h, 1d")
     return float(found[1]) * _UNITS[found[2]]
-
-
-def _until(text: str, timezone: str) -> float:
-    from mlwidgets.schedules.times import zone
-
-    try:
-        end = datetime.fromisoformat(text)
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip()):
-            end += timedelta(days=1, seconds=-1)
-        return (end if end.tzinfo else end.replace(tzinfo=zone(timezone))).timestamp()
-    except (ValueError, OverflowError) as error:
-        raise ScheduleError(f"{text!r} is no date: give one such as 2027-01-31 or 2027-01-31T18:00") from error
 
 
 def _targets(texts: Sequence[str]) -> dict[str, list[str]] | None:

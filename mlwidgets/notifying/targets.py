@@ -45,6 +45,11 @@ def parse_target(text: str) -> Target:
     return _checked(kind, value)
 
 
+def kind_of(text: str) -> str:
+    """Return how one is told: mail, slack, webhook, command, browser; named where only a secret says it."""
+    return _split(text)[0]
+
+
 def check_text(text: Any) -> None:
     """Make sure that a text is a target, as far as one can know without the secret that it names.
 

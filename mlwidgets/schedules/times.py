@@ -12,7 +12,7 @@ import itertools
 import math
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,23 @@ def local_zone() -> str:
             with contextlib.suppress(ScheduleError):
                 return zone(name.removeprefix("posix/").removeprefix("right/")).key
     return "UTC"
+
+
+def end_of(text: str, timezone: str) -> float:
+    """Return the last moment, in Unix seconds, of what is written as a day or a moment of a time zone.
+
+    Raises
+    ------
+    ScheduleError
+        If it is neither.
+    """
+    try:
+        end = datetime.fromisoformat(text)
+        if len(text.strip()) == len("2027-01-31"):
+            end += timedelta(days=1, seconds=-1)
+        return (end if end.tzinfo else end.replace(tzinfo=zone(timezone))).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ScheduleError(f"{text!r:.60} is no date: give one such as 2027-01-31 or 2027-01-31T18:00") from error
 
 
 def following(cron: str, timezone: str, after: float) -> Iterator[float]:
