@@ -14,6 +14,8 @@ from typing import Any
 
 from mlwidgets.runs.spec import RunSpec
 
+ANNOTATIONS = "annotations.json"
+
 
 @contextmanager
 def _written_beside(path: Path, data: bytes, *, flush: bool = True) -> Iterator[Path]:
@@ -192,7 +194,12 @@ class RunFolder:
     @property
     def annotations(self) -> Path:
         """Tags, note and pin that were given after the submit, as JSON."""
-        return self.path / "annotations.json"
+        return self.path / ANNOTATIONS
+
+    @property
+    def imported(self) -> Path:
+        """There when the run came out of an archive: from where, and whether its maker is trusted, as JSON."""
+        return self.path / "imported.json"
 
     @property
     def environment(self) -> Path:

@@ -143,13 +143,16 @@ class RunStore:
 
     def folders(self) -> Iterator[RunFolder]:
         """Yield all run folders, newest first."""
+        for one in self.ids():
+            yield RunFolder(self.runs / one)
+
+    def ids(self) -> list[str]:
+        """Return the names of all run folders, newest first."""
         try:
-            names = sorted(os.listdir(self.runs), key=age, reverse=True)
+            names = os.listdir(self.runs)
         except OSError:
-            return
-        for name in names:
-            if not name.startswith("."):
-                yield RunFolder(self.runs / name)
+            return []
+        return sorted((name for name in names if not name.startswith(".")), key=age, reverse=True)
 
     def find(self, name: str) -> RunFolder:
         """Return the newest run of that name, or the run with that id or with an id that starts so.
