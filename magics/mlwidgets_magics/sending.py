@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import types
@@ -16,6 +17,7 @@ from mlwidgets.errors import MlwidgetsError, RunFailed
 from mlwidgets.runner.notify import check_config
 from mlwidgets.runner.surroundings import untold_hints
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import FOLDER_VARIABLE
 from mlwidgets.runs.run import Run
 from mlwidgets.views import console
 from mlwidgets.views.live import flush_finished, show
@@ -119,7 +121,8 @@ class Sending:
         misconfigured = check_config(RunFolder(run.path))
         for hint in (*run.spec.hints, *filter(None, [misconfigured])):
             print(f"mlwidgets: {hint}", file=sys.stderr)
-        for hint in untold_hints():
+        # Readers of a report that is being executed can do nothing about them.
+        for hint in () if FOLDER_VARIABLE in os.environ else untold_hints():
             # No mistake of the user's, so not in red.
             print(f"mlwidgets: {hint}")
         in_terminal = getattr(self._shell, "kernel", None) is None

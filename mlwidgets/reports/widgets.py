@@ -32,7 +32,7 @@ class Widgets:
         self, metadata: Mapping[str, Any], clean: Callable[[str], str], outputs: Callable[[list[Any]], str]
     ) -> None:
         saved = _dict(_dict(metadata.get("widgets")).get(STATE)).get("state")
-        self._models = _dict(saved)
+        self._models, self._saved = _dict(saved), isinstance(saved, Mapping)
         self._clean, self._outputs = clean, outputs
 
     def still(self, view: Any) -> str:
@@ -40,8 +40,8 @@ class Widgets:
         return self._model(_dict(view).get("model_id"), 0)
 
     def taken_away(self, view: Any, plain: str) -> bool:
-        """Return whether a widget was a progress bar that its code took away: others were saved, it was not."""
-        return bool(self._models) and _dict(view).get("model_id") not in self._models and bool(BAR.search(plain))
+        """Return whether a widget was a progress bar that its code took away: states were saved, its was not."""
+        return self._saved and _dict(view).get("model_id") not in self._models and bool(BAR.search(plain))
 
     def _model(self, key: Any, depth: int) -> str:
         model = _dict(self._models.get(key)) if isinstance(key, str) else {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import NotebookError
 from mlwidgets.reports.executing.document import NotebookFile, heading_above, is_to_execute
+from mlwidgets.reports.executing.undertone import Undertone
 from mlwidgets.runner.causes import OutOfMemory, describe_signal
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.runs.state import FAILED, FINISHED, STOPPED
@@ -36,14 +37,14 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
     OSError
         If the notebook cannot be written at the end.
     """
-    manager = await _start_kernel(executor)
+    manager, undertone = await _start_kernel(executor)
     memory = OutOfMemory(_pid_of(manager) or os.getpid())
     watching = asyncio.ensure_future(_watch(memory))
     # While the kernel starts.
     from mlwidgets.reports.executing.client import Client, Ended, from_json
     from mlwidgets.reports.executing.screen import Screen
 
-    client = Client(from_json(document), manager, Screen(LineWriter(executor.folder.displays)))
+    client = Client(from_json(document), manager, Screen(LineWriter(executor.folder.displays), executor.mask))
     file = executor.file(client.settled)
     ready = False
     try:
@@ -58,13 +59,14 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
         try:
             starting.result()
         except (Ended, RuntimeError) as error:
+            undertone.last_words()
             why = _death(client, memory) if isinstance(error, Ended) else error
             raise NotebookError(f"the kernel {executor.kernel!r} could not be started: {why}") from error
         ready = True
-        ending = await _Cells(executor, client, file, memory).execute()
+        ending = await _Cells(executor, client, file, memory, undertone).execute()
         if ending[0] == FINISHED:
             executor.tell("saving")
-            await client.finish()
+        await client.finish()
         try:
             file.write()
         except OSError as error:
@@ -78,7 +80,7 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
         await client.close(now=not ready)
 
 
-async def _start_kernel(executor: Executor) -> AsyncKernelManager:
+async def _start_kernel(executor: Executor) -> tuple[AsyncKernelManager, Undertone]:
     # A grammar for addresses, which nobody needs here, takes longer to import than all the rest.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from jupyter_client.manager import AsyncKernelManager
@@ -88,13 +90,27 @@ async def _start_kernel(executor: Executor) -> AsyncKernelManager:
     path.unlink(missing_ok=True)
     manager = AsyncKernelManager(kernel_name=executor.kernel, connection_file=str(path))
     environment = {**os.environ, "JPY_SESSION_NAME": str(executor.path)}
+    # IPython's kernel tells of what its children print, but not where it finds this.
+    environment.pop("PYTEST_CURRENT_TEST", None)
     # What the kernel says of its connection would stand in the run's output.
     arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"] if manager.ipykernel else []
+    undertone: Undertone | None = None
     try:
-        await manager.start_kernel(extra_arguments=arguments, cwd=str(executor.path.parent), env=environment)
+        is_python = any("ipykernel" in word for word in getattr(manager.kernel_spec, "argv", ()))
+        undertone = Undertone(executor.mask, is_told=is_python)
+        await manager.start_kernel(
+            extra_arguments=arguments,
+            cwd=str(executor.path.parent),
+            env=environment,
+            stdout=undertone.fd,
+            stderr=undertone.fd,
+        )
     except Exception as error:
+        if undertone is not None:
+            undertone.close()
         raise NotebookError(f"the kernel {executor.kernel!r} could not be started: {error}") from error
-    return manager
+    undertone.begin()
+    return manager, undertone
 
 
 async def _watch(memory: OutOfMemory) -> None:
@@ -119,11 +135,14 @@ def _death(client: Client, memory: OutOfMemory) -> str:
 class _Cells:
     """The cells that are executed, one after the other."""
 
-    def __init__(self, executor: Executor, client: Client, file: NotebookFile, memory: OutOfMemory) -> None:
+    def __init__(
+        self, executor: Executor, client: Client, file: NotebookFile, memory: OutOfMemory, undertone: Undertone
+    ) -> None:
         self._executor = executor
         self._client = client
         self._file = file
         self._memory = memory
+        self._undertone = undertone
         self._cells = client.nb.cells
         self._places = [place for place, cell in enumerate(self._cells) if is_to_execute(cell)]
 
@@ -169,6 +188,7 @@ class _Cells:
             if str(end) == "timed out":
                 name, cause = "TimeoutError", f"{which} ran longer than {limit:g} s"
             else:
+                self._undertone.last_words()
                 name, cause = "DeadKernelError", f"{which}: the kernel died: {_death(self._client, self._memory)}"
             self._client.add_error(place, name, cause)
             return FAILED, cause, None

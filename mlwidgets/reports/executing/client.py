@@ -53,6 +53,7 @@ class Client(NotebookClient):
         self._waiting_to_clear: dict[int, bool] = {}
         self._printed: dict[int, int] = {}
         self._unjoined: dict[int, tuple[NotebookNode, list[str]]] = {}
+        self._closed = False
 
     async def connect(self) -> None:
         """Wait until the kernel answers.
@@ -163,6 +164,9 @@ class Client(NotebookClient):
             tolerated = TOLERANT in tags_of(cell)
             self._screen.feed(message["msg_type"], message["content"], place, tolerated=tolerated)
             self.process_message(message, cell, place)
+            if message["msg_type"] == "comm_close":
+                # nbclient keeps what its code took away, such as progress bars.
+                self._forget(message["content"].get("comm_id"))
         except CellExecutionComplete:
             return bool(parent == executing)
         except Exception as error:  # what a kernel says may be anything; the notebook goes on
@@ -171,6 +175,11 @@ class Client(NotebookClient):
             self._waiting_to_clear[place] = self.clear_before_next_output
             self.clear_before_next_output = kept
         return False
+
+    def _forget(self, comm: Any) -> None:
+        for known in (self.widget_state, self.widget_buffers, self.comm_objects):
+            known.pop(comm, None)
+        self._closed = True
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
@@ -203,7 +212,12 @@ class Client(NotebookClient):
         for output, texts in self._unjoined.values():
             output["text"] = as_it_ends("".join(texts))
         self._unjoined.clear()
+        self.nb.metadata.pop("widgets", None)
         self.set_widgets_metadata()
+        if self._closed and not self.widget_state:
+            # That all were taken away has to be said, too.
+            state = {"state": {}, "version_major": 2, "version_minor": 0}
+            self.nb.metadata["widgets"] = from_json({"application/vnd.jupyter.widget-state+json": state})
         return self.nb
 
     def add_error(self, place: int, name: str, text: str) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.notifying.masking import Masker, masked_notebook, masker_for
 from mlwidgets.reports.executing.document import NotebookFile, prepared
 from mlwidgets.reports.params import inject
 from mlwidgets.runner.notify import notify
@@ -52,6 +53,7 @@ class Executor:
         self._report = self._spec.report or {}
         self._events = LineWriter(folder.events)
         self._started: float | None = None
+        self.mask = Masker(())
 
     def _interrupt(self, number: int, _frame: Any) -> None:
         self._signals.append(number)
@@ -66,6 +68,8 @@ class Executor:
         self.tell("started", pid=os.getpid())
         error: dict[str, Any] | None = None
         try:
+            # What it is set to hide is hidden here: whoever publishes later may not know these values.
+            self.mask = masker_for(self._folder)
             document = self._document()
             self.file(lambda: document).write()
             if self._report.get("execute", True):
@@ -122,12 +126,12 @@ class Executor:
 
     def file(self, content: Callable[[], dict[str, Any]]) -> NotebookFile:
         """Return the file among the run's outputs that the notebook is written to."""
-        return NotebookFile(self._folder.outputs / self.path.name, content)
+        return NotebookFile(self._folder.outputs / self.path.name, lambda: masked_notebook(content(), self.mask))
 
     def tell(self, kind: str, **fields: Any) -> None:
         """Write an event; on a full disk the notebook goes on without."""
         try:
-            self._events.write(kind, **fields)
+            self._events.write(kind, **masked_notebook(fields, self.mask))
         except OSError as error:
             tell_once(f"events are not being recorded: {error.strerror}. The notebook goes on.")
 
@@ -148,6 +152,7 @@ class Executor:
 
     def _end(self, state: str, cause: str | None, error: dict[str, Any] | None) -> bool:
         """Say how the notebook ended: to the supervisor, or to whoever reads the folder if it is dead."""
+        cause, error = masked_notebook([cause, error], self.mask)
         deadline = time.monotonic() + _INSIST
         said = False
         while not said and time.monotonic() < deadline and self._folder.path.exists():

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+from mlwidgets.notifying.masking import MaskedStream, Masker, masked_notebook
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.tracking.active import tell_once
 
@@ -19,8 +20,10 @@ class Screen:
     are kept, and its next displays take them.
     """
 
-    def __init__(self, displays: LineWriter) -> None:
+    def __init__(self, displays: LineWriter, mask: Masker) -> None:
         self._displays = displays
+        self._mask = mask
+        self._prints: dict[str, MaskedStream] = {}
         self._places: dict[int, list[str]] = {}
         self._free: dict[int, list[str]] = {}
         self._waiting: set[int] = set()
@@ -41,9 +44,13 @@ class Screen:
         transient = content.get("transient")
         display_id = transient.get("display_id") if isinstance(transient, dict) else None
         if kind == "stream":
-            sys.stdout.write(str(content.get("text", "")))
+            prints = self._prints.setdefault(str(content.get("name")), MaskedStream(self._mask))
+            sys.stdout.write(prints.feed(str(content.get("text", ""))))
+        elif kind == "status" and content.get("execution_state") == "idle":
+            for prints in self._prints.values():
+                sys.stdout.write(prints.close())
         elif kind == "error" and tolerated:
-            sys.stdout.write("\n".join(map(str, content.get("traceback", ()))) + "\n")
+            sys.stdout.write(self._mask("\n".join(map(str, content.get("traceback", ()))) + "\n"))
         elif kind in {"display_data", "execute_result"}:
             self._show(content, cell, display_id)
         elif kind == "update_display_data":
@@ -82,6 +89,7 @@ class Screen:
         sys.stdout.flush()
         try:
             offset = os.fstat(1).st_size
-            self._displays.write(kind, offset=offset, data=shown, metadata=metadata or {}, display_id=place)
+            shown, metadata = masked_notebook([shown, metadata or {}], self._mask)
+            self._displays.write(kind, offset=offset, data=shown, metadata=metadata, display_id=place)
         except OSError as error:
             tell_once(f"displays are not being recorded: {error.strerror}. The notebook goes on.")
