@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class Errand:
         Where commands are run.
     variables
         What commands have in their environment.
+    draw
+        Makes the message's picture where it has none: asked only when a letter is written, which alone shows one.
     """
 
     message: Message
@@ -47,6 +49,7 @@ class Errand:
     store: Path
     cwd: Path
     variables: Mapping[str, Any] = field(default_factory=dict)
+    draw: Callable[[], bytes | None] | None = None
 
     def masked(self, mask: Masker) -> Errand:
         """Return the errand with secrets in its texts masked."""
@@ -96,8 +99,11 @@ def _mail(target: Target, errand: Errand) -> tuple[Problem | None, int]:
     from mlwidgets.notifying import letter, smtp
 
     server = smtp.mail_server(find_setting(errand.where, "smtp"))
+    message = errand.message
+    if message.picture is None and errand.draw is not None:
+        message = replace(message, picture=errand.draw())
     try:
-        written = letter.letter(errand.message, server.sender, target.addresses, errand.key)
+        written = letter.letter(message, server.sender, target.addresses, errand.key)
         recipients = [letter.mail_address(one) for one in target.addresses]
     except (ValueError, MessageError) as error:  # headers that are none, and domains
         return Problem(f"the letter could not be written: {error}", final=True), 1

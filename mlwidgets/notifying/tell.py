@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,14 @@ def settled(deliveries: Iterable[Delivery]) -> bool:
 
 
 def tell(
-    targets: Any, message: Message, *, store: Path, key: str, before: str | None = None, project: Path | None = None
+    targets: Any,
+    message: Message,
+    *,
+    store: Path,
+    key: str,
+    before: str | None = None,
+    project: Path | None = None,
+    draw: Callable[[], bytes | None] | None = None,
 ) -> list[Delivery]:
     """Tell those who want to hear of an event, each once for a `key` however often and by however many this is called.
 
@@ -94,13 +101,15 @@ def tell(
         The state before, by which a recovery is known.
     project
         The folder whose ``pyproject.toml`` has ``smtp`` and ``secrets``; by default that of the store.
+    draw
+        Makes the message's picture, if a letter is to show one.
     """
     try:
         listed = wanted(targets, message.state, before)
     except ConfigError as error:
         return [Delivery("notify", ok=False, error=str(error), at=time.time())]
     folder = store.parent if project is None else project
-    errand = Errand(message, key, folder, store, folder)
+    errand = Errand(message, key, folder, store, folder, draw=draw)
     seen: dict[str, int] = {}
     deliveries = []
     for text in listed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 
@@ -37,13 +38,12 @@ def notify(folder: RunFolder, outcome: Outcome) -> None:
             return
         if setting is None or not targets:
             return
-        # Letters alone show one.
-        with_picture = any(target.startswith(("mailto:", "$", "keyring:")) for target in targets)
-        message = _message(folder, outcome, with_picture=with_picture)
+        message = _message(folder, outcome)
         about = {"id": folder.id, "name": message.name, "state": message.state, "cause": message.cause}
         variables = {f"MLWIDGETS_RUN_{key.upper()}": value for key, value in about.items()}
         variables["MLWIDGETS_RUN_FOLDER"] = str(folder.path)
-        errand = Errand(message, f"run/{folder.id}", folder, folder.store, setting.file.parent, variables)
+        draw = functools.cache(lambda: picture_of(folder))
+        errand = Errand(message, f"run/{folder.id}", folder, folder.store, setting.file.parent, variables, draw)
         for target in targets:
             problem, _ = send(target, errand)
             said = None if problem is None else problem.text
@@ -81,7 +81,7 @@ def _state_before(folder: RunFolder) -> str | None:
     return None
 
 
-def _message(folder: RunFolder, outcome: Outcome, *, with_picture: bool) -> Message:
+def _message(folder: RunFolder, outcome: Outcome) -> Message:
     import socket
 
     run = Run(folder.path)
@@ -104,6 +104,5 @@ def _message(folder: RunFolder, outcome: Outcome, *, with_picture: bool) -> Mess
     }
     report = (run.spec.report or {}).get("publish")
     address = address_of(folder, report, folder.id if report else None)
-    picture = picture_of(folder) if with_picture else None
     subject = f"{run.name}: {outcome.state}"
-    return Message(subject, text, outcome.state, run.name, outcome.cause, address, picture, details=details)
+    return Message(subject, text, outcome.state, run.name, outcome.cause, address, details=details)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.store import RunStore, name_of
 from mlwidgets.schedules.conditions import look
-from mlwidgets.schedules.firing import CLAIMED, FAILED, GRACE, MISSED, SKIPPED, TIME, WAITING, Firing, run_id
+from mlwidgets.schedules.firing import CLAIMED, FAILED, GRACE, MISSED, SKIPPED, TIME, WAITING, Firing, place_of, run_id
 from mlwidgets.schedules.schedule import ONCE, Schedule
 from mlwidgets.schedules.table import Row, firings, forget_old, move, open_firings, record, rows, update, writing
 from mlwidgets.schedules.times import count_due, following, jitter_of, last_due
@@ -177,7 +177,7 @@ def claim_elements(
 
 def new_run(connection: sqlite3.Connection, store: RunStore, schedule: Schedule, firing: Firing, now: float) -> str:
     """Return an id for the run of a firing's attempt that no run has, and no firing either."""
-    name = schedule.name_of(max(0, firing.element))
+    name = schedule.name_of(place_of(schedule, firing) or 0)
     if schedule.kind != "report":
         name = name_of(str(schedule.target["run"])) or schedule.name
     for salt in itertools.count():

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ from mlwidgets.schedules.schedule import Schedule
 MOST_FILES = 10_000
 SETTLED = 2.0
 """Seconds since a file was written last after which it is taken for whole."""
+LARGE = 32 << 20
+"""Bytes of a file beyond which its time, its size and both its ends stand for its content."""
+AT_ONCE = 128 << 20
+"""Bytes that one look reads at most; of what is left only the same is read as of large files."""
 _CHUNK = 1 << 20
 _SIGNS = frozenset("*?[")
 
@@ -134,16 +139,22 @@ def _digests(paths: tuple[str, ...], known: dict[str, Any], now: float) -> tuple
     """Return size, time and digest of each file, and whether one was written just now; what looks the same is."""
     files: dict[str, list[Any]] = {}
     recent = False
+    budget = AT_ONCE
     for path in itertools.islice(files_of(paths), MOST_FILES):
         try:
             status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):
+                # Whoever opens a pipe waits for its other end.
+                continue
             mark = [status.st_size, status.st_mtime_ns, status.st_ino]
             was = known.get(path)
             if isinstance(was, list) and was[:3] == mark:
                 files[path] = was
                 continue
             recent = recent or abs(now - status.st_mtime) < SETTLED
-            files[path] = [*mark, _digest(Path(path))]
+            whole = status.st_size <= min(LARGE, budget)
+            budget -= status.st_size if whole else 0
+            files[path] = [*mark, _digest(Path(path)) if whole else _digest_of_ends(Path(path), mark)]
         except OSError:
             # Nobody can read it, so nobody can say that it changed.
             if path in known and os.path.lexists(path):
@@ -156,6 +167,15 @@ def _digest(path: Path) -> str:
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _digest_of_ends(path: Path, mark: list[int]) -> str:
+    digest = hashlib.blake2b(repr(mark[:2]).encode(), digest_size=16)
+    with open(path, "rb") as file:
+        digest.update(file.read(_CHUNK))
+        file.seek(max(0, mark[0] - _CHUNK))
+        digest.update(file.read(_CHUNK))
     return digest.hexdigest()
 
 

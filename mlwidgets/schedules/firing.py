@@ -9,6 +9,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mlwidgets.schedules.schedule import Schedule
+
 CLAIMED, STARTED, WAITING = "claimed", "started", "waiting"
 FINISHED, FAILED, SKIPPED, MISSED = "finished", "failed", "skipped", "missed"
 OPEN = (CLAIMED, STARTED, WAITING)
@@ -43,6 +45,8 @@ class Firing:
         How many due times before this one nobody was there for, and the first of them; at most a hundred are counted.
     told : bool
         Whether nobody is left to be told.
+    untried : int
+        How many of the attempts were killed before any code was executed.
     """
 
     id: int
@@ -62,6 +66,12 @@ class Firing:
     missed: int = 0
     first: float | None = None
     told: bool = True
+    untried: int = 0
+
+    @property
+    def tries(self) -> int:
+        """How many attempts have executed code, the present one included."""
+        return self.attempt - self.untried
 
     @property
     def open(self) -> bool:
@@ -80,7 +90,7 @@ class Firing:
 
 COLUMNS = (
     *("id", "schedule", "due", "element", "state", "trigger", "params", "attempt", "run", "claimed", "started"),
-    *("ended", "reason", "retry_at", "missed", "first", "told"),
+    *("ended", "reason", "retry_at", "missed", "first", "told", "untried"),
 )
 
 
@@ -88,6 +98,13 @@ def read_row(row: tuple[Any, ...]) -> Firing:
     """Return the firing of a row of `COLUMNS`."""
     fields = dict(zip(COLUMNS, row, strict=True))
     return Firing(**{**fields, "params": json.loads(fields["params"]), "told": bool(fields["told"])})
+
+
+def place_of(schedule: Schedule, firing: Firing) -> int | None:
+    """Return which element of a schedule a firing is for, None where an edit has taken that out since."""
+    if not schedule.matrix:
+        return 0 if firing.element <= 0 else None
+    return next((place for place, one in enumerate(schedule.elements) if one == firing.params), None)
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.machine import host
 from mlwidgets.runs.spec import RunSpec, literal_text, parse_literal
-from mlwidgets.runs.state import ENDINGS, KILLED, read_events, settle
+from mlwidgets.runs.state import ENDINGS, KILLED, STOPPED, read_events, settle
 from mlwidgets.runs.state import FINISHED as RUN_FINISHED
 from mlwidgets.runs.store import RunStore
-from mlwidgets.schedules.firing import FAILED, FINISHED, Firing
+from mlwidgets.schedules.firing import FAILED, FINISHED, Firing, place_of
 from mlwidgets.schedules.schedule import REPORT, Schedule
 from mlwidgets.schedules.sources import content_of
 from mlwidgets.schedules.times import zone
@@ -43,12 +43,15 @@ class Ended:
         ``finished`` or ``failed``.
     untried : bool
         Whether none of the code was executed, because whoever started it was killed.
+    final : bool
+        Whether it is not tried again: a person has ended it.
     """
 
     state: str
     reason: str | None = None
     at: float | None = None
     untried: bool = False
+    final: bool = False
 
 
 class Starter(Protocol):
@@ -92,7 +95,7 @@ class RunStarter:
 
         send_report(
             Path(schedule.target["notebook"]),
-            name=schedule.name_of(max(0, firing.element)),
+            name=schedule.name_of(place_of(schedule, firing) or 0),
             params=firing.params,
             tags=tags,
             settings=schedule.target.get("settings"),
@@ -107,16 +110,16 @@ class RunStarter:
         assert firing.run is not None
         folder = RunFolder(store.runs / firing.run)
         if not folder.path.exists():
-            return Ended(FAILED, "its run was deleted")
+            return Ended(FAILED, "its run was deleted", final=True)
         outcome = settle(folder)
         if not outcome.ended:
             return None
         if outcome.state != RUN_FINISHED:
             untried = outcome.state == KILLED and "supervising" not in read_events(folder)
-            if not untried:
-                self._publish(folder, outcome.ended_at)
+            if not untried and not self._publish(folder, outcome.ended_at):
+                return None
             reason = outcome.cause or f"the run {ENDINGS[outcome.state]}"
-            return Ended(FAILED, reason, outcome.ended_at, untried)
+            return Ended(FAILED, reason, outcome.ended_at, untried, final=outcome.state == STOPPED)
         report = folder.read_spec().report
         if not report or not report.get("publish"):
             return Ended(FINISHED, None, outcome.ended_at)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlwidgets.errors import ScheduleError, StoreError
+from mlwidgets.errors import StoreError, UnknownSchedule
 from mlwidgets.schedules.firing import COLUMNS, OPEN, Firing, read_row
 from mlwidgets.schedules.schedule import Schedule
 
@@ -35,6 +35,7 @@ _MIGRATIONS = (
         "CREATE INDEX firings_untold ON firings (told) WHERE NOT told",
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value REAL NOT NULL)",
     ),
+    ("ALTER TABLE firings ADD COLUMN untried INTEGER NOT NULL DEFAULT 0",),
 )
 """What takes the table from one ``user_version`` to the next."""
 _FIRING = ", ".join(COLUMNS)
@@ -177,7 +178,7 @@ def find(connection: sqlite3.Connection, name: str) -> Row:
 
     Raises
     ------
-    ScheduleError
+    UnknownSchedule
         If there is none.
     """
     found = rows(connection, "name = ?", (name,)) or rows(connection, "id = ?", (name,))
@@ -186,12 +187,12 @@ def find(connection: sqlite3.Connection, name: str) -> Row:
     return found[0]
 
 
-def unknown(name: str, known: Sequence[str]) -> ScheduleError:
+def unknown(name: str, known: Sequence[str]) -> UnknownSchedule:
     """Return the error that there is no schedule of that name."""
     have = (
         f"there are: {', '.join(sorted(known)[:8])}{' …' if len(known) > 8 else ''}" if known else "there is none yet"
     )
-    return ScheduleError(f"no schedule {name!r:.100}; {have}")
+    return UnknownSchedule(f"no schedule {name!r:.100}; {have}")
 
 
 def insert(connection: sqlite3.Connection, row: Row) -> None:

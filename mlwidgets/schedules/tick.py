@@ -15,7 +15,7 @@ from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runs.store import RunStore
 from mlwidgets.schedules.claiming import claim_due, claim_elements, new_run, upcoming
 from mlwidgets.schedules.conditions import look
-from mlwidgets.schedules.firing import CLAIMED, FAILED, MISSED, SKIPPED, STARTED, WAITING, Firing
+from mlwidgets.schedules.firing import CLAIMED, FAILED, MISSED, SKIPPED, STARTED, WAITING, Firing, place_of
 from mlwidgets.schedules.schedule import Schedule
 from mlwidgets.schedules.starting import RunStarter, Starter
 from mlwidgets.schedules.table import Row, Table, find, firings, move, open_firings, rows, unknown, update, writing
@@ -149,17 +149,18 @@ def _end(
         return None
     try:
         done = starter.look(store, schedule, firing)
-    except (MlwidgetsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever a report's libraries say, the others are looked after
         return fail(connection, schedule, firing, now, f"it cannot be told how it ended: {error}", again=False)
     if done is None:
         return None
-    if done.untried and firing.attempt <= schedule.retries + _MOST_UNTRIED:
+    if done.untried and firing.untried < _MOST_UNTRIED:
         with writing(connection):
             run = new_run(connection, store, schedule, replace(firing, attempt=firing.attempt + 1), now)
-            update(connection, firing, state=CLAIMED, attempt=firing.attempt + 1, run=run)
+            untried = firing.untried + 1
+            update(connection, firing, state=CLAIMED, attempt=firing.attempt + 1, run=run, untried=untried)
         return None
     if done.state == FAILED:
-        return fail(connection, schedule, firing, now, done.reason or "it failed")
+        return fail(connection, schedule, firing, now, done.reason or "it failed", again=not done.final)
     with writing(connection):
         # A run ended when it did, not when somebody came by.
         ended = now if done.at is None else min(now, max(done.at, firing.started or 0.0))
@@ -180,7 +181,7 @@ def fail(
     connection: sqlite3.Connection, schedule: Schedule, firing: Firing, now: float, reason: str, *, again: bool = True
 ) -> Firing | None:
     """Write down that an attempt failed, and when there is another one; return the firing if there is none."""
-    tries = again and firing.attempt <= schedule.retries
+    tries = again and firing.tries <= schedule.retries
     with writing(connection):
         if tries:
             update(connection, firing, state=WAITING, retry_at=now + schedule.retry_wait, reason=reason)
@@ -193,6 +194,11 @@ def _try_again(connection: sqlite3.Connection, store: RunStore, ids: list[str] |
     for firing in _open(connection, WAITING, ids):
         schedule = _schedule_of(connection, firing)
         if schedule is None or not schedule.enabled or (firing.retry_at or 0) > now:
+            continue
+        if place_of(schedule, firing) is None:
+            reason = f"{firing.reason}; it was not tried again, as its parameters are no longer scheduled"
+            with writing(connection):
+                _over(connection, schedule, firing, FAILED, now, reason)
             continue
         with writing(connection):
             run = new_run(connection, store, schedule, replace(firing, attempt=firing.attempt + 1), now)
@@ -240,6 +246,10 @@ def start_claimed(
                 continue
             schedule = _schedule_of(connection, firing)
             if schedule is None:
+                continue
+            if place_of(schedule, firing) is None:
+                with writing(connection):
+                    update(connection, firing, state=SKIPPED, ended=moment(), reason="its parameters were taken out")
                 continue
             try:
                 starter.start(store, schedule, firing)

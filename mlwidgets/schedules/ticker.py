@@ -152,7 +152,7 @@ class Ticker:
 
     def _tell_all(self, store: RunStore) -> None:
         try:
-            left = tell_pending(store, self._clock())
+            left = tell_pending(store)
         except Exception as error:  # a server's answer must not end the telling of all others
             _log.warning("nobody was told of schedules: %s: %s", type(error).__name__, error)
             left = 1

@@ -131,8 +131,7 @@ class Schedules:
         with self._table.open() as connection, writing(connection):
             row = find(connection, old.id)
             # Somebody else may have changed other fields meanwhile.
-            resolved = {field: getattr(new, field) for field in (*given, "target", "when_changed", "cron", "changed")}
-            schedule = replace(row.schedule, **resolved)
+            schedule = checked(replace(row.schedule, **{field: getattr(new, field) for field in (*given, "changed")}))
             _check_free(connection, schedule)
             due, next_ = row.due, row.schedule.next
             if any(getattr(schedule, field) != getattr(row.schedule, field) for field in _WHEN):

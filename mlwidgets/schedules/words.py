@@ -192,3 +192,14 @@ def moment(at: float, timezone: str) -> str:
         return f"{at:.0f}"
     day, month = calendar.day_abbr[there.weekday()], calendar.month_abbr[there.month]
     return f"{day} {there.day} {month} {there.year} {there:%H:%M} {there:%Z}"
+
+
+def lasted(seconds: float) -> str:
+    """Return a duration in words, in its two largest units: ``3 days 2 hours``."""
+    left = max(0, round(seconds / 60))
+    said = []
+    for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
+        count, left = divmod(left, size)
+        if count:
+            said.append(f"{count} {unit}{'' if count == 1 else 's'}")
+    return " ".join(said[:2]) or "less than a minute"

@@ -16,7 +16,8 @@ from mlwidgets.errors import ScheduleError
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.state import Outcome, write_outcome
 from mlwidgets.runs.store import RunStore
-from mlwidgets.schedules.firing import FAILED, FINISHED, Firing
+from mlwidgets.schedules import conditions
+from mlwidgets.schedules.firing import FAILED, FINISHED, Firing, place_of
 from mlwidgets.schedules.schedule import Schedule
 from mlwidgets.schedules.starting import Ended
 from mlwidgets.schedules.table import KEPT, Table, writing
@@ -367,3 +368,125 @@ def test_old_history_is_forgotten_and_still_nothing_is_started_twice(
     assert len(Schedules(store).firings(limit=5000)) == KEPT
     tick(store, MONDAY, starter=hand)
     assert Schedules(store).find("sales").next == MONDAY + (KEPT + 51) * 60
+
+
+def test_what_was_never_executed_uses_up_no_retry(store: RunStore, hand: Hand, add: Callable[..., Schedule]) -> None:
+    add(retries=1, retry_wait=60)
+    begin = at("2026-11-23T07:00")
+    tick(store, begin, starter=hand)
+    hand.ends = Ended(FAILED, "killed", untried=True)
+    tick(store, begin + 1, starter=hand)
+    hand.ends = Ended(FAILED, "no data")
+    assert tick(store, begin + 2, starter=hand).ended == ()
+    (third,) = tick(store, begin + 100, starter=hand).started
+    assert (third.attempt, third.tries) == (3, 2)
+    (over,) = tick(store, begin + 101, starter=hand).ended
+    assert over.reason == "no data"
+
+
+def test_who_starts_it_being_killed_over_and_over_ends_it(
+    store: RunStore, hand: Hand, add: Callable[..., Schedule]
+) -> None:
+    add()
+    hand.ends = Ended(FAILED, "killed", untried=True)
+    begin = at("2026-11-23T07:00")
+    ended = [one for second in range(10) for one in tick(store, begin + second, starter=hand).ended]
+    assert [(one.state, one.attempt, one.untried) for one in ended] == [("failed", 4, 3)]
+
+
+def test_what_a_person_ended_is_not_tried_again(store: RunStore, hand: Hand, add: Callable[..., Schedule]) -> None:
+    add(retries=5)
+    begin = at("2026-11-23T07:00")
+    tick(store, begin, starter=hand)
+    hand.ends = Ended(FAILED, "was stopped", final=True)
+    (over,) = tick(store, begin + 1, starter=hand).ended
+    assert (over.state, over.reason) == ("failed", "was stopped")
+
+
+def test_elements_that_are_taken_out_meanwhile_break_nothing(
+    store: RunStore, hand: Hand, add: Callable[..., Schedule]
+) -> None:
+    schedule = add(matrix=({"region": "EU"}, {"region": "US"}, {"region": "ASIA"}), retries=1, retry_wait=60)
+    begin = at("2026-11-23T07:00")
+    tick(store, begin, starter=hand)
+    hand.ends = Ended(FAILED, "no data")
+    tick(store, begin + 1, starter=hand)
+    # What is left has another place now: it keeps its report all the same.
+    edited = Schedules(store, hand).edit("sales", now=begin + 2, matrix=({"region": "ASIA"}, {"region": "EU"}))
+    names = {str(one.params["region"]): one for one in tick(store, begin + 100, starter=hand).started}
+    assert set(names) == {"ASIA", "EU"}
+    assert {edited.name_of(place_of(edited, one) or 0) for one in names.values()} == {"sales-ASIA", "sales-EU"}
+    assert all(f"-{edited.name_of(place_of(edited, one) or 0)}-" in str(one.run) for one in names.values())
+    (gone,) = [one for one in Schedules(store).firings() if one.params["region"] == "US"]
+    assert (gone.state, gone.reason) == (
+        "failed",
+        "no data; it was not tried again, as its parameters are no longer scheduled",
+    )
+    assert schedule.id == edited.id
+
+
+def test_what_is_claimed_and_then_taken_out_is_not_started(
+    store: RunStore, hand: Hand, add: Callable[..., Schedule]
+) -> None:
+    add(matrix=({"region": "EU"}, {"region": "US"}))
+    begin = at("2026-11-23T07:00")
+    hand.fails_to_start = KeyboardInterrupt()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        tick(store, begin, starter=hand)
+    hand.fails_to_start = None
+    Schedules(store, hand).edit("sales", now=begin + 2, matrix=({"region": "US"},))
+    (one,) = tick(store, begin + 3, starter=hand).started
+    assert one.params == {"region": "US"}
+    assert [one.state for one in Schedules(store).firings()] == ["started", "skipped"]
+
+
+def test_what_a_library_says_of_one_keeps_no_other_from_starting(
+    store: RunStore, hand: Hand, add: Callable[..., Schedule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add()
+    add("other", cron="0 8 * * *")
+    tick(store, at("2026-11-23T07:00"), starter=hand)
+
+    def broken(*_: object) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(hand, "look", broken)
+    done = tick(store, at("2026-11-23T08:00"), starter=hand)
+    assert [one.reason for one in done.ended] == ["it cannot be told how it ended: too deep"]
+    assert len(done.started) == 1
+
+
+def test_a_pipe_is_no_content_and_nobody_waits_for_it(
+    store: RunStore, hand: Hand, add: Callable[..., Schedule], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    add(cron=None, when_changed=(str(tmp_path / "*.csv"),))
+    assert tick(store, MONDAY + 60, starter=hand).started == ()
+    (tmp_path / "b.csv").write_text("1")
+    assert len(tick(store, MONDAY + 120, starter=hand).started) == 1
+
+
+def test_of_large_files_little_is_read(
+    store: RunStore, hand: Hand, add: Callable[..., Schedule], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "AT_ONCE", 3 * conditions.LARGE // 2)
+    large = tmp_path / "large.bin"
+    with open(large, "wb") as file:
+        file.truncate(1 << 40)
+    for name in ("a.bin", "b.bin"):
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(conditions.LARGE)
+    hand.ends = Ended(FINISHED)
+    add(cron=None, when_changed=(str(tmp_path / "*.bin"),))
+    assert tick(store, MONDAY + 60, starter=hand).started == ()
+    with open(large, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    assert len(tick(store, MONDAY + 120, starter=hand).started) == 1
+    # In its midst nothing is read: its time says it.
+    with open(large, "r+b") as file:
+        file.seek(1 << 39)
+        file.write(b"x")
+    os.utime(large, (MONDAY, MONDAY))
+    assert len(tick(store, MONDAY + 180, starter=hand).started) == 1
+    assert tick(store, MONDAY + 240, starter=hand).started == ()

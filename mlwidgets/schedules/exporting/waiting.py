@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from mlwidgets.runs.store import RunStore
-from mlwidgets.schedules.firing import FAILED, Firing
-from mlwidgets.schedules.table import Table, open_firings
+from mlwidgets.schedules.firing import FAILED, WAITING, Firing
+from mlwidgets.schedules.table import Table, open_firings, rows
 from mlwidgets.schedules.telling import tell_pending
 from mlwidgets.schedules.tick import Ticked, tick
 from mlwidgets.schedules.timetable import Schedules
@@ -59,4 +59,7 @@ def _under_way(store: RunStore, ids: set[str]) -> list[Firing]:
     if not table.exists:
         return []
     with table.open() as connection:
-        return [firing for firing in open_firings(connection) if not ids or firing.schedule in ids]
+        going = [firing for firing in open_firings(connection) if not ids or firing.schedule in ids]
+        # What is paused is not tried again, for however long somebody waits.
+        paused = {row.schedule.id for row in rows(connection, "NOT enabled")} if going else set()
+    return [firing for firing in going if firing.state != WAITING or firing.schedule not in paused]
