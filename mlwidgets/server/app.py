@@ -16,13 +16,14 @@ from jupyter_server.services.contents.manager import AsyncContentsManager
 from traitlets import Bool, Dict, Enum, Unicode, default
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.server import history, page, reports, reports_api, routes, stream
+from mlwidgets.server import history, page, reports, reports_api, routes, schedules, stream
 from mlwidgets.server.access import LOGIN, MODES, OPEN, TOKEN, TOKEN_VARIABLE, Access
 from mlwidgets.server.saves import Listener, Saves
 from mlwidgets.server.service import SETTING, Service
 
 FLAGS = {
     "read-only": ({"MlwidgetsApp": {"read_only": True}}, "Show runs, and let nobody change them."),
+    "no-schedules": ({"MlwidgetsApp": {"schedules": False}}, "Start nothing that is due by a schedule."),
     "open-reports": (
         {"MlwidgetsApp": {"reports_access": OPEN}},
         "Let everybody who reaches the server read the published reports, and nothing else.",
@@ -70,6 +71,10 @@ class MlwidgetsApp(ExtensionApp):
     snapshots = Bool(
         default_value=True, help="Keep a snapshot of each notebook that is saved: what it was can be seen later."
     ).tag(config=True)
+    schedules = Bool(
+        default_value=True,
+        help="Start what is due by the schedules of the projects below the server's root, unless it is read-only.",
+    ).tag(config=True)
     reports_access = Enum(
         MODES,
         default_value=LOGIN,
@@ -95,10 +100,12 @@ class MlwidgetsApp(ExtensionApp):
         if self.snapshots and self.has_files:
             saves = Saves(partial(history.file_of, contents))
             contents.event_logger.register_handler(Listener(saves))
-        self.service = Service(Path(self.serverapp.root_dir), saves, read_only=self.read_only)
+        root = Path(self.serverapp.root_dir)
+        self.service = Service(root, saves, read_only=self.read_only, schedules=self.schedules)
         self.settings[SETTING] = self.service
         self.settings[reports.ACCESS] = self._access()
         self.service.threads.submit(self._catch_up)
+        self.service.tickers.begin()
 
     def _access(self) -> Access:
         assert self.serverapp is not None
@@ -120,6 +127,7 @@ class MlwidgetsApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the routes."""
         every: list[tuple[Any, ...]] = [*routes.ROUTES, *stream.ROUTES, *page.ROUTES, *reports.ROUTES]
+        every += schedules.ROUTES
         every += [*history.ROUTES, *reports_api.WITH_NOTEBOOKS] if self.has_files else reports_api.ROUTES
         self.handlers.extend(every)
 
@@ -127,7 +135,7 @@ class MlwidgetsApp(ExtensionApp):
         """End threads; what was saved just now is kept first."""
         if self.service.saves is not None:
             await asyncio.to_thread(self.service.saves.close)
-        self.service.close()
+        await asyncio.to_thread(self.service.close)
 
 
 def main() -> None:

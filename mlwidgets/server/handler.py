@@ -8,13 +8,21 @@ from typing import Any
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from mlwidgets.errors import MlwidgetsError, ParameterError, UnknownRun, UnknownSnapshot
+from mlwidgets.errors import (
+    MlwidgetsError,
+    ParameterError,
+    ScheduleError,
+    UnknownRun,
+    UnknownSchedule,
+    UnknownSnapshot,
+)
 from mlwidgets.reports.publishing.definition import UnknownReport
 from mlwidgets.server.service import SETTING, Service
 from mlwidgets.server.stores import UnknownStore
 
 RESOURCE = "mlwidgets"
 """What Jupyter's authorizer is asked for."""
+UNKNOWN = (UnknownRun, UnknownSchedule, UnknownSnapshot, UnknownStore, UnknownReport)
 LARGEST_BODY = 64 << 10
 """Bytes of most requests."""
 
@@ -96,8 +104,8 @@ class Handler(APIHandler):
         message = self._reason
         if isinstance(error, MlwidgetsError):
             message = str(error)
-            unknown = isinstance(error, UnknownRun | UnknownSnapshot | UnknownStore | UnknownReport)
-            self.set_status(404 if unknown else 400 if isinstance(error, ParameterError) else 409)
+            wrong = isinstance(error, ParameterError | ScheduleError)
+            self.set_status(404 if isinstance(error, UNKNOWN) else 400 if wrong else 409)
         elif isinstance(error, web.HTTPError):
             message = error.log_message or error.reason or self._reason
         self.finish(json.dumps({"message": message}))

@@ -42,6 +42,7 @@ class Info(Handler):
                 "read_only": self.service.read_only,
                 "history": has_files,
                 "reports": has_files,
+                "schedules": True,
                 "root_store": "",
                 "user": getattr(user, "username", None),
             }

@@ -12,9 +12,11 @@ from typing import ParamSpec, TypeVar
 from mlwidgets.server.catchup import CatchUp
 from mlwidgets.server.channels import Channels
 from mlwidgets.server.hub import Hub
+from mlwidgets.server.removed import Removed
 from mlwidgets.server.saves import Saves
 from mlwidgets.server.sparklines import Sparklines
 from mlwidgets.server.stores import Stores
+from mlwidgets.server.tickers import Tickers
 
 SETTING = "mlwidgets_service"
 """Where the web application keeps it."""
@@ -36,15 +38,21 @@ class Service:
         Who hears what Jupyter saves, where it saves files and snapshots of them are wanted.
     read_only
         Nobody may change anything.
+    schedules
+        What is due by a schedule is started.
     """
 
-    def __init__(self, root: Path, saves: Saves | None = None, *, read_only: bool = False) -> None:
+    def __init__(
+        self, root: Path, saves: Saves | None = None, *, read_only: bool = False, schedules: bool = False
+    ) -> None:
         self.read_only = read_only
         self.saves = saves
         self.stores = Stores(root)
         self.threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="mlwidgets")
         self.sparklines = Sparklines()
         self.catch_up = CatchUp()
+        self.tickers = Tickers(self.stores, wanted=schedules and not read_only)
+        self.removed = Removed()
         self.hub = Hub(self.stores)
         self.channels = Channels(self.call)
 
@@ -54,6 +62,7 @@ class Service:
 
     def close(self) -> None:
         """End all threads as soon as they are done with what they do."""
+        self.tickers.close()
         self.hub.close()
         self.channels.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
