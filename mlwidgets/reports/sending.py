@@ -21,7 +21,7 @@ from mlwidgets.history.text.percent import to_text
 from mlwidgets.reports.executing.kernels import check_kernel, kernel_of
 from mlwidgets.reports.params import check_params, inject, read_params
 from mlwidgets.reports.publishing.definition import check_report_name, check_settings, define
-from mlwidgets.reports.publishing.publish import expect
+from mlwidgets.reports.publishing.publish import expect, unexpect
 from mlwidgets.runner import queue
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.run import Run
@@ -163,7 +163,12 @@ def send_report(
             expect(store, called, spec.id)
         except OSError as error:
             raise StoreError(f"cannot write to the store {store.path}: {error.strerror or error}") from error
-    return send_off(store, spec)
+    try:
+        return send_off(store, spec)
+    except BaseException:
+        if publish:
+            unexpect(store, called, spec.id)
+        raise
 
 
 def _read(path: Path) -> dict[str, Any]:

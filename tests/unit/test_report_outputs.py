@@ -200,9 +200,13 @@ def test_progress_bars_stand_at_their_end_and_those_that_were_taken_away_are_gon
     assert "50/50" in page.text
     assert [one["value"] for one in page.all("progress")] == ["1"]
     assert "inner" not in page.text.partition("leave")[2].partition(" ")[2]
-    # Where nothing was saved, it is said.
-    del state[shown_first]
+    # All were taken away.
+    cell.outputs, saved = [cell.outputs[1]], dict(state)
     state.clear()
+    assert "interactive widget" not in Page(export(notebook)).text
+    # Where nothing was saved, it is said.
+    assert shown_first in saved
+    del notebook.metadata["widgets"]
     assert "An interactive widget that is shown in Jupyter alone" in Page(export(notebook)).text
 
 

@@ -14,16 +14,18 @@ from typing import Any
 
 from mlwidgets.errors import NotebookError
 from mlwidgets.history.notebooks.document import read_document
+from mlwidgets.notifying.masking import masked_notebook, masker_for
 from mlwidgets.reports.about import About, known
 from mlwidgets.reports.page import Made, Options, made
 from mlwidgets.reports.publishing.definition import WITHHOLD, Definition
-from mlwidgets.reports.publishing.editions import FAILED, NOTEBOOK, PAGE, PUBLISHED, WITHHELD, Edition, Report
+from mlwidgets.reports.publishing.editions import FAILED, NOTEBOOK, PAGE, PUBLISHED, STOPPED, WITHHELD, Edition, Report
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import ENDINGS, FINISHED, Outcome
 from mlwidgets.runs.state import FAILED as RUN_FAILED
+from mlwidgets.runs.state import STOPPED as RUN_STOPPED
 
 MOST_BYTES = 40_000_000
 """Of outputs as JSON on a page; what is largest is left out beyond that, and is in the notebook beside it."""
@@ -37,6 +39,8 @@ def build(report: Report, definition: Definition, folder: RunFolder, outcome: Ou
     ------
     OSError
         If it cannot be written; nothing is left of it then.
+    ConfigError
+        If what is to be masked cannot be read.
     """
     spec = folder.read_spec()
     editions = report.path / "editions"
@@ -56,17 +60,21 @@ def _write(
     building: Path, definition: Definition, folder: RunFolder, spec: RunSpec, outcome: Outcome, now: float
 ) -> Edition:
     document, data, problem = _executed(folder, spec)
-    state = PUBLISHED if outcome.state == FINISHED and problem is None else FAILED
-    cause = _cause(outcome) if outcome.state != FINISHED else problem
-    failed_cell = _failed_cell(folder, document) if state == FAILED and problem is None else None
+    mask = masker_for(folder)
+    if mask:
+        document = masked_notebook(document, mask)
+        data = json.dumps(document, indent=1).encode()
+    state = _state(folder, outcome, problem)
+    cause = mask(_cause(outcome) if outcome.state != FINISHED else problem or "")
+    failed_cell = _failed_cell(folder, document) if state != PUBLISHED and problem is None else None
     started = outcome.started_at
     duration = None if started is None or outcome.ended_at is None else max(0.0, outcome.ended_at - started)
     commit = _commit(folder)
     told = spec.report or {}
     about = About(
-        title=definition.title or "",
+        title=mask(definition.title or ""),
         notebook=os.path.basename(str(told.get("path") or "")),
-        params={**known(document)["params"], **_plain(spec.params)},
+        params={**known(document)["params"], **masked_notebook(_plain(spec.params), mask)},
         started=None if started is None else datetime.fromtimestamp(started).astimezone(),
         duration=duration,
         commit=_commit_words(commit),
@@ -77,7 +85,7 @@ def _write(
     try:
         page = made(_bounded(document), about, options)
     except Exception as error:  # whatever a notebook holds, readers are told that there is no page of it
-        state, cause = FAILED, f"its page could not be made: {type(error).__name__}: {error}"
+        state, cause = FAILED, mask(f"its page could not be made: {type(error).__name__}: {error}")
         page = made({"cells": []}, replace(about, title=about.title or definition.name, params={}), Options())
     failed = sum(not one.passed for one in page.checks)
     if state == PUBLISHED and failed and definition.on_failed_check == WITHHOLD:
@@ -87,7 +95,7 @@ def _write(
         id=folder.id,
         state=state,
         path=building,
-        cause=None if state == PUBLISHED else (cause or "")[:LONGEST_CAUSE] or None,
+        cause=None if state == PUBLISHED else cause[:LONGEST_CAUSE] or None,
         title=_title(page, definition),
         params=about.params,
         started=started,
@@ -103,6 +111,13 @@ def _write(
     write_whole(building / NOTEBOOK, data)
     write_whole(building / "edition.json", json.dumps(edition.to_json()).encode())
     return edition
+
+
+def _state(folder: RunFolder, outcome: Outcome, problem: str | None) -> str:
+    """Return how the edition went; one that somebody has stopped did not fail, and need not worry a reader."""
+    if outcome.state == RUN_STOPPED and folder.stop_request.exists():
+        return STOPPED
+    return PUBLISHED if outcome.state == FINISHED and problem is None else FAILED
 
 
 def _title(page: Made, definition: Definition) -> str:

@@ -128,8 +128,9 @@ def compare(old: Edition, new: Edition) -> Comparison:
 
 def _notebook(edition: Edition) -> Notebook:
     """Return an edition's notebook; one that cannot be read has no cells."""
+    path = edition.notebook
     try:
-        return load_notebook(edition.path / "notebook.ipynb")
+        return load_notebook(path) if path else read_notebook({"cells": [], "nbformat": 4}, edition.id)
     except NotebookError:
         return read_notebook({"cells": [], "nbformat": 4}, edition.id)
 

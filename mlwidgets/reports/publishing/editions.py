@@ -16,9 +16,10 @@ from typing import Any
 from mlwidgets.reports.about import Check
 from mlwidgets.reports.publishing.definition import Definition, UnknownReport, read_definition, report_names
 from mlwidgets.runs.folder import read_json
+from mlwidgets.runs.state import START_GRACE
 from mlwidgets.runs.store import RunStore, age
 
-PUBLISHED, FAILED, WITHHELD = "published", "failed", "withheld"
+PUBLISHED, FAILED, WITHHELD, STOPPED = "published", "failed", "withheld", "stopped"
 PAGE, NOTEBOOK, PDF = "index.html", "notebook.ipynb", "report.pdf"
 _ID = re.compile(r"\d{8}-\d{6}-[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-z]{4}")
 _TRIES = 5
@@ -94,7 +95,7 @@ _NUMBERS = ("started", "ended", "duration", "published")
 
 
 def _there(path: Path) -> Path | None:
-    return path if path.is_file() else None
+    return path if path.is_file() and not path.is_symlink() else None
 
 
 def time_of(edition_id: str) -> float:
@@ -119,7 +120,7 @@ def read_edition(path: Path) -> Edition | None:
     params, commit, cell = data.get("params"), data.get("commit"), data.get("failed_cell")
     return Edition(
         id=path.name,
-        state=data["state"] if data.get("state") in (PUBLISHED, WITHHELD) else FAILED,
+        state=data["state"] if data.get("state") in (PUBLISHED, WITHHELD, STOPPED) else FAILED,
         path=path,
         cause=data["cause"] if isinstance(data.get("cause"), str) else None,
         title=str(data.get("title") or ""),
@@ -174,8 +175,13 @@ class Report:
         return sorted(filter(_ID.fullmatch, names), key=age, reverse=True)
 
     def find(self, edition_id: str) -> Edition | None:
-        """Return the edition with that id, None where there is none."""
-        return read_edition(self.path / "editions" / edition_id) if _ID.fullmatch(edition_id) else None
+        """Return the edition with that id, None where there is none. What a link leads to was not published here."""
+        path = self.path / "editions" / edition_id
+        return read_edition(path) if _ID.fullmatch(edition_id) and self._is_here and not path.is_symlink() else None
+
+    @cached_property
+    def _is_here(self) -> bool:
+        return not self.path.is_symlink() and not (self.path / "editions").is_symlink()
 
     def edition(self, edition_id: str) -> Edition:
         """Return the edition with that id; ``latest`` and ``newest`` are ids, too.
@@ -246,7 +252,15 @@ class Report:
 
     def making(self) -> list[str]:
         """Return the ids of runs that will be editions, the newest first."""
-        return [one for one in self.pending() if not (self.path / "editions" / one).exists()]
+        return [one for one in self.pending() if not (self.path / "editions" / one).exists() and self._is_made(one)]
+
+    def _is_made(self, run_id: str) -> bool:
+        """Whether there is that run, or is about to be; who sent it may have been killed, and runs are deleted."""
+        try:
+            is_new = time.time() - (self.path / "pending" / run_id).stat().st_mtime < START_GRACE
+        except OSError:
+            return False
+        return is_new or (self.store.runs / run_id).exists()
 
 
 def reports(store: RunStore) -> list[Report]:

@@ -17,7 +17,7 @@ from typing import Any
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.reports.publishing import retention
 from mlwidgets.reports.publishing.building import build
-from mlwidgets.reports.publishing.definition import check_report_name, define, folder_of, report_names, writing
+from mlwidgets.reports.publishing.definition import UnknownReport, define, folder_of, report_names, writing
 from mlwidgets.reports.publishing.editions import PDF, PUBLISHED, Edition, Report
 from mlwidgets.runs.annotations import leave_word
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
@@ -26,6 +26,8 @@ from mlwidgets.runs.state import settle
 from mlwidgets.runs.store import RunStore, age
 
 ERROR = "error"
+MOST_TRIES = 5
+"""Attempts at an edition that may be killed before it is given up."""
 FORGOTTEN = 3600.0
 """Seconds after which a run that was expected and never made is expected no longer."""
 
@@ -41,6 +43,12 @@ def expect(store: RunStore, name: str, run_id: str) -> None:
     pending = folder_of(store, name) / "pending"
     pending.mkdir(mode=0o700, parents=True, exist_ok=True)
     (pending / run_id).touch()
+
+
+def unexpect(store: RunStore, name: str, run_id: str) -> None:
+    """Take back what `expect` has said, of a run that could not be made."""
+    with contextlib.suppress(OSError):
+        (folder_of(store, name) / "pending" / run_id).unlink()
 
 
 def publish(folder: RunFolder) -> Edition | None:
@@ -60,11 +68,12 @@ def publish(folder: RunFolder) -> Edition | None:
         if not isinstance(name, str) or not settle(folder).ended:
             return None
         store = RunStore(folder.store)
-        if (store.path / "reports" / check_report_name(name) / "definition.json").exists():
-            report = Report(store, name)
-        else:
-            path = str((spec.report or {}).get("path") or "")
-            report = Report(store, define(store, name, notebook=path, params=spec.params).name)
+        place = folder_of(store, name)
+        if not (place / "definition.json").exists():
+            if not (place / "pending" / folder.id).exists():
+                raise UnknownReport(f"the report {name!r} was deleted")
+            define(store, name, notebook=str((spec.report or {}).get("path") or ""), params=spec.params)
+        report = Report(store, name)
         edition = _publish(report, folder)
         if edition is None or _finish(report, edition, folder):
             (report.path / "pending" / folder.id).unlink(missing_ok=True)
@@ -85,13 +94,29 @@ def catch_up(store: RunStore) -> list[Edition]:
             continue
         for run_id in reversed(pending):
             folder = RunFolder(store.runs / run_id)
-            if folder.spec.exists():
+            mark = report.path / "pending" / run_id
+            if not folder.spec.exists():
+                _forget(mark)
+            elif settle(folder).ended and _may_try(mark, folder):
                 edition = publish(folder)
+                with contextlib.suppress(OSError):
+                    os.truncate(mark, 0)
                 if edition is not None:
                     found.append(edition)
-            else:
-                _forget(report.path / "pending" / run_id)
     return found
+
+
+def _may_try(mark: Path, folder: RunFolder) -> bool:
+    """Whether another attempt is worth it: a page that takes all memory would be tried, and take it, for ever."""
+    with contextlib.suppress(OSError):
+        if mark.stat().st_size >= MOST_TRIES:
+            _tell(folder, "published", state=ERROR, error=f"whoever made its page was killed {MOST_TRIES} times")
+            mark.unlink()
+            return False
+        # A mark in the mark, which goes when this process comes back from it.
+        with open(mark, "ab") as file:
+            file.write(b".")
+    return True
 
 
 def _forget(mark: Path) -> None:

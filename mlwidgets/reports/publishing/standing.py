@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlwidgets.reports.about import date_words
-from mlwidgets.reports.publishing.editions import PUBLISHED, WITHHELD, Edition, Report
+from mlwidgets.reports.publishing.editions import PUBLISHED, STOPPED, WITHHELD, Edition, Report
 
 CURRENT, STALE, NEVER, EMPTY = "current", "stale", "never", "empty"
 WORDS = {CURRENT: "up to date", STALE: "stale", NEVER: "never published", EMPTY: "no edition yet"}
 _LONGEST = 300
+_LOOKS = 200
+"""Editions since the latest that are read to see whether they were stopped; those beyond count as gone wrong."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Standing:
         The edition at the report's address.
     newest
         That which was asked for last.
-    first_bad
-        The first after the latest that went wrong.
+    first_bad, last_bad
+        The first and the last after the latest that went wrong; those that somebody has stopped did not.
     bad
         How many did since.
     making
@@ -37,6 +39,7 @@ class Standing:
     latest: Edition | None
     newest: Edition | None
     first_bad: Edition | None
+    last_bad: Edition | None
     bad: int
     making: Sequence[str]
 
@@ -58,10 +61,15 @@ def standing(report: Report) -> Standing:
     """Return how a report stands."""
     latest = report.latest()
     since = report.since(latest)
-    bad = [edition for one in (since[:1], since[-1:]) for edition in map(report.find, one) if edition is not None]
-    newest, first = (bad[0], bad[-1]) if bad else (latest, None)
-    state = EMPTY if newest is None else NEVER if latest is None else STALE if since and bad else CURRENT
-    return Standing(state, latest, newest, first, len(since), report.making())
+    newest = next(filter(None, map(report.find, since)), latest)
+    bad = [one for one in since[:_LOOKS] if _went_wrong(report.find(one))] + since[_LOOKS:]
+    first, last = (report.find(bad[at]) if bad else None for at in (-1, 0))
+    state = EMPTY if newest is None else NEVER if latest is None else STALE if first and last else CURRENT
+    return Standing(state, latest, newest, first, last, len(bad), report.making())
+
+
+def _went_wrong(edition: Edition | None) -> bool:
+    return edition is not None and edition.state != STOPPED
 
 
 def banner(report: Report, edition: Edition, *, front: bool) -> Banner | None:
@@ -93,20 +101,22 @@ def _of_bad(report: Report, edition: Edition, front: bool) -> Banner:
 
 
 def _of_stale(now: Standing) -> Banner | None:
-    latest, newest, first = now.latest, now.newest, now.first_bad
-    if now.state != STALE or latest is None or newest is None or first is None:
+    latest, first, last = now.latest, now.first_bad, now.last_bad
+    if now.state != STALE or latest is None or first is None or last is None:
         return None
     if now.bad == 1:
-        said = f"The next one, of {date_words(newest.when)}, {went(newest)}"
+        said = f"The next one, of {date_words(last.when)}, {went(last)}"
     else:
         # Not all need have gone wrong in the same way.
-        said = f"The {now.bad} since {date_words(first.when)} were not published; the newest {went(newest)}"
-    return Banner(f"This page is of {date_words(latest.when)}. {said}", [("What went wrong", f"{newest.id}.html")])
+        said = f"The {now.bad} since {date_words(first.when)} were not published; the newest {went(last)}"
+    return Banner(f"This page is of {date_words(latest.when)}. {said}", [("What went wrong", f"{last.id}.html")])
 
 
 def went(edition: Edition) -> str:
     """Return how an edition went that was not published: the end of a sentence."""
-    how = "was withheld" if edition.state == WITHHELD else "failed"
+    how = {WITHHELD: "was withheld", STOPPED: "was stopped"}.get(edition.state, "failed")
     line = " ".join((edition.cause or "").split()).rstrip(".")
     line = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    if line.startswith(how):
+        return f"{line}."
     return f"{how}: {line}." if line else f"{how}."

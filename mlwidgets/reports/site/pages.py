@@ -15,13 +15,18 @@ from mlwidgets.reports.page import characters, environment
 from mlwidgets.reports.publishing import standing
 from mlwidgets.reports.publishing.comparing import Comparison, Number, Picture, compare
 from mlwidgets.reports.publishing.definition import UnknownReport
-from mlwidgets.reports.publishing.editions import FAILED, PUBLISHED, WITHHELD, Edition, Report
+from mlwidgets.reports.publishing.editions import FAILED, PUBLISHED, STOPPED, WITHHELD, Edition, Report
 from mlwidgets.reports.publishing.standing import Banner
 
 PER_PAGE = 100
 """Editions on a page of them."""
 TITLE = "Reports"
-SIGNS = {PUBLISHED: ("passed", "published"), FAILED: ("failed", "failed"), WITHHELD: ("warned", "withheld")}
+SIGNS = {
+    PUBLISHED: ("passed", "published"),
+    FAILED: ("failed", "failed"),
+    WITHHELD: ("warned", "withheld"),
+    STOPPED: ("plain", "stopped"),
+}
 _STANDINGS = {standing.CURRENT: "passed", standing.STALE: "warned", standing.NEVER: "failed", standing.EMPTY: "plain"}
 _TRIES = 5
 
@@ -77,6 +82,8 @@ def put_in(report: Report, edition: Edition, *, front: bool) -> tuple[str, str, 
 
 
 def _shown(report: Report, edition: Edition, *, front: bool) -> str:
+    if edition.page.is_symlink():
+        raise UnknownReport(f"report {report.name!r} has no edition {edition.id!r}")
     html = edition.page.read_text(encoding="utf-8")
     for mark, text in zip(("head", "banner", "links"), put_in(report, edition, front=front), strict=True):
         html = html.replace(f"<!--r-{mark}-->", characters(text), 1)

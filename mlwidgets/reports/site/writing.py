@@ -159,6 +159,8 @@ def _edition(report: Report, edition: Edition) -> Iterator[tuple[str, _File]]:
     put_in = "".join(pages.put_in(report, edition, front=False)).encode("utf-8", "replace")
     for stored, name in ((NOTEBOOK, ".ipynb"), (PDF, ".pdf"), (PAGE, ".html")):
         path = edition.path / stored
+        if path.is_symlink():
+            continue
         with suppress(FileNotFoundError):
             status = path.stat()
             signature = f"{status.st_size}-{status.st_mtime_ns}"
