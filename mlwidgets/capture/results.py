@@ -17,6 +17,7 @@ from mlwidgets.capture.merge import merge
 from mlwidgets.capture.thaw import thaw
 from mlwidgets.errors import ResultNotAvailable, RunFailed
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
+from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.objects import ObjectStore, content_digest
 from mlwidgets.runs.result import Result
 from mlwidgets.runs.spec import Frozen
@@ -109,6 +110,7 @@ def main_namespace() -> dict[str, Any]:
 
 
 def _thaw(folder: RunFolder, frozen: Frozen, title: str, namespace: dict[str, Any]) -> dict[str, Any]:
+    check_trusted(folder)
     try:
         return thaw(frozen, ObjectStore(folder.store / "objects"), namespace, main_namespace()).values
     except Exception as error:  # rebuilding an object may raise anything
@@ -132,8 +134,9 @@ def open_result(folder: RunFolder, title: str) -> Result:
     Raises
     ------
     ResultNotAvailable
-        If the manifest is damaged.
+        If the manifest is damaged, or the run came from elsewhere and nobody has said that its maker is trusted.
     """
+    check_trusted(folder)
     manifest = read_json(folder.manifest) or {}
     try:
         frozen = Frozen.from_json(manifest["frozen"])

@@ -10,10 +10,13 @@ import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 PIECE = 16 << 20
 MAPPED = 1 << 20
 """Objects of at least this many bytes are mapped."""
+ASIDE = ".gone-"
+"""What the name of an object begins with that a collector has taken aside, and is about to remove or to put back."""
 
 
 def _pieces(data: memoryview) -> Iterator[memoryview]:
@@ -52,11 +55,10 @@ class ObjectStore:
         view = memoryview(data).cast("B")
         digest = content_digest(view)
         target = self.path / digest
-        try:
-            if target.stat().st_size == len(view):
+        with contextlib.suppress(OSError):
+            # A collector that takes it aside at this very moment sees that it is new again, and puts it back.
+            if target.stat().st_size == len(view) and self.claim(digest):
                 return digest
-        except FileNotFoundError:
-            pass
         temporary = self.path / f".{digest[:16]}.{secrets.token_hex(4)}"
         try:
             fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
@@ -71,9 +73,27 @@ class ObjectStore:
             temporary.unlink(missing_ok=True)
         return digest
 
+    def claim(self, digest: str) -> bool:
+        """Make an object as new as one that is put now; return whether it is there.
+
+        What is new is not collected: whoever makes a run of objects that are there already claims each of them first.
+        """
+        try:
+            os.utime(self.path / digest)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _open(self, digest: str) -> BinaryIO:
+        for name in (digest, f"{ASIDE}{digest}"):
+            with contextlib.suppress(FileNotFoundError):
+                return open(self.path / name, "rb")
+        return open(self.path / digest, "rb")
+
     def read(self, digest: str) -> bytes:
         """Return an object's bytes."""
-        return (self.path / digest).read_bytes()
+        with self._open(digest) as file:
+            return file.read()
 
     def map(self, digest: str) -> mmap.mmap | bytearray:
         """Return an object as writable memory: pages are shared until written to, the file never changes.
@@ -81,7 +101,7 @@ class ObjectStore:
         A mapping keeps a descriptor for as long as it lives, so what is small is read instead, and so is
         everything once descriptors run out.
         """
-        with open(self.path / digest, "rb") as file:
+        with self._open(digest) as file:
             if os.fstat(file.fileno()).st_size >= MAPPED:
                 with contextlib.suppress(OSError):
                     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)

@@ -12,6 +12,7 @@ from mlwidgets.errors import ResultNotAvailable, RunFailed, StoreError, UnknownR
 from mlwidgets.runs.annotations import Annotations, read_annotations
 from mlwidgets.runs.displays import Display, replay
 from mlwidgets.runs.folder import RunFolder, read_json
+from mlwidgets.runs.foreign import read_origin, trust
 from mlwidgets.runs.journal import MetricColumn, read_lines, read_metrics
 from mlwidgets.runs.latest import read_last
 from mlwidgets.runs.media import Logged, read_media
@@ -350,6 +351,22 @@ class Run:
     def last_values(self) -> dict[str, float]:
         """Return the last value of each metric."""
         return read_last(self._folder.metrics, self._folder.events)
+
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """Where the run was imported from: archive, host, user, when and by whom; None for a run of this store."""
+        return read_origin(self._folder)
+
+    def trust(self) -> Run:
+        """Say that whoever made this imported run is trusted: its result may be read, which executes their code.
+
+        Raises
+        ------
+        StoreError
+            If that cannot be written down.
+        """
+        trust(self._folder)
+        return self
 
     @property
     def artifacts(self) -> list[str]:

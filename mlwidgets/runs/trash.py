@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from mlwidgets.errors import StoreError, UnknownRun
@@ -17,14 +19,20 @@ from mlwidgets.runs.store import RunStore, age, name_of
 
 KEPT = 7 * 86400.0
 """Seconds for which a deleted run can be restored; what is older goes with the next deletion."""
+_GOING = ".old-"
 _PATIENCE = 3.0
 """Seconds that the processes of a run that has ended may take for their last words."""
 
 
-def delete(store: RunStore, folder: RunFolder) -> float:
+def delete(store: RunStore, folder: RunFolder, *, empty: bool = True) -> float:
     """Move an ended run into the trash; return until when (Unix seconds) it can be restored at least.
 
     A sweep takes its trials along. They go first: whoever is killed over it has a sweep that can be deleted again.
+
+    Parameters
+    ----------
+    empty
+        Remove what is older than a week for good; whoever deletes thousands does so once, at the end.
 
     Raises
     ------
@@ -40,7 +48,8 @@ def delete(store: RunStore, folder: RunFolder) -> float:
         _make_sure_that_it_has_ended(trial)
     for one in (*trials, folder):
         _throw_away(_trash(store), one, now)
-    _empty(_trash(store), now - KEPT)
+    if empty:
+        empty_trash(store, now - KEPT)
     return now + KEPT
 
 
@@ -125,8 +134,25 @@ def _names(store: RunStore) -> list[str]:
     return sorted(names, key=age, reverse=True)
 
 
-def _empty(trash: Path, before: float) -> None:
-    with contextlib.suppress(OSError), os.scandir(trash) as entries:
+def empty_trash(store: RunStore, before: float) -> None:
+    """Remove for good what was deleted before a time (Unix seconds), and what others were killed over removing."""
+    with contextlib.suppress(OSError), os.scandir(_trash(store)) as entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before:
-                shutil.rmtree(entry.path, ignore_errors=True)
+            if entry.is_dir(follow_symlinks=False) and (
+                entry.name.startswith(_GOING) or entry.stat(follow_symlinks=False).st_mtime < before
+            ):
+                _remove(Path(entry.path))
+
+
+def remove(store: RunStore, run_ids: Iterable[str]) -> None:
+    """Remove deleted runs for good."""
+    for run_id in run_ids:
+        _remove(_trash(store) / run_id)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder so that nobody restores half of it."""
+    going = path if path.name.startswith(_GOING) else path.with_name(f"{_GOING}{path.name}-{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        os.rename(path, going)
+        shutil.rmtree(going, ignore_errors=True)

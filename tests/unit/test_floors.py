@@ -16,6 +16,7 @@ FILES = {
 FLOORS = {
     "mlwidgets.errors": 0,
     "mlwidgets.runs": 1,
+    "mlwidgets.archives": 2,
     "mlwidgets.history": 2,
     "mlwidgets.tracking": 2,
     "mlwidgets.capture": 3,
@@ -29,6 +30,7 @@ FLOORS = {
     "mlwidgets.views.terminal": 5,
     "mlwidgets.api": 6,
     "mlwidgets.schedules": 6,
+    "mlwidgets.housekeeping": 7,
     "mlwidgets.views": 7,
     "mlwidgets.cli": 8,
     "mlwidgets.commands": 8,

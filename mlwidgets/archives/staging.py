@@ -1,0 +1,129 @@
+"""Where an import is unpacked, inside the store and out of everybody's sight; what the dead left there is finished."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlwidgets.archives.layout import OBJECTS, RUNS
+from mlwidgets.runs.store import RunStore
+
+PREFIX = ".import-"
+_LOCK, _CHECKED = "lock", "checked"
+_ABANDONED = 3600.0
+"""Seconds after which a folder without a lock is one of the dead."""
+
+
+@contextmanager
+def staging(store: RunStore) -> Iterator[Path]:
+    """Give a new folder in the store for as long as the block lasts; nothing of it is left then."""
+    path, fd = _made(store)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(fd)
+
+
+def _made(store: RunStore) -> tuple[Path, int]:
+    while True:
+        path = store.path / f"{PREFIX}{secrets.token_hex(8)}"
+        path.mkdir(mode=0o700)
+        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            # Whoever looks for leftovers may have taken it away before it was locked.
+            (path / RUNS).mkdir()
+            (path / OBJECTS).mkdir()
+            return path, fd
+        except FileNotFoundError:
+            os.close(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+
+
+def put_in_place(store: RunStore, path: Path) -> None:
+    """Move what was unpacked and checked into the store: objects first, then runs, a sweep after its trials.
+
+    From the first line on it is finished by whoever finds it: see `finish_leftovers`.
+    """
+    (path / _CHECKED).touch()
+    moved: list[str] = []
+    try:
+        _move(store, path, moved)
+    except BaseException:
+        for name in reversed(moved):
+            with contextlib.suppress(OSError):
+                os.rename(store.runs / name, path / RUNS / name)
+        raise
+
+
+def _move(store: RunStore, path: Path, moved: list[str]) -> None:
+    for name in sorted(os.listdir(path / OBJECTS)):
+        here, there = path / OBJECTS / name, store.objects.path / name
+        if there.exists() and there.stat().st_size == here.stat().st_size and store.objects.claim(name):
+            continue
+        os.utime(here)
+        os.replace(here, there)
+    # A sweep is what its trials belong to: without it they would be runs that nobody knows.
+    for name in sorted(os.listdir(path / RUNS), key=lambda one: (_is_sweep(path / RUNS / one), one)):
+        if not (store.runs / name).exists():
+            os.rename(path / RUNS / name, store.runs / name)
+            moved.append(name)
+
+
+def _is_sweep(folder: Path) -> bool:
+    return (folder / "requests" / "sweep.jsonl").exists()
+
+
+def leftovers(store: RunStore) -> list[Path]:
+    """Return what killed imports have left."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(store.path)):
+            if name.startswith(PREFIX):
+                with _taken(store.path / name) as dead:
+                    if dead:
+                        found.append(store.path / name)
+    return found
+
+
+def finish_leftovers(store: RunStore) -> int:
+    """Finish what killed imports had begun to put in its place, and remove what they had not; return how many."""
+    done = 0
+    for path in leftovers(store):
+        with _taken(path) as dead:
+            if dead:
+                if (path / _CHECKED).exists():
+                    _move(store, path, [])
+                shutil.rmtree(path, ignore_errors=True)
+                done += 1
+    return done
+
+
+@contextmanager
+def _taken(path: Path) -> Iterator[bool]:
+    """Tell whether whoever made a folder is dead, and be the only one who deals with it then."""
+    try:
+        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        # It was killed before it had a lock, or is about to have one.
+        yield path.exists() and time.time() - path.stat().st_mtime > _ABANDONED
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+        return
+    else:
+        yield True
+    finally:
+        os.close(fd)
