@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,6 +26,10 @@ MOST = 100
 MOST_BYTES = 50_000_000
 SCALE = 2
 """Pixels of a picture for one of the page."""
+WIDEST = 5000
+"""Pixels of the page that a figure may be wide, or high."""
+_TILED = ("scattermap", "choroplethmap", "densitymap")
+"""How types of traces begin that lie on a map of pictures."""
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -63,7 +67,7 @@ def _figures(notebook: Mapping[str, Any], wanted: set[str]) -> Iterator[dict[str
             data = output.get("data") if isinstance(output, Mapping) else None
             if isinstance(data, Mapping) and not any(mime.startswith("image/") for mime in data):
                 kind, figure = _figure(data, wanted)
-                if kind and not reaches_out(figure):
+                if kind and not reaches_out(figure) and not is_too_large(figure):
                     yield output
 
 
@@ -78,6 +82,10 @@ def _figure(data: Mapping[str, Any], wanted: set[str]) -> tuple[str, Any]:
 
 def reaches_out(figure: Any) -> bool:
     """Return whether a figure names what would have to be read from somewhere: data, pictures, maps."""
+    traces = figure.get("data") if isinstance(figure, dict) else None
+    for trace in traces if isinstance(traces, list) else ():
+        if isinstance(trace, dict) and str(trace.get("type")).startswith(_TILED):
+            return True
     waiting = [figure]
     while waiting:
         value = waiting.pop()
@@ -85,11 +93,22 @@ def reaches_out(figure: Any) -> bool:
             waiting += value
         elif isinstance(value, dict):
             for key, inner in value.items():
-                named = isinstance(inner, str) and key in {"url", "source", "topojsonURL", "sourceattribution"}
-                if (named and not inner.startswith("data:")) or (key in {"mark", "type"} and inner == "image"):
+                is_text = isinstance(inner, str)
+                # An address may be put together by an expression.
+                named = key == "url" or (is_text and key in {"source", "topojsonURL", "sourceattribution", "geojson"})
+                named = named or (key == "style" and is_text and any(sign in inner for sign in ":/"))
+                is_data = is_text and inner.startswith("data:")
+                if (named and not is_data) or (key in {"mark", "type"} and inner == "image"):
                     return True
                 waiting.append(inner)
     return False
+
+
+def is_too_large(figure: Any) -> bool:
+    """Return whether a figure asks for so many pixels that drawing it may take all memory."""
+    layout = figure.get("layout") if isinstance(figure, dict) else None
+    sides = [one.get(key) for one in (figure, layout) if isinstance(one, dict) for key in ("width", "height")]
+    return any(isinstance(side, int | float) and not side <= WIDEST for side in sides)
 
 
 def _drawn(figures: list[tuple[str, Any]]) -> list[str]:
@@ -134,6 +153,12 @@ def _size(picture: str) -> dict[str, int]:
     return {side: int.from_bytes(header[at : at + 4], "big") // SCALE for side, at in (("width", 16), ("height", 20))}
 
 
+def _without_network(get_cli: Callable[[Any], Sequence[str]]) -> Callable[[Any], Sequence[str]]:
+    """Return what starts a browser that reaches nothing: all names and addresses lead to no machine."""
+    alone = (f"--proxy-server={NOWHERE}", "--proxy-bypass-list=<-loopback>", "--host-resolver-rules=MAP * ~NOTFOUND")
+    return lambda browser: [*get_cli(browser), *alone]
+
+
 def main() -> None:
     """Draw the figures that standard input names; write one line for each as soon as it is there."""
     import asyncio
@@ -150,8 +175,11 @@ def main() -> None:
             try:
                 if kind == PLOTLY:
                     kaleido = import_module("kaleido")
+                    chromium = import_module("choreographer.browsers.chromium").Chromium
 
                     if browser is None:
+                        # By itself it asks no proxy for what is on this machine or on its own network.
+                        chromium.get_cli = _without_network(chromium.get_cli)
                         browser = kaleido.Kaleido(n=1, timeout=30, mathjax=False)
                         await browser.open()
                     picture = await browser.calc_fig(figure, opts={"format": "png", "scale": SCALE})

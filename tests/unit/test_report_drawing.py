@@ -6,7 +6,9 @@ import base64
 import os
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,10 @@ def test_it_is_drawn_and_stands_on_the_page_as_a_figure(kind: str, mime: str, fi
         (LITE, {"layer": [BARS, {**BARS, "data": {"url": "file:///etc/passwd"}}]}),
         (LITE, {**BARS, "mark": "image"}),
         (VEGA, {**RECTANGLE, "marks": [{"type": "image"}]}),
+        (VEGA, {**RECTANGLE, "data": [{"name": "t", "url": {"signal": "'http://' + '127.0.0.1:1'"}}]}),
+        (PLOTLY, {"data": [{"type": "choropleth", "geojson": "file:///etc/passwd"}]}),
+        (PLOTLY, {"data": [{"type": "scattergeo"}], "layout": {"map": {"style": "http://127.0.0.1:1/style.json"}}}),
+        (PLOTLY, {"data": [{"type": "scattermap", "lat": [1], "lon": [1]}]}),
     ],
 )
 def test_a_figure_that_names_files_or_addresses_is_not_drawn(mime: str, figure: dict[str, Any]) -> None:
@@ -123,3 +129,41 @@ def _lives(pid: int) -> bool:
         return False
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
     return bool(state.strip()) and not state.startswith("Z")
+
+
+def test_a_template_that_speaks_of_maps_asks_for_nothing() -> None:
+    template = {"data": {"scattermapbox": [{"type": "scattermapbox"}]}, "layout": {"mapbox": {"style": "light"}}}
+    assert not drawing.reaches_out({**LINE, "layout": {"template": template, "width": 300}})
+
+
+@pytest.mark.parametrize("layout", [{"width": 1e6}, {"height": float("nan")}])
+def test_a_figure_of_a_million_pixels_is_not_drawn(layout: dict[str, float]) -> None:
+    assert drawing.is_too_large({**LINE, "layout": layout})
+    assert drawing.is_too_large({**RECTANGLE, **layout})
+    assert not drawing.is_too_large(LINE)
+
+
+def test_the_browser_that_draws_reaches_nothing_on_this_machine_either() -> None:
+    needs(drawing.PLOTLY)
+    asked: list[str] = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+            self.wfile.write(b'{"type": "FeatureCollection", "features": []}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = f"http://127.0.0.1:{server.server_port}/places.json"
+        # As if what looks at figures had overlooked it.
+        reaching = {"data": [{"type": "choropleth", "geojson": where, "locations": ["a"], "z": [1]}], "layout": {}}
+        pictures = drawing._drawn([(drawing.PLOTLY, reaching), (drawing.PLOTLY, LINE)])
+        server.shutdown()
+    assert asked == []
+    assert [bool(one) for one in pictures] == [False, True]
