@@ -17,6 +17,7 @@ from mlwidgets.errors import ParameterError
 from mlwidgets.notifying.notices import read_notices
 from mlwidgets.runs.store import name_of
 from mlwidgets.schedules.schedule import REPORT, Schedule
+from mlwidgets.schedules.table import Table
 from mlwidgets.schedules.times import local_zone
 from mlwidgets.server.reports_api import ReportHandler
 from mlwidgets.server.schedules_asked import Refused, check_kinds, fields_of, preview_of
@@ -68,8 +69,7 @@ class ScheduleHandler(ReportHandler):
     def teller(self, key: str) -> Teller:
         """Return who tells of a store's schedules, and look after them from now on."""
         teller = Teller(self.service.stores, key, masked=self.service.read_only)
-        if teller.schedules.list():
-            self.service.tickers.look_after(teller.store.path)
+        self.service.tickers.look_after(teller.store.path)
         return teller
 
     def fields(self, given: dict[str, Any], old: Schedule | None, notebook: Path | None) -> dict[str, Any]:
@@ -105,6 +105,8 @@ class ScheduleList(ScheduleHandler):
 
     def _list(self, key: str) -> dict[str, Any]:
         teller = self.teller(key)
+        tickers = self.service.tickers
+        is_empty = not Table(teller.store.path).exists
         return {
             "store": key,
             "now": time.time(),
@@ -114,7 +116,7 @@ class ScheduleList(ScheduleHandler):
                 "notebooks": self.has_files,
                 "commands": self.has_kernels,
             },
-            "ticking": self.service.tickers.look_after(teller.store.path),
+            "ticking": tickers.look_after(teller.store.path) or (tickers.wanted and is_empty),
             "last_tick": teller.schedules.last_tick(),
             "schedules": teller.rows(),
         }

@@ -329,6 +329,46 @@ async def test_nobody_comes_in_without_a_token(ask: Any, shop: Path, store: RunS
     assert Schedules(store).list() == before
 
 
+async def test_a_browser_needs_the_xsrf_token(
+    ask: Any, jp_fetch: Any, jp_auth_header: dict[str, str], store: RunStore
+) -> None:
+    past_run(store)
+    Schedules(store).add(Schedule("sales", "run", {"run": "fit"}, NEW_YEAR))
+    before = Schedules(store).list()
+    token = jp_auth_header["Authorization"].split()[1]
+    page = await jp_fetch("mlwidgets", params={"token": token}, headers={"Authorization": ""})
+    cookies = [one.partition(";")[0] for one in page.headers.get_list("Set-Cookie")]
+    xsrf = next(one.partition("=")[2] for one in cookies if one.startswith("_xsrf="))
+    known = {"Cookie": "; ".join(cookies), "Authorization": ""}
+    for path, method in ROUTES:
+        for headers in (known, {**known, "X-XSRFToken": "wrong"}) if method != "GET" else ():
+            assert (await ask(path, method=method, body={}, headers=headers))[0] == 403, (path, method)
+    assert Schedules(store).list() == before
+    code, row = await ask("schedules/sales/pause", method="POST", body={}, headers={**known, "X-XSRFToken": xsrf})
+    assert (code, row["enabled"]) == (200, False)
+
+
+async def test_what_came_with_a_download_starts_nothing(ask: Any, jp_root_dir: Path, tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "made" / ".mlwidgets")
+    store.prepare()
+    past_run(store)
+    Schedules(store).add(Schedule("often", "run", {"run": "fit"}, NEW_YEAR))
+    make_due(store.path, "often", time.time() - 1)
+    table = jp_root_dir / "clone" / ".mlwidgets" / "schedules.sqlite"
+    (store.path / "schedules.sqlite").chmod(0o644)
+    store.path.parent.rename(jp_root_dir / "clone")
+    code, found = await ask("schedules", store="clone")
+    assert (code, [one["name"] for one in found["schedules"]], found["ticking"]) == (200, ["often"], False)
+    await asyncio.sleep(2.5)
+    assert (await ask("schedules/firings", store="clone"))[1]["firings"] == []
+    table.chmod(0o600)
+
+    async def started() -> Any:
+        return (await ask("schedules/firings", store="clone"))[1]["firings"]
+
+    assert len(await until(started, "the run")) == 1
+
+
 @pytest.mark.parametrize("read_only", [True])
 async def test_whoever_looks_on_changes_nothing(ask: Any, shop: Path, store: RunStore) -> None:
     past_run(store)
