@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import mlwidgets.runs as _room  # noqa: F401
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mlwidgets.api import report, run, sweep, train
     from mlwidgets.runs.run import Run
     from mlwidgets.sweeps.space import (
@@ -48,6 +50,7 @@ __all__ = [
     "report",
     "run",
     "runs",
+    "runs_frame",
     "save",
     "sweep",
     "train",
@@ -76,11 +79,36 @@ _WHERE = {
 }
 
 
-def runs() -> list[Run]:
-    """Return all runs of the project, newest first."""
-    from mlwidgets import api
+def runs(where: str | None = None, sort: str | None = None, *, reverse: bool = False) -> list[Run]:
+    """Return the runs of the project, newest first.
 
-    return api.runs()
+    Parameters
+    ----------
+    where
+        A condition: ``"lr < 1e-3 and state == 'finished'"``.
+    sort
+        What to sort by: ``"val_accuracy"``; the best first where its name tells what is better, else the smallest.
+    reverse
+        Turns the order around.
+
+    Raises
+    ------
+    ParameterError
+        If one of them cannot be read, or names what no run has.
+    """
+    from mlwidgets import api
+    from mlwidgets.views.grouping import better
+
+    return api.runs(where, sort, reverse=reverse, better=better)
+
+
+def runs_frame(where: str | None = None, sort: str | None = None, *, reverse: bool = False) -> pd.DataFrame:
+    """Return the runs as a DataFrame, one row each, as `runs` finds them: times, parameters, last values, tags."""
+    from mlwidgets import api
+    from mlwidgets.runs.frame import frame_of
+    from mlwidgets.views.grouping import better
+
+    return frame_of(api.summaries(where, sort, reverse=reverse, better=better))
 
 
 def __getattr__(name: str) -> Any:

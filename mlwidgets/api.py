@@ -15,6 +15,7 @@ from mlwidgets.runs.run import Run
 from mlwidgets.submit import Asked, capture, open_store, send_off
 
 if TYPE_CHECKING:
+    from mlwidgets.runs.store import RunStore
     from mlwidgets.sweeps.space import Distribution
     from mlwidgets.sweeps.sweep import Sweep
 
@@ -311,9 +312,20 @@ def open_run(path: Path) -> Run:
     return Sweep(path, results)
 
 
-def runs() -> list[Run]:
-    """Return all runs of the project, newest first."""
-    return [open_run(folder.path) for folder in open_store().folders() if os.path.exists(folder.spec)]
+def runs(
+    where: str | None = None,
+    sort: str | None = None,
+    *,
+    reverse: bool = False,
+    better: Callable[[str], int] | None = None,
+) -> list[Run]:
+    """Return the runs of the project, newest first, or those that `mlwidgets.runs.where.select` finds."""
+    store = open_store()
+    if where is None and sort is None:
+        found = [folder.path for folder in store.folders() if os.path.exists(folder.spec)]
+        return [open_run(path) for path in (reversed(found) if reverse else found)]
+    listed = summaries(where, sort, reverse=reverse, better=better)
+    return [open_run(store.runs / one.id) for one in listed]
 
 
 def run(name: str) -> Run:
@@ -327,6 +339,31 @@ def run(name: str) -> Run:
     return open_run(open_store().find(name).path)
 
 
-def summaries() -> list[RunSummary]:
-    """Return one line for each run of the project, newest first."""
-    return RunIndex(open_store()).summaries()
+def summaries(
+    where: str | None = None,
+    sort: str | None = None,
+    *,
+    reverse: bool = False,
+    better: Callable[[str], int] | None = None,
+    store: RunStore | None = None,
+) -> list[RunSummary]:
+    """Return one line for each run, newest first, or those that `mlwidgets.runs.where.select` finds.
+
+    Parameters
+    ----------
+    where, sort, reverse, better
+        As `mlwidgets.runs.where.select` takes them.
+    store
+        That of the project by default.
+
+    Raises
+    ------
+    ParameterError
+        If `where` or `sort` cannot be read, or names what no run has.
+    """
+    listed = RunIndex(store or open_store()).summaries()
+    if where is None and sort is None:
+        return listed[::-1] if reverse else listed
+    from mlwidgets.runs.where import select
+
+    return select(listed, where, sort, better=better, reverse=reverse)

@@ -1,15 +1,14 @@
-"""Runs: list, show, wait, stop."""
+"""Runs: list, wait, stop."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
-import sys
-import time
 from dataclasses import asdict
 from typing import Any
 
+from mlwidgets.commands import reading
 from mlwidgets.commands.common import RUN, find_run, store_of
 
 
@@ -18,35 +17,40 @@ def add(commands: Any) -> None:
     listing = commands.add_parser("runs", help="list the runs, newest first")
     listing.add_argument("--all", action="store_true", help="with every parameter and metric, however many there are")
     listing.add_argument("--trials", action="store_true", help="with the trials of sweeps, each in a line of its own")
+    listing.add_argument("--where", metavar="CONDITION", help="those that fit: \"lr<1e-3 and state=='finished'\"")
+    listing.add_argument("--sort", metavar="NAME", help="by a metric, a parameter, name, age, …: the best first")
+    listing.add_argument("--reverse", action="store_true", help="in the opposite order")
+    listing.add_argument("-n", type=int, metavar="N", help="the first N")
     listing.add_argument("--json", action="store_true", help="as JSON, one object per line")
     listing.set_defaults(action=_runs)
-    for name, action, text in (
-        ("show", _show, "state, parameters and metrics of a run"),
-        ("logs", _logs, "output of a run, and its traceback if it failed"),
-        ("wait", _wait, "wait until a run has ended; exit status 0 if it finished"),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("name", help=RUN)
-        command.set_defaults(action=action)
+    reading.add(commands)
+    waiting = commands.add_parser("wait", help="wait until a run has ended; exit status 0 if it finished")
+    waiting.add_argument("name", help=RUN)
+    waiting.set_defaults(action=_wait)
     stopping = commands.add_parser("stop", help="stop runs")
     stopping.add_argument("names", nargs="+", metavar="name", help=RUN)
     stopping.set_defaults(action=_stop)
 
 
 def _runs(options: argparse.Namespace) -> int:
-    from mlwidgets.runs.index import RunIndex
+    from mlwidgets import api
+    from mlwidgets.runs.where import named_in
+    from mlwidgets.views.grouping import better
     from mlwidgets.views.table import RunTable
 
     store = store_of(options)
-    summaries = RunIndex(store).summaries()
+    where, sort = options.where, options.sort
+    summaries = api.summaries(where, sort, reverse=options.reverse, better=better, store=store)[: options.n]
+    chosen = where is not None or sort is not None
     if options.json:
         for summary in summaries:
             # JSON has no NaN and no infinity: they are text.
             metrics = {n: v if math.isfinite(v) else str(v) for n, v in summary.metrics.items()}
             params = {n: _json_value(text) for n, text in summary.params.items()}
             print(json.dumps({**asdict(summary), "params": params, "metrics": metrics}))
-    elif summaries:
-        print(RunTable(summaries, every=options.all, trials=options.trials, command="mlwidgets runs --all"))
+    elif summaries or chosen:
+        how: dict[str, Any] = {"every": options.all, "trials": options.trials, "chosen": chosen}
+        print(RunTable(summaries, command="mlwidgets runs --all", sorted_by=named_in(sort or ""), **how))
     else:
         print(f"no runs yet in {store.path}: put %%train on top of a cell")
     return 0
@@ -62,29 +66,6 @@ def _json_value(text: str) -> Any:
     except (ValueError, TypeError):
         return text
     return value
-
-
-def _show(options: argparse.Namespace) -> int:
-    from mlwidgets.views.data import snapshot
-    from mlwidgets.views.summary import summary
-
-    print(summary(snapshot(find_run(options)), time.time()))
-    return 0
-
-
-def _logs(options: argparse.Namespace) -> int:
-    run = find_run(options)
-    sys.stdout.write(run.output)
-    if run.error:
-        print(_plain(run.error))
-    return 0
-
-
-def _plain(text: str) -> str:
-    """Return text as the place where it goes can show it: colours are for terminals."""
-    from mlwidgets.views import terminal
-
-    return text if sys.stdout.isatty() else terminal.plain(terminal.parse(text))
 
 
 def _wait(options: argparse.Namespace) -> int:

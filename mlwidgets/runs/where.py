@@ -51,14 +51,15 @@ def select(
         keys = keys and [value for value, fit in zip(keys, fits, strict=True) if fit]
     if keys is None or sort is None:
         return found
-    descending = better is not None and better(_metric_of(sort)) > 0
+    descending = better is not None and better(named_in(sort)) > 0
     order = _order(keys, reverse=descending is not reverse)
     return [found[at] for at in order]
 
 
-def _metric_of(sort: str) -> str:
-    """Return the name that runs are sorted by; nothing where it is computed."""
-    match = re.fullmatch(r"""\s*(?:metrics\.)?([^\W\d]\w*)\s*|\s*metrics\[(["'])(.+)\2\]\s*""", sort)
+def named_in(sort: str) -> str:
+    """Return the metric, parameter or tag that runs are sorted by; nothing where it is computed."""
+    group = "(?:metrics|params|tags)"
+    match = re.fullmatch(rf"""\s*(?:{group}\.)?([^\W\d]\w*)\s*|\s*{group}\[(["'])(.+)\2\]\s*""", sort)
     return "" if match is None else match[1] or match[3]
 
 

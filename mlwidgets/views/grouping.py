@@ -56,6 +56,11 @@ def place(name: str) -> Place:
     return Place(_without(name, words[at]), ROLES[words[at]], _better(words))
 
 
+def better(name: str) -> int:
+    """Return 1 where higher values of a metric of this name are better, -1 where lower ones are, 0 if nobody knows."""
+    return place(name).better
+
+
 def place_system(name: str) -> Place:
     """Return where a system metric belongs: each figure of all GPUs of a run shares a chart."""
     gpu = _GPU.fullmatch(name)

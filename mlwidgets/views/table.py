@@ -10,13 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.index import RunSummary
 from mlwidgets.runs.outline import number_ended
 from mlwidgets.runs.stopping import EARLY
 from mlwidgets.views.grouping import CLOCKS
 from mlwidgets.views.palette import STATES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_PARAMS = MOST_METRICS = 6
 """Columns that are shown unless all are asked for."""
@@ -127,14 +130,33 @@ class RunTable(Sequence[RunSummary]):
         What to call to see every column.
     trials
         Whether the trials of a sweep have a line each, below that of their sweep. Otherwise it stands for them.
+    chosen
+        Whether these are the runs that somebody asked for, in their order: all have a line.
+    sorted_by
+        A parameter or metric that has a column whatever is left out, before others.
     """
 
     def __init__(
-        self, summaries: list[RunSummary], *, every: bool = False, command: str = "%runs --all", trials: bool = False
+        self,
+        summaries: list[RunSummary],
+        *,
+        every: bool = False,
+        command: str = "%runs --all",
+        trials: bool = False,
+        chosen: bool = False,
+        sorted_by: str = "",
     ) -> None:
-        self._summaries = unfolded(summaries) if trials else folded(summaries)
+        self._sorted_by = sorted_by
+        self._summaries = summaries if chosen else unfolded(summaries) if trials else folded(summaries)
         self._every = every
         self._command = command
+        self._none = "no run fits" if chosen else "no runs yet: put %%train on top of a cell"
+
+    def frame(self) -> pd.DataFrame:
+        """Return the runs as a DataFrame, as `mlwidgets.runs.frame.frame_of` makes it."""
+        from mlwidgets.runs.frame import frame_of
+
+        return frame_of(self._summaries)
 
     def __len__(self) -> int:
         return len(self._summaries)
@@ -155,8 +177,8 @@ class RunTable(Sequence[RunSummary]):
             fixed.append(_Column("trials", lambda one: describe_sweep(one.sweep) if one.sweep else ""))
         params = list(dict.fromkeys(name for one in self._summaries for name in one.params))
         metrics = list(dict.fromkeys(name for one in self._summaries for name in one.metrics))
-        params.sort(key=self._sameness)
-        metrics.sort(key=lambda name: name.lower() in CLOCKS)
+        params.sort(key=lambda name: (name != self._sorted_by, self._sameness(name)))
+        metrics.sort(key=lambda name: (name != self._sorted_by, name.lower() in CLOCKS))
         taken = {column.head for column in fixed}
         return [
             fixed,
@@ -188,7 +210,7 @@ class RunTable(Sequence[RunSummary]):
 
     def __repr__(self) -> str:
         if not self._summaries:
-            return "no runs yet: put %%train on top of a cell"
+            return self._none
         head, rows, hidden = self._table(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
         widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
         lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]]
@@ -196,7 +218,8 @@ class RunTable(Sequence[RunSummary]):
 
     def _repr_html_(self) -> str:
         if not self._summaries:
-            return "<p>No runs yet: put <code>%%train</code> on top of a cell.</p>"
+            said = html.escape(f"{self._none[:1].upper()}{self._none[1:]}.")
+            return f"<p>{said.replace('%%train', '<code>%%train</code>')}</p>"
         head, rows, hidden = self._table()
         cells = "".join(f"<th style='{_style(h)}'>{html.escape(h)}</th>" for h in head)
         body = "".join(
