@@ -26,7 +26,6 @@ from mlwidgets.schedules.firing import FAILED, FINISHED, Firing, place_of
 from mlwidgets.schedules.schedule import REPORT, Schedule
 from mlwidgets.schedules.sources import content_of
 from mlwidgets.schedules.times import zone
-from mlwidgets.submit import send_off
 
 PUBLISHING = "mlwidgets.reports.publishing.publish"
 _TO_PUBLISH = 10.0
@@ -88,6 +87,9 @@ class RunStarter:
             self._send_report(store, schedule, firing, tags)
         else:
             store.prepare()
+            # A server that only shows schedules need not know how code is captured.
+            from mlwidgets.submit import send_off
+
             send_off(store, repeated(store, schedule, firing.run, firing.params, tags))
 
     def _send_report(self, store: RunStore, schedule: Schedule, firing: Firing, tags: dict[str, str]) -> None:
