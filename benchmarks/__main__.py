@@ -27,6 +27,7 @@ FIGURES = (
     "search",
     "changes",
     "reports",
+    "schedules",
     "git",
     "imports",
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Unit = Literal["µs", "ms", "s", "×", "calls", "%", "MB", "fps", "kB", "regret"]
+Unit = Literal["µs", "ms", "s", "×", "calls", "%", "MB", "fps", "kB", "regret", "starts"]
 
 
 @dataclass(frozen=True)

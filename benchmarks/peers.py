@@ -17,6 +17,7 @@ DISTRIBUTIONS = {
     "papermill": "papermill",
     "nbconvert": "nbconvert",
     "jupyter-scheduler": "jupyter_scheduler",
+    "APScheduler": "apscheduler",
     "Ray": "ray",
     "Optuna": "optuna",
     "nbdime": "nbdime",
