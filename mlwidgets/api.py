@@ -294,10 +294,11 @@ def report(
     )
     run = open_run(folder.path)
     if wait:
-        from mlwidgets.reports.publishing.publish import publish as published
+        from mlwidgets.reports.publishing.awaiting import await_edition
 
         run.wait()
-        published(folder)
+        if publish:
+            await_edition(folder)
         run.raise_for_state()
     return run
 

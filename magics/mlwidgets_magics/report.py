@@ -136,10 +136,10 @@ class ReportMagics(Magics):
 
 
 def _await_publication(run: Run) -> None:
-    """Publish what nobody has published yet; say so where the report is not of this run."""
-    from mlwidgets.reports.publishing.publish import publish
+    """Wait until it is published; say so where the report is not of this run."""
+    from mlwidgets.reports.publishing.awaiting import await_edition
 
-    edition = publish(RunFolder(run.path))
+    edition = await_edition(RunFolder(run.path))
     if edition is None or edition.state != "published":
         print(f"not published: {edition.cause if edition else 'see mlwidgets report list'}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,6 @@ from mlwidgets.errors import ParameterError, StoreError
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
-
-_PATIENCE = 600.0
-"""Seconds that publishing may take before nobody waits for it any longer."""
 
 
 def add(commands: Any) -> None:
@@ -141,20 +137,13 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def _say_published(run: Run, options: argparse.Namespace) -> int:
     """Wait until the run's edition is there, and say what became of it and where its page is."""
+    from mlwidgets.reports.publishing.awaiting import await_edition
     from mlwidgets.reports.publishing.editions import PUBLISHED, Report
-    from mlwidgets.reports.publishing.publish import publish
-    from mlwidgets.runs.alive import holder
     from mlwidgets.runs.folder import RunFolder
     from mlwidgets.runs.journal import read_lines
 
     folder = RunFolder(run.path)
-    deadline = time.monotonic() + _PATIENCE
-    while holder(folder.alive, "supervisor") is not None and time.monotonic() < deadline:
-        if any(read_lines(folder.events, "published")):
-            break
-        time.sleep(0.05)
-    # Does nothing where its supervisor did; it may have been killed before it could.
-    edition = publish(folder)
+    edition = await_edition(folder)
     if edition is None:
         told = [event.get("error") for event in read_lines(folder.events, "published")]
         print(f"{run.name}: {run.state}, but not published ({told[-1] if told else run.cause})")
