@@ -69,7 +69,7 @@ class Teller:
     def _row(self, connection: sqlite3.Connection, schedule: Schedule, going: Sequence[Firing]) -> dict[str, Any]:
         target = schedule.target
         settings, options = target.get("settings") or {}, target.get("options") or {}
-        last = firings(connection, "schedule = ?", (schedule.id,), 1)
+        last = _last(connection, schedule.id)
         ended = "schedule = ? AND state IN (?, ?) AND started IS NOT NULL AND ended IS NOT NULL"
         trend = firings(connection, ended, (schedule.id, FINISHED, FAILED), TREND)[::-1]
         is_report = schedule.kind == REPORT
@@ -78,7 +78,7 @@ class Teller:
             "notebook": self._stores.relative(target.get("notebook")) if is_report else None,
             "run": None if is_report else target.get("run"),
             **self._when(schedule),
-            "last": self.firing(last[0], schedule) if last else None,
+            "last": last and self.firing(last, schedule),
             "running": [self.firing(one, schedule) for one in going if one.schedule == schedule.id][::-1],
             "durations": [
                 {"id": one.id, "due": one.due, "state": one.state, "seconds": _seconds(one)} for one in trend
@@ -186,6 +186,14 @@ class Teller:
         later = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)"
         with self._table.open() as connection, writing(connection):
             connection.execute(later, (_SEEN, min(float(upto), time.time())))
+
+
+def _last(connection: sqlite3.Connection, schedule: str) -> Firing | None:
+    """Return the newest start; of a matrix one that still runs, else one that failed."""
+    newest = "(SELECT due FROM firings WHERE schedule = ? ORDER BY id DESC LIMIT 1)"
+    found = firings(connection, f"schedule = ? AND due = {newest}", (schedule, schedule))
+    order = [one for one in found if one.open] + [one for one in found if one.state == FAILED] + found
+    return order[0] if order else None
 
 
 def mark_of(store: RunStore) -> str:

@@ -49,7 +49,13 @@ def authorizer() -> type[Authorizer] | None:
 
 
 @pytest.fixture
-def jp_server_config(jp_server_config: dict[str, Any], authorizer: Any) -> dict[str, Any]:
+def options() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def jp_server_config(jp_server_config: dict[str, Any], authorizer: Any, options: dict[str, Any]) -> dict[str, Any]:
+    jp_server_config["MlwidgetsApp"].update(options)
     if authorizer:
         jp_server_config["ServerApp"]["authorizer_class"] = authorizer
     return jp_server_config
@@ -373,7 +379,7 @@ async def test_what_came_with_a_download_starts_nothing(ask: Any, jp_root_dir: P
 async def test_whoever_looks_on_changes_nothing(ask: Any, shop: Path, store: RunStore) -> None:
     past_run(store)
     hook = "https://hooks.example.org/T0/secret"
-    kept = Schedules(store).add(Schedule("sales", "run", {"run": "fit"}, NEW_YEAR, notify={"always": [hook]}))
+    Schedules(store).add(Schedule("sales", "run", {"run": "fit"}, NEW_YEAR, notify={"always": [hook]}))
     before = Schedules(store).list()
     for path, method in ROUTES:
         if method != "GET" and (path, method) not in LOOKING:
@@ -382,12 +388,17 @@ async def test_whoever_looks_on_changes_nothing(ask: Any, shop: Path, store: Run
     assert (code, found["can"]["change"], found["ticking"]) == (200, False, False)
     assert found["schedules"][0]["notify"] == {"always": ["https://hooks.example.org/…"]}
     assert (await ask("schedules/preview", method="POST", body={"cron": "@daily"}))[0] == 200
-    # Nor does it start what is due.
-    make_due(store.path, "sales", time.time() - 1)
-    await asyncio.sleep(2.5)
-    assert Schedules(store).firings(kept.id) == []
-    make_due(store.path, "sales", float(kept.next or 0))
     assert Schedules(store).list() == before
+
+
+@pytest.mark.parametrize(("read_only", "options"), [(True, {}), (False, {"schedules": False})])
+async def test_a_server_that_is_told_so_starts_nothing(ask: Any, store: RunStore) -> None:
+    past_run(store)
+    Schedules(store).add(Schedule("often", "run", {"run": "fit"}, NEW_YEAR))
+    make_due(store.path, "often", time.time() - 1)
+    await asyncio.sleep(2.5)
+    code, found = await ask("schedules")
+    assert (code, found["ticking"], found["last_tick"], found["schedules"][0]["last"]) == (200, False, None, None)
 
 
 @pytest.mark.parametrize("authorizer", [NoKernels])
@@ -420,6 +431,19 @@ async def test_what_was_missed_is_told_until_somebody_has_seen_it(ask: Any, stor
     assert (await ask("schedules/missed"))[1]["missed"] == []
     assert len((await ask("schedules/missed", since="0"))[1]["missed"]) == 1
     assert (await ask("schedules/missed", method="POST", body={"seen": 1e12}))[1]["seen"] < now + 3600
+
+
+async def test_of_a_matrix_the_one_that_failed_is_shown(ask: Any, store: RunStore) -> None:
+    past_run(store)
+    kept = Schedules(store).add(Schedule("nightly", "run", {"run": "fit"}, NEW_YEAR, overlap=True))
+    with Table(store.path).open() as connection, writing(connection):
+        for due, states in ((100.0, ("failed", "failed")), (200.0, ("finished", "failed", "finished"))):
+            for number, state in enumerate(states):
+                known = Firing(0, kept.id, due, number, state, claimed=due, started=due + 1, ended=due + 3 + number)
+                record(connection, known)
+    row = (await ask("schedules/nightly"))[1]
+    assert [row["last"][key] for key in ("due", "element", "state", "seconds")] == [200.0, 1, "failed", 3.0]
+    assert [one["seconds"] for one in row["durations"]] == [2.0, 3.0, 2.0, 3.0, 4.0]
 
 
 async def test_notices_reach_the_browser(ask: Any, store: RunStore) -> None:
