@@ -26,7 +26,7 @@ export class Api {
   skew = 0;
 
   /** `request` takes paths below `<base>mlwidgets/api/`. */
-  constructor(private readonly request: Request) {}
+  constructor(readonly request: Request) {}
 
   info(): Promise<Info> {
     return this.get('info');

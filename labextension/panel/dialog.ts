@@ -68,6 +68,7 @@ export function askFor(
     let given: Record<string, string> | null = null;
     form.addEventListener('submit', (event) => {
       event.preventDefault();
+      refused.textContent = '';
       const bad = inputs.find(({ check }) => !check());
       if (bad) {
         bad.input.focus();
@@ -78,7 +79,7 @@ export function askFor(
       accept.disabled = true;
       void Promise.resolve(attempt?.(texts) ?? null).then((message) => {
         accept.disabled = false;
-        refused.textContent = message ?? '';
+        if (message !== null) refused.textContent = message;
         if (message !== null || !box.open) return;
         given = texts;
         box.close();

@@ -108,6 +108,8 @@ export interface Info {
   readonly history?: boolean;
   /** The same, and so they can be published. */
   readonly reports?: boolean;
+  /** Whether it knows schedules. */
+  readonly schedules?: boolean;
 }
 
 /** What a user gives to a run afterwards. */

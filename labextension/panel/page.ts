@@ -7,8 +7,9 @@ import { REPORT } from './icons.ts';
 import type { Query } from './list.ts';
 import type { Summary } from './model.ts';
 import { mountOpened, openedHash, readOpenedHash } from './opened.ts';
-import { RunPanel, type PanelHost } from './panel.ts';
+import type { PanelHost } from './panel.ts';
 import { Project } from './project.ts';
+import { ProjectPanel } from './sides.ts';
 import { ENGLISH } from './words.ts';
 
 const base = document.documentElement.dataset.baseUrl ?? '/';
@@ -66,15 +67,17 @@ const host: PanelHost = {
   },
 };
 
-const panel = new RunPanel(project, host);
+const panel = new ProjectPanel(project, host, (store, run) => {
+  window.location.hash = openedHash(store, [run]);
+});
 const reports = element('a', 'mlw-page-link', { href: `${base}reports/` }, icon(REPORT), 'Reports');
-const head = element('header', 'mlw-page-head', {}, element('h1', '', {}, 'Runs'), reports);
+const head = element('header', 'mlw-page-head', {}, element('h1', '', {}, 'mlwidgets'), reports);
 const side = element('nav', 'mlw-page-side', { 'aria-label': 'Runs' }, head, panel.node);
 document.body.classList.add('mlw-page');
 document.body.append(side, opened);
 try {
   const kept = JSON.parse(localStorage.getItem(KEPT) ?? 'null') as { query: Partial<Query>; metric: string } | null;
-  if (kept) panel.restore(kept.query, kept.metric);
+  if (kept) panel.runs.restore(kept.query, kept.metric);
 } catch {
   // Nothing was kept, or by another version.
 }

@@ -1,6 +1,7 @@
 import '../views/run.css';
 import './panel.css';
 
+import { isClock } from '../views/axis.ts';
 import { button, element, icon, setText } from '../views/dom.ts';
 import { hasEnded } from '../views/model.ts';
 import { askForAnnotations } from './annotate.ts';
@@ -224,7 +225,7 @@ export class RunPanel {
     if (sort.startsWith('metric:')) return sort.slice(7);
     const objective = objectiveOf(run.sweep ?? this.project.list.sweepOf(run)?.sweep);
     if (objective !== null) return objective;
-    const names = Object.keys(run.metrics);
+    const names = Object.keys(run.metrics).filter((name) => !isClock({ name }));
     return names.find((name) => name === 'loss') ?? names.find((name) => /loss/i.test(name)) ?? names[0] ?? null;
   }
 

@@ -34,8 +34,8 @@ export const notify = {
     const inBrowser = 'Notification' in window;
     let offered = false;
     project.onEnd((run) => {
-      // Of a search one wants to hear once.
-      if (run.trial_of != null) return;
+      // Of a search one wants to hear once, and of what a schedule starts as the schedule says.
+      if (run.trial_of != null || ('schedule' in run.tags && 'due' in run.tags)) return;
       const elsewhere = isFollowed(run);
       const good = run.state === 'finished';
       const unstarted = run.state === 'stopped' && run.started === null;

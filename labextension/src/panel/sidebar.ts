@@ -10,13 +10,15 @@ import { Widget } from '@lumino/widgets';
 import { keyOf, type Summary } from '../../panel/model.ts';
 import type { Query } from '../../panel/list.ts';
 import { mountOpened, openedHash } from '../../panel/opened.ts';
-import { RunPanel } from '../../panel/panel.ts';
 import type { Project } from '../../panel/project.ts';
+import { ProjectPanel } from '../../panel/sides.ts';
 import { hasEnded } from '../../views/model.ts';
 import { openAddress } from '../reports/address.ts';
+import { addScheduleCommands } from '../schedules/commands.ts';
+import { showNotices } from '../schedules/notices.ts';
 import { goToCell, watchFolders } from './cells.ts';
 import { runsIcon } from './icon.ts';
-import { notebooksOf } from './notebooks.ts';
+import { notebooksOf, pathOf } from './notebooks.ts';
 import { SETTINGS, settingsOf } from './settings.ts';
 import { sharedProject } from './shared.ts';
 import { wordsOf, type Bundle } from './translation.ts';
@@ -123,7 +125,7 @@ export const sidebar = {
     widget.node.setAttribute('role', 'region');
     widget.node.setAttribute('aria-label', words.__('Runs'));
     let touched = false;
-    const panel = new RunPanel(project, {
+    const both = new ProjectPanel(project, {
       words,
       open: (runs) => {
         const [first] = runs;
@@ -139,13 +141,17 @@ export const sidebar = {
         trainCell: () => {
           void commands.execute('mlwidgets:train-cell');
         },
+        currentNotebook: () => notebooks.currentWidget && pathOf(notebooks.currentWidget),
       }),
       remember: (query, metric) => {
         touched = true;
         void state?.save(STATE, { query, metric });
       },
+    }, (store, run) => {
+      open({ store, runs: [run] });
     });
-    widget.node.append(panel.node);
+    const panel = both.runs;
+    widget.node.append(both.node);
     shell.add(widget, 'left', { rank: 350, type: 'Runs' });
     restorer?.add(widget, SIDEBAR);
 
@@ -158,15 +164,22 @@ export const sidebar = {
     });
 
     const chosen = (): Summary | null => panel.active();
+    const reveal = (): void => {
+      if (shell.expandLeft) shell.expandLeft(SIDEBAR);
+      shell.activateById(SIDEBAR);
+    };
     commands.addCommand('mlwidgets:open-panel', {
       label: words.__('Show Runs'),
       caption: words.__('All runs of the project, live'),
       icon: runsIcon as never,
       execute: () => {
-        if (shell.expandLeft) shell.expandLeft(SIDEBAR);
-        shell.activateById(SIDEBAR);
-        panel.focus();
+        reveal();
+        both.showRuns();
       },
+    });
+    addScheduleCommands(app, both, { words, notebooks, palette, reveal });
+    void settingsOf(app, registry).then((settings) => {
+      showNotices(app, both.book, words, settings);
     });
     commands.addCommand('mlwidgets:open-run', {
       label: words.__('Open Run in a Tab'),

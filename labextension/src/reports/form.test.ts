@@ -31,6 +31,7 @@ test('the form shows what the notebook says and what was given last', () => {
   ]);
   expect(fields.map(({ heading, lines }) => heading ?? lines)).toEqual([undefined, undefined, 'Parameters', undefined, undefined, 2, undefined]);
   expect(fields[2]?.hint).toBe('int · back from today');
+  expect(fields[3]?.hint).toBe('str · default EU');
   expect(fields[4]?.hint).toBeUndefined();
 });
 

@@ -22,7 +22,7 @@ export function fieldsOf(asked: Asked, words: Words): Field[] {
       value: param.value,
       ...(param.default === null ? {} : { placeholder: param.shown }),
       ...(param.value.includes('\n') ? { lines: Math.min(8, param.value.split('\n').length) } : {}),
-      ...(hintOf(param) ? { hint: hintOf(param) } : {}),
+      ...(hintOf(param, words) ? { hint: hintOf(param, words) } : {}),
       ...(at ? {} : { heading: words.__('Parameters') }),
     })),
     { name: 'show_code', label: words.__('Show code'), tick: true, value: asked.show_code ? 'yes' : '' },
@@ -48,6 +48,8 @@ export function wrongReportName(name: string): string | null {
   return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(name.trim()) ? null : 'A letter or digit first, then letters, digits, -, _ and .';
 }
 
-function hintOf({ type, help }: Param): string {
-  return [type, help].filter(Boolean).join(' · ');
+function hintOf({ type, help, value, shown, default: said }: Param, words: Words): string {
+  // What was given last stands in the field, and may be taken for what the notebook says.
+  const other = said !== null && value !== shown && /^.{1,40}$/.test(shown) ? words.__('default %1', shown) : '';
+  return [type, other, help].filter(Boolean).join(' · ');
 }

@@ -41,7 +41,7 @@ export async function publish(app: JupyterFrontEnd, api: ReportsApi, panel: Open
       const started = await attempt(api.start(givenOf(path, asked, values)));
       if (typeof started === 'string') return started;
       follow({ store: started.store, id: started.run });
-      void tell(app, api, started, words);
+      void tell(app, api, started, path, words);
       return null;
     },
   );
@@ -61,7 +61,7 @@ function say(message: string): void {
 }
 
 /** Say how far a report is until it is over, in one notification. */
-async function tell(app: JupyterFrontEnd, api: ReportsApi, started: Started, words: Words): Promise<void> {
+async function tell(app: JupyterFrontEnd, api: ReportsApi, started: Started, path: string, words: Words): Promise<void> {
   const show = showRun(app, started, words);
   const first: Said = { text: words.__('Publishing %1: starting…', started.name), type: 'in-progress', over: false };
   const id = Toast.emit(first.text, first.type, { autoClose: false, actions: [show] });
@@ -84,7 +84,7 @@ async function tell(app: JupyterFrontEnd, api: ReportsApi, started: Started, wor
     if (now.over) {
       // Its row leads to the page from now on.
       void sharedProject(app).refresh(started.store, started.run).catch(() => undefined);
-      close(id, now, [...openPage(app, started, told, words), ...(now.type === 'success' ? [] : [show])]);
+      close(id, now, [...openPage(app, started, told, words), ...(now.type === 'success' ? schedule(app, path, words) : [show])]);
       return;
     }
     const there = document.getElementById(id) !== null;
@@ -122,6 +122,15 @@ function openPage(app: JupyterFrontEnd, { address }: Started, { edition }: Told,
     openAddress(app, edition.state === 'published' ? address : edition.address);
   };
   return [{ label: edition.state === 'published' ? words.__('Open') : words.__('See how far it came'), callback }];
+}
+
+/** Publish it by itself from now on. */
+function schedule(app: JupyterFrontEnd, path: string, words: Words): Action[] {
+  if (sharedProject(app).info?.schedules !== true) return [];
+  const callback = (): void => {
+    void app.commands.execute('mlwidgets:schedule-notebook', { path });
+  };
+  return [{ label: words.__('Schedule…'), callback }];
 }
 
 function wait(milliseconds: number): Promise<void> {
