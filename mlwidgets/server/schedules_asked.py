@@ -218,6 +218,8 @@ def preview_of(given: dict[str, Any], stores: Stores, *, files: bool) -> tuple[S
     count = given.get("count", 5)
     if not 1 <= count <= _MOST_TIMES:
         raise ParameterError(f"count is a whole number from 1 to {_MOST_TIMES}")
+    if not (given.get("cron") or given.get("after") or given.get("when_changed")):
+        raise ParameterError('say when, such as "0 7 * * 1-5", after what, or what has to change')
     timezone = given.get("timezone") or local_zone()
     watched = tuple(_watched(given.get("when_changed") or [], None, stores, files=files))
     shown = tuple(stores.relative(path) or path for path in watched)

@@ -212,7 +212,7 @@ async def test_times_are_said_before_anything_is_kept(ask: Any, store: RunStore)
         ({"timezone": "Mars/Phobos"}, "no time zone"),
         ({"until": "soon"}, "is no date"),
         ({"count": 21}, "count is"),
-        ({"cron": None}, "never due"),
+        ({"cron": None}, "say when"),
         ({"when": "now"}, "cannot be asked for"),
     ):
         code, told = await ask("schedules/preview", method="POST", body={**given, **wrong})
