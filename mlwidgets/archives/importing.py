@@ -117,7 +117,8 @@ def _check(archive: Archive, folder: RunFolder) -> None:
         raise ArchiveError(f"{archive.path} is refused: {shown(folder.id)} is a run of a newer mlwidgets; upgrade it")
     if spec.id != folder.id:
         raise ArchiveError(f"{archive.path} is refused: {shown(folder.id)} says that it is {shown(spec.id)}")
-    if (read_json(folder.outcome) or {}).get("state") not in END_STATES:
+    state = (read_json(folder.outcome) or {}).get("state")
+    if not isinstance(state, str) or state not in END_STATES:
         raise ArchiveError(f"{archive.path} is refused: {shown(folder.id)} does not say how it ended")
 
 

@@ -7,7 +7,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,8 @@ from mlwidgets.archives.layout import OBJECTS, RUNS
 from mlwidgets.runs.store import RunStore
 
 PREFIX = ".import-"
-_LOCK, _CHECKED = "lock", "checked"
-_ABANDONED = 3600.0
-"""Seconds after which a folder without a lock is one of the dead."""
+_CHECKED = "checked"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @contextmanager
@@ -36,18 +34,17 @@ def _made(store: RunStore) -> tuple[Path, int]:
     while True:
         path = store.path / f"{PREFIX}{secrets.token_hex(8)}"
         path.mkdir(mode=0o700)
-        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            # Whoever looks for leftovers may have taken it away before it was locked.
-            (path / RUNS).mkdir()
-            (path / OBJECTS).mkdir()
+        # Whoever looks for leftovers may take it away before it is locked: then there is another one.
+        with contextlib.suppress(FileNotFoundError):
+            fd = os.open(path, _FOLDER)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                (path / RUNS).mkdir()
+                (path / OBJECTS).mkdir()
+            except BaseException:
+                os.close(fd)
+                raise
             return path, fd
-        except FileNotFoundError:
-            os.close(fd)
-        except BaseException:
-            os.close(fd)
-            raise
 
 
 def put_in_place(store: RunStore, path: Path) -> None:
@@ -63,6 +60,7 @@ def put_in_place(store: RunStore, path: Path) -> None:
         for name in reversed(moved):
             with contextlib.suppress(OSError):
                 os.rename(store.runs / name, path / RUNS / name)
+        (path / _CHECKED).unlink(missing_ok=True)
         raise
 
 
@@ -78,6 +76,8 @@ def _move(store: RunStore, path: Path, moved: list[str]) -> None:
         if not (store.runs / name).exists():
             os.rename(path / RUNS / name, store.runs / name)
             moved.append(name)
+    # What is removed from now on is not taken for something whole.
+    (path / _CHECKED).unlink(missing_ok=True)
 
 
 def _is_sweep(folder: Path) -> bool:
@@ -113,16 +113,14 @@ def finish_leftovers(store: RunStore) -> int:
 def _taken(path: Path) -> Iterator[bool]:
     """Tell whether whoever made a folder is dead, and be the only one who deals with it then."""
     try:
-        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, _FOLDER)
     except FileNotFoundError:
-        # It was killed before it had a lock, or is about to have one.
-        yield path.exists() and time.time() - path.stat().st_mtime > _ABANDONED
+        yield False
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         yield False
-        return
     else:
         yield True
     finally:
