@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from mlwidgets.errors import StoreError
 from mlwidgets.reports import sending
@@ -19,6 +21,7 @@ from mlwidgets.reports.publishing.definition import UnknownReport, report_names
 from mlwidgets.reports.publishing.editions import Report
 from mlwidgets.reports.publishing.publish import catch_up, expect, publish
 from mlwidgets.reports.publishing.standing import standing
+from mlwidgets.reports.site.feed import feed
 from mlwidgets.reports.site.pages import edition_page, editions_page, front_page, index_page
 from mlwidgets.reports.site.writing import write_site
 from mlwidgets.runs.spec import new_run_id
@@ -172,3 +175,27 @@ def test_links_in_the_store_lead_nowhere(store: RunStore, tmp_path: Path) -> Non
     shutil.move(sales.path / "editions", tmp_path / "editions")
     (sales.path / "editions").symlink_to(tmp_path / "editions")
     assert Report(store, "sales").find(first) is None
+
+
+def test_what_is_told_of_an_edition_stays_short_whatever_the_notebook_says(store: RunStore) -> None:
+    sales = report(store)
+    checks = [check(n != 990, f"{n} {'y' * 5000}") for n in range(1000)]
+    cells = [new_markdown_cell(f"# {'x' * 2_000_000}"), *checks]
+    params = {f"p{n}": "z" * 100_000 for n in range(20)}
+    edition = publish(ended(store, executed=new_notebook(cells=cells), params=params))
+    assert edition is not None
+    assert edition.state == "published"
+    assert len(edition.checks) == 500
+    assert [one.text[:3] for one in edition.checks if not one.passed] == ["990"]
+    assert (edition.path / "edition.json").stat().st_size < 1_000_000
+    assert len(index_page([sales])) < 100_000
+
+
+def test_a_damaged_time_hides_no_report(store: RunStore) -> None:
+    sales = report(store)
+    (good,) = published(store, "42 pieces")
+    path = sales.path / "editions" / good / "edition.json"
+    for wrong in (float("nan"), float("inf"), 1e18, -5):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "started": wrong, "published": wrong}))
+        assert 'href="sales/index.html"' in index_page([sales])
+        assert good in feed(sales)

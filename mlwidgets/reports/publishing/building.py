@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import NotebookError
 from mlwidgets.history.notebooks.document import read_document
 from mlwidgets.notifying.masking import masked_notebook, masker_for
-from mlwidgets.reports.about import About, known
+from mlwidgets.reports.about import About, Check, known
 from mlwidgets.reports.page import Made, Options, made
-from mlwidgets.reports.publishing.definition import WITHHOLD, Definition
+from mlwidgets.reports.publishing.definition import LONGEST_TITLE, WITHHOLD, Definition
 from mlwidgets.reports.publishing.editions import FAILED, NOTEBOOK, PAGE, PUBLISHED, STOPPED, WITHHELD, Edition, Report
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.journal import read_lines
@@ -30,6 +31,8 @@ from mlwidgets.runs.state import STOPPED as RUN_STOPPED
 MOST_BYTES = 40_000_000
 """Of outputs as JSON on a page; what is largest is left out beyond that, and is in the notebook beside it."""
 LONGEST_CAUSE = 1000
+MOST_TOLD = 500
+"""Parameters, and checks, that are told beside the page: every list of editions reads them."""
 
 
 def build(report: Report, definition: Definition, folder: RunFolder, outcome: Outcome, now: float) -> Edition:
@@ -96,14 +99,14 @@ def _write(
         state=state,
         path=building,
         cause=None if state == PUBLISHED else cause[:LONGEST_CAUSE] or None,
-        title=_title(page, definition),
-        params=about.params,
+        title=_short(_title(page, definition), LONGEST_TITLE),
+        params={_short(name): _short(value) for name, value in islice(about.params.items(), MOST_TOLD)},
         started=started,
         ended=outcome.ended_at,
         duration=duration,
         published=now if state == PUBLISHED else None,
         commit=commit,
-        checks=tuple(page.checks),
+        checks=tuple(_told_shortly(page.checks)),
         failed_cell=failed_cell,
         bytes=len(html),
     )
@@ -118,6 +121,16 @@ def _state(folder: RunFolder, outcome: Outcome, problem: str | None) -> str:
     if outcome.state == RUN_STOPPED and folder.stop_request.exists():
         return STOPPED
     return PUBLISHED if outcome.state == FINISHED and problem is None else FAILED
+
+
+def _short(text: str, most: int = LONGEST_CAUSE) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _told_shortly(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks that lists tell of: those that failed before others, as many as somebody reads."""
+    kept = sorted(range(len(checks)), key=lambda place: checks[place].passed)[:MOST_TOLD]
+    return [Check(_short(one.text), one.passed, _short(one.detail)) for one in map(checks.__getitem__, sorted(kept))]
 
 
 def _title(page: Made, definition: Definition) -> str:

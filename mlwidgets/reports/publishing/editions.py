@@ -22,6 +22,8 @@ from mlwidgets.runs.store import RunStore, age
 PUBLISHED, FAILED, WITHHELD, STOPPED = "published", "failed", "withheld", "stopped"
 PAGE, NOTEBOOK, PDF = "index.html", "notebook.ipynb", "report.pdf"
 _ID = re.compile(r"\d{8}-\d{6}-[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-z]{4}")
+LAST = 32_503_680_000.0
+"""Unix seconds of the year 3000: a damaged file may say anything, and calendars end."""
 _TRIES = 5
 """Looks at a report while it is written: the latest edition may be replaced, and pruned, between two of them."""
 
@@ -114,7 +116,7 @@ def read_edition(path: Path) -> Edition | None:
     numbers = {
         key: float(data[key])
         for key in _NUMBERS
-        if isinstance(data.get(key), int | float) and not isinstance(data[key], bool)
+        if isinstance(data.get(key), int | float) and not isinstance(data[key], bool) and 0 <= data[key] < LAST
     }
     checks = data.get("checks")
     params, commit, cell = data.get("params"), data.get("commit"), data.get("failed_cell")
