@@ -24,6 +24,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Type
 from traitlets.config import Config
 
+from mlwidgets.notifying.masking import Masker, masked_notebook
 from mlwidgets.runner.widgets import WIDGET, WidgetTexts
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.tracking.active import tell_once
@@ -33,6 +34,7 @@ class JournalPublisher(DisplayPublisher):
     """Writes displays, updates and clears to the journal, each with the output's size at that moment."""
 
     journal = AnyTrait()
+    mask = Masker(())
 
     @cached_property
     def widgets(self) -> WidgetTexts:
@@ -68,7 +70,7 @@ class JournalPublisher(DisplayPublisher):
         sys.stdout.flush()
         sys.stderr.flush()
         try:
-            self.journal.write(kind, offset=os.fstat(1).st_size, **fields)
+            self.journal.write(kind, offset=os.fstat(1).st_size, **masked_notebook(fields, self.mask))
         except OSError as error:
             tell_once(f"displays are not being recorded: {error.strerror}. The code goes on.")
 
@@ -213,7 +215,9 @@ def blank_shell() -> WorkerShell:
     return shell
 
 
-def set_up(shell: WorkerShell, displays: LineWriter, settings: dict[str, Any], outputs: dict[str, Any]) -> None:
+def set_up(
+    shell: WorkerShell, displays: LineWriter, settings: dict[str, Any], outputs: dict[str, Any], mask: Masker
+) -> None:
     """Make the shell behave as the submitting one did.
 
     Parameters
@@ -223,6 +227,8 @@ def set_up(shell: WorkerShell, displays: LineWriter, settings: dict[str, Any], o
         ``execution_count`` and so on, each optional.
     outputs
         What the code reads of the notebook's earlier outputs: ``_``, ``_12``, ``Out``.
+    mask
+        Masks secrets in what is displayed.
     """
     _restore_outputs(shell, outputs)
     magics: Any = shell.magics_manager
@@ -230,6 +236,7 @@ def set_up(shell: WorkerShell, displays: LineWriter, settings: dict[str, Any], o
     assert isinstance(shell.display_pub, JournalPublisher)
     shell.starting_dir = os.getcwd()
     shell.display_pub.journal = displays
+    shell.display_pub.mask = mask
     shell.events.register("post_execute", shell.display_pub.widgets.flush)
     for name in ("ast_node_interactivity", "autoawait", "execution_count", "colors"):
         # What watches some of them takes a millisecond.

@@ -26,6 +26,8 @@ from mlwidgets.capture.freeze import Freezer
 from mlwidgets.capture.modules import serve
 from mlwidgets.capture.results import freeze_result, is_ipython_name
 from mlwidgets.capture.thaw import thaw
+from mlwidgets.notifying.masking import Masker, masked_notebook, masker_for
+from mlwidgets.notifying.settings import ConfigError
 from mlwidgets.runner import GRACE
 from mlwidgets.runner.notify import notify
 from mlwidgets.runner.output import OutputFile, write_through
@@ -63,6 +65,7 @@ class Worker:
         self._main: types.ModuleType = shell.user_module
         self._given: dict[str, Any] = {}
         self._started: float | None = None
+        self._mask = Masker(())
 
     def _interrupt(self, number: int, frame: Any) -> None:
         """Interrupt the code as the notebook's stop button would, so that ``finally`` blocks run."""
@@ -82,9 +85,16 @@ class Worker:
     def run(self) -> None:
         """Prepare, execute, save the result, and say how it ended."""
         try:
+            self._mask = masker_for(self._folder)
+            for file in self._output:
+                file.mask(self._mask)
             self._prepare()
         except KeyboardInterrupt:
             self._end(*self._interrupted(), None)
+            return
+        except ConfigError as error:
+            # Nobody knows what is secret: better no output than all of it.
+            self._end(FAILED, str(error), None)
             return
         except BaseException as error:  # whatever it is has to reach the user
             frames = traceback.format_exc().splitlines()
@@ -126,7 +136,7 @@ class Worker:
                     namespace[name] = parse_literal(text)
         self._given = {**namespace, **outputs}
         settings = {k.removeprefix("shell."): v for k, v in state.items() if k.startswith("shell.")}
-        set_up(self._shell, LineWriter(self._folder.displays), settings, outputs)
+        set_up(self._shell, LineWriter(self._folder.displays), settings, outputs, self._mask)
         ambient.apply(state)
         if spec.seed is not None:
             ambient.seed_everything(spec.seed)
@@ -195,6 +205,9 @@ class Worker:
 
     def _end(self, state: str, cause: str | None, error: dict[str, Any] | None) -> None:
         """Say how the code ended: to the supervisor, or to whoever reads the folder if it is dead."""
+        for file in self._output:
+            file.release()
+        cause, error = masked_notebook([cause, error], self._mask)
         try:
             self._events.write("end", state=state, cause=cause, error=error)
         except OSError as problem:
@@ -254,15 +267,16 @@ def work(folder: RunFolder, shell: WorkerShell, slots: int | None) -> NoReturn:
     # Classes of a notebook exist in this process alone: child processes have to be forked to know them.
     multiprocessing.set_start_method("fork", force=True)
     status = 1
+    output = write_through()
     try:
-        Worker(folder, write_through(), shell).run()
+        Worker(folder, output, shell).run()
         status = 0
     except BaseException:
         traceback.print_exc()
-    _leave(shell, status)
+    _leave(shell, output, status)
 
 
-def _leave(shell: WorkerShell, status: int) -> NoReturn:
+def _leave(shell: WorkerShell, output: list[OutputFile], status: int) -> NoReturn:
     """End this process as Python would, but without taking its libraries apart: with torch that takes half a second.
 
     Threads are waited for, exit handlers run, and files that the code left open are flushed as they are let go of.
@@ -277,6 +291,8 @@ def _leave(shell: WorkerShell, status: int) -> NoReturn:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
+    for file in output:
+        file.release()
     os._exit(status)
 
 

@@ -26,6 +26,7 @@ from mlwidgets.schedules.tick import tick
 from mlwidgets.schedules.ticker import Ticker
 from mlwidgets.schedules.times import next_due
 from mlwidgets.schedules.timetable import Schedules
+from mlwidgets.sweeps.sweep import Sweep
 from tests.schedule_torture import BEGIN, DAY, Recorder, set_clock, start_ticker, started, tickers, write_notebook
 
 PATIENCE = 120.0
@@ -315,3 +316,23 @@ def test_a_process_that_is_killed_leaves_a_table_that_others_use(store: RunStore
         os.waitpid(pid, 0)
     assert set(started(store.path).values()) == {1}
     assert len(schedules.list()) == 1
+
+
+def test_a_sweep_is_repeated_with_its_trials(store: RunStore) -> None:
+    code = "from mlwidgets import log\nlog(score=-((x - centre) ** 2))"
+    given: dict[str, Any] = {"trials": 2, "concurrent": 1, "sampler": "random", "gpus": 0, "cold": True}
+    space = {"x": "uniform(0, 1)"}
+    first = api.sweep(code, space=space, maximize="score", name="find", params={"centre": 0.3}, wait=True, **given)
+    assert first.state == "finished", first.output
+    schedules = Schedules(store)
+    now = time.time()
+    schedules.add(Schedule("weekly", "sweep", {"run": "find"}, cron="* * * * *", params={"centre": "0.9"}), now)
+    (begun,) = tick(store, now + 60).started
+    until(lambda: not any(one.open for one in _ticked(store, schedules, now)), "the end")
+    (done,) = schedules.firings()
+    assert (done.state, done.run) == ("finished", begun.run), done.reason
+    again = Sweep(store.runs / str(done.run))
+    assert (again.name, again.tags["schedule"]) == ("find", "weekly")
+    assert [trial.state for trial in again.runs] == ["finished", "finished"]
+    assert {trial.params["centre"] for trial in again.runs} == {0.9}
+    assert {trial.id for trial in again.runs}.isdisjoint(trial.id for trial in first.runs)
