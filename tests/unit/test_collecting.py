@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import multiprocessing
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -169,17 +171,18 @@ def test_a_run_that_moves_meanwhile_is_seen(store: RunStore, new_run: Make) -> N
     assert "a" * 64 in again.digests()
 
 
-CONTENTS, SUBMITTERS, ROUNDS = 12, 3, 12
+CONTENTS, SUBMITTERS, ROUNDS = 20, 2, 12
 
 
 def _submit(path: Path, number: int, turn: int, go: Event) -> None:
     """Submit as `mlwidgets.submit` does: objects first, then the run folder."""
     store = RunStore(path)
     go.wait()
-    for step in range(CONTENTS):
-        which = (step * (number + 1)) % CONTENTS
+    for step in range(0, CONTENTS, 2):
+        which = (step + number) % CONTENTS
         stream, buffer = store.put(_content(turn, which)), store.put(_content(turn, (which + 1) % CONTENTS))
         name = f"s{number}-{step}"
+        time.sleep(0.003)
         spec = RunSpec(
             id=f"20261120-{turn:06}-{name}-abcd",
             name=name,
@@ -192,6 +195,15 @@ def _submit(path: Path, number: int, turn: int, go: Event) -> None:
 
 def _content(turn: int, which: int) -> bytes:
     return f"content {turn} {which}".encode() * 50
+
+
+def _hidden(store: RunStore, content: bytes) -> Path:
+    """Make an object of years ago that is not in its place yet."""
+    digest = content_digest(memoryview(content))
+    path = store.objects.path / f".{digest}"
+    path.write_bytes(content)
+    os.utime(path, OLD)
+    return path
 
 
 def _collect(path: Path, done: Event) -> None:
@@ -212,9 +224,13 @@ def test_submits_and_collections_at_once(store: RunStore) -> None:
             submitters = [context.Process(target=_submit, args=(store.path, n, turn, go)) for n in range(SUBMITTERS)]
             for process in submitters:
                 process.start()
-            for which in range(CONTENTS):
-                old(store, _content(turn, which))
+            waiting = [_hidden(store, _content(turn, which)) for which in range(CONTENTS)]
             go.set()
+            for path in waiting:
+                # Not over one that has been put meanwhile, which is new.
+                with contextlib.suppress(FileExistsError):
+                    os.link(path, path.with_name(path.name[1:]))
+                path.unlink()
             for process in submitters:
                 process.join(60)
                 assert process.exitcode == 0
@@ -223,7 +239,7 @@ def test_submits_and_collections_at_once(store: RunStore) -> None:
         collector.join(60)
     assert collector.exitcode == 0
     folders = list(store.folders())
-    assert len(folders) == ROUNDS * SUBMITTERS * CONTENTS
+    assert len(folders) == ROUNDS * SUBMITTERS * CONTENTS // 2
     for folder in folders:
         inputs = folder.read_spec().inputs
         assert inputs is not None
