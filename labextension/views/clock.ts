@@ -39,6 +39,6 @@ export class Clock {
     if (hasEnded(header.state) || progress?.remaining == null) return '';
     const left = progress.remaining - (this.now - progress.at);
     // What takes longer than it should is not almost done for ever.
-    return progress.fraction >= 1 || (left < 1 && progress.remaining > 5) ? '' : `${formatElapsed(Math.max(0, left))} left`;
+    return progress.fraction >= 1 || left < (progress.remaining > 5 ? 1 : -2) ? '' : `${formatElapsed(Math.max(0, left))} left`;
   }
 }
