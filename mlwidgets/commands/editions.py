@@ -104,9 +104,10 @@ def _list(options: argparse.Namespace) -> int:
         rows = [("name", "state", "latest edition", "when", "stale since")]
         for report, now in found:
             latest = now.latest
+            state = f"{WORDS[now.state]}, a new one is being made" if now.making else WORDS[now.state]
             when = _time(latest.time) if latest else ""
             since = "" if now.stale_since is None else _time(now.stale_since)
-            rows.append((report.name, WORDS[now.state], latest.id if latest else "", when, since))
+            rows.append((report.name, state, latest.id if latest else "", when, since))
         _print(rows)
     else:
         print(f"no reports yet in {store.path}: `mlwidgets report run NOTEBOOK` publishes one")
@@ -172,7 +173,7 @@ def _edition(report: Report, name: str) -> Edition:
     if name.startswith("~") and name[1:].isdecimal():
         ids = report.ids()
         if int(name[1:]) >= len(ids):
-            raise UnknownReport(f"report {report.name!r} has {len(ids)} editions, none {name}")
+            raise UnknownReport(f"report {report.name!r} has {_counted(len(ids))}, none {name}")
         return report.edition(ids[int(name[1:])])
     starting = [one for one in report.ids() if len(name) >= 4 and one.startswith(name)]
     if name not in starting and len(starting) > 1:
@@ -212,14 +213,15 @@ def _prune(options: argparse.Namespace) -> int:
 
     store = store_of(options)
     chosen = [Report(store, name) for name in options.names] or reports(store)
+    if not chosen:
+        print(f"no reports yet in {store.path}")
     for report in chosen:
         gone = prune(report, keep=options.keep, days=options.days, dry_run=options.dry_run)
         what = "would be removed" if options.dry_run else "removed"
+        had = len(report.ids()) + (0 if options.dry_run else len(gone))
+        print(f"{report.name}: {len(gone)} of {_counted(had)} {what}")
         for one in gone if options.dry_run else ():
-            print(one)
-        print(
-            f"{report.name}: {len(gone)} of {len(report.ids()) + (0 if options.dry_run else len(gone))} editions {what}"
-        )
+            print(f"  {one}")
         if gone and not options.dry_run:
             _follow(report)
     return 0
@@ -233,6 +235,10 @@ def _follow(report: Report) -> None:
         update_site(report.store, report.definition.site)
 
 
+def _counted(editions: int) -> str:
+    return f"{editions} edition{'' if editions == 1 else 's'}"
+
+
 def _delete(options: argparse.Namespace) -> int:
     from mlwidgets.reports.publishing.retention import delete
 
@@ -241,12 +247,12 @@ def _delete(options: argparse.Namespace) -> int:
     if not options.yes:
         if not sys.stdin.isatty():
             raise ParameterError(f"nobody is there to be asked whether {report.name!r} is to be removed: give --yes")
-        answer = input(f"Remove the report {report.name} with {count} editions? They cannot be restored. [y/N] ")
+        answer = input(f"Remove the report {report.name} with {_counted(count)}? They cannot be restored. [y/N] ")
         if answer.strip().lower() not in {"y", "yes"}:
             print("nothing was removed")
             return 1
     delete(report)
-    print(f"{report.name}: removed, with {count} editions")
+    print(f"{report.name}: removed, with {_counted(count)}")
     _follow(report)
     return 0
 
@@ -284,7 +290,9 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _time(moment: float) -> str:

@@ -368,12 +368,14 @@ def test_commands(store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture
     run("compare", "sales", "--html", str(tmp_path / "x.html"))
     assert_sound((tmp_path / "x.html").read_text())
     assert "cannot write" in run("compare", "sales", "--html", str(tmp_path / "no" / "x.html"), status=1)
-    assert "sales: 1 of 3 editions would be removed" in run("prune", "--keep", "1", "--dry-run")
+    assert f"sales: 1 of 3 editions would be removed\n  {ids[0]}\n" in run("prune", "--keep", "1", "--dry-run")
     assert "sales: 1 of 3 editions removed" in run("prune", "sales", "--keep", "1")
     assert "files written" in run("site", str(tmp_path / "site"))
     assert re.search(
         r"^keep +7$", run("set", "sales", "keep=7", "title=A title", "open=yes", "days=none"), re.MULTILINE
     )
+    assert re.search(r"^days +1\.5$", run("set", "sales", "days=1.5"), re.MULTILINE)
+    assert re.search(r"^days +365$", run("set", "sales", "days=365"), re.MULTILINE)
     assert (Report(store, "sales").title, Report(store, "sales").definition.open) == ("A title", True)
     assert "cannot be set" in run("set", "sales", "keep=many", status=1)
     assert "no report 'other'" in run("editions", "other", status=1)
@@ -381,6 +383,7 @@ def test_commands(store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture
     assert sales.ids()
     run("set", "sales", f"site={tmp_path / 'site'}")
     assert "removed, with 2 editions" in run("delete", "sales", "--yes")
+    assert "no reports yet" in run("prune")
     assert not (tmp_path / "site" / "sales").exists()
 
 
