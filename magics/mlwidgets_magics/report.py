@@ -84,6 +84,11 @@ class ReportMagics(Magics):
             # No error: a notebook with this cell can be executed where nobody knows its path, by nbconvert, say.
             print("%report: this kernel does not know its notebook; in a terminal: mlwidgets report run NOTEBOOK")
             return
+        if options.every != "off" and not path.is_file():
+            raise UsageError(
+                f"%report: {path.name} was renamed, moved or deleted since this kernel started: save the notebook; "
+                "if that does not help, restart the kernel"
+            )
         name = plain[0] if plain else None
         given = [word for word in options.words if is_param(word)]
         try:
@@ -108,7 +113,7 @@ class ReportMagics(Magics):
             raise UsageError(str(error)) from None
         if self._unsaved(path):
             print(
-                f"mlwidgets: {path.name} has cells that were executed and not saved: they are not in it",
+                f"mlwidgets: {path.name} has cells that were executed and not saved: they are not in the report",
                 file=sys.stderr,
             )
         _tell_address(run)

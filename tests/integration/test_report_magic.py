@@ -63,7 +63,7 @@ def test_a_notebook_publishes_itself_once_with_other_parameters_and_says_where(n
 
     nb.run("unsaved = 'never saved'")
     told = nb.run("%report --as-it-stands --wait")
-    assert "not saved" in told.text
+    assert "not saved: they are not in the report" in told.text
     assert len(report.editions(10)) == 2
 
     schedules = Schedules(RunStore(book.parent / ".mlwidgets"))
@@ -74,3 +74,5 @@ def test_a_notebook_publishes_itself_once_with_other_parameters_and_says_where(n
     assert "--every" in nb.run("%report --retries 2", fails=True).text
     assert "no longer" in nb.run("%report --every off").text
     assert schedules.list() == []
+    book.rename(book.with_name("elsewhere.md"))
+    assert "was renamed, moved or deleted" in nb.run("%report", fails=True).text
