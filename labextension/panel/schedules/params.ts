@@ -63,6 +63,8 @@ export class ParamFields {
       this.show();
       return;
     }
+    // Nothing is asked for that may be asked for otherwise in a moment.
+    if (first) this.node.hidden = true;
     this.timer = setTimeout(() => {
       this.book.api.params(notebook).then(
         (params) => {
