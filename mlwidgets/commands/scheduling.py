@@ -69,6 +69,9 @@ def add_when(command: argparse.ArgumentParser) -> None:
         help="one run for each value; if repeated, for each combination",
     )
     command.add_argument(
+        "--matrix-file", metavar="FILE", help="one run for each row of a CSV file, or each object of a list in JSON"
+    )
+    command.add_argument(
         "--missed", choices=("once", "record"), help="times that nobody was there for: run once (default)"
     )
     command.add_argument(
@@ -88,6 +91,7 @@ def add_when(command: argparse.ArgumentParser) -> None:
 
 def given_of(options: argparse.Namespace, timezone: str) -> dict[str, Any]:
     """Return the fields of a schedule that options say something of."""
+    from mlwidgets.schedules.matrix import read_matrix
     from mlwidgets.schedules.times import end_of
 
     found: dict[str, Any] = {}
@@ -100,6 +104,10 @@ def given_of(options: argparse.Namespace, timezone: str) -> dict[str, Any]:
         found["params"] = dict(_pair(one) for one in options.param if one)
     if options.matrix is not None:
         found["matrix"] = _matrix([one for one in options.matrix if one])
+    if options.matrix_file is not None:
+        if found.get("matrix"):
+            raise ScheduleError("give a matrix by --matrix or by --matrix-file, not by both")
+        found["matrix"] = read_matrix(Path(options.matrix_file).expanduser()) if options.matrix_file else ()
     for name, option in (("jitter", options.jitter), ("retry_wait", options.retry_wait)):
         if option is not None:
             found[name] = _seconds(option)
