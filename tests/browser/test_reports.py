@@ -68,6 +68,10 @@ def test_a_notebook_becomes_a_page_that_the_notification_opens(lab: Lab, page: P
     expect(form.get_by_role("alert").filter(has_text="the parameter 'price' is float (default 2.5)")).to_be_visible()
     look(page, "report-form")
     form.get_by_label("price").fill("3")
+    form.get_by_label("Name").fill("../sales")
+    form.get_by_role("button", name="Publish").click()
+    expect(form.get_by_role("alert").filter(has_text="the parameter 'price'")).to_have_count(0)
+    form.get_by_label("Name").fill("sales")
     form.get_by_role("button", name="Publish").click()
     form.wait_for(state="detached")
     toast = page.locator(".Toastify__toast", has_text="sales")
@@ -103,6 +107,8 @@ def test_a_notebook_that_fails_shows_its_cause(lab: Lab, page: Page) -> None:
         lab.command(page, "mlwidgets:show-reports")
     opened.value.get_by_text("no rows for EU").first.wait_for()
     lab.command(page, "mlwidgets:open-panel")
+    # How far it came is no metric.
+    expect(row(page, "broken").locator(".mlw-row-value")).to_have_text("")
     with page.context.expect_page() as opened:
         choose(page, row(page, "broken"), "Open report")
     opened.value.get_by_text("no rows for EU").first.wait_for()
