@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.commands.common import store_of
+from mlwidgets.commands.scheduling import plain
 from mlwidgets.errors import ScheduleError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _tick_and_wait(options: argparse.Namespace) -> int:
     def say(done: Ticked) -> None:
         for state, found in (("started", done.started), ("ended", done.ended), ("skipped", done.skipped)):
             for firing in found:
-                print(" ".join(filter(None, [state, firing.run, firing.reason])), flush=True)
+                print(plain(" ".join(filter(None, [state, firing.run, firing.reason]))), flush=True)
 
     return 0 if tick_and_wait(store_of(options), options.names, say) else 1
 

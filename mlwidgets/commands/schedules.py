@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlwidgets.commands import scheduling
 from mlwidgets.commands.common import store_of
 from mlwidgets.commands.schedule_export import add_export
-from mlwidgets.commands.scheduling import NAME, show, who_ticks
+from mlwidgets.commands.scheduling import NAME, plain, show, who_ticks
 
 if TYPE_CHECKING:
     from mlwidgets.schedules.firing import Firing
@@ -115,8 +115,7 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _cell(text: str) -> str:
-    """Return a text in one line that a terminal shows as it is; what failed may have said anything."""
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    line = plain(text)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
@@ -190,7 +189,7 @@ def _tick(options: argparse.Namespace) -> int:
     done = tick(store, names=options.names or None)
     for state, found in (("started", done.started), ("ended", done.ended), ("skipped", done.skipped)):
         for firing in found:
-            print(" ".join(filter(None, [state, firing.run, firing.reason])))
+            print(plain(" ".join(filter(None, [state, firing.run, firing.reason]))))
     for firing in done.missed:
         print(f"missed {max(1, firing.missed)}: {firing.reason}")
     tell_pending(store)

@@ -254,7 +254,7 @@ def open_firings(connection: sqlite3.Connection, schedule: str | None = None) ->
 def record(connection: sqlite3.Connection, firing: Firing) -> Firing | None:
     """Put a firing in and return it with its id; None where its due time has one already."""
     fields = asdict(firing)
-    values = [json.dumps(fields[name]) if name == "params" else fields[name] for name in COLUMNS[1:]]
+    values = [json.dumps(fields[name]) if name == "params" else _storable(fields[name]) for name in COLUMNS[1:]]
     marks = ", ".join("?" * len(values))
     done = connection.execute(
         f"INSERT INTO firings ({', '.join(COLUMNS[1:])}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608
@@ -268,9 +268,14 @@ def update(connection: sqlite3.Connection, firing: Firing, **fields: Any) -> boo
     names = ", ".join(f"{name} = ?" for name in fields)
     done = connection.execute(
         f"UPDATE firings SET {names} WHERE id = ? AND state = ? AND attempt = ? AND run IS ?",  # noqa: S608
-        (*fields.values(), firing.id, firing.state, firing.attempt, firing.run),
+        (*map(_storable, fields.values()), firing.id, firing.state, firing.attempt, firing.run),
     )
     return done.rowcount == 1
+
+
+def _storable(value: Any) -> Any:
+    """Return a text as sqlite takes it: what a run failed with, and names of files, may hold half of a character."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 KEPT = 1000

@@ -159,7 +159,7 @@ def _address(store: RunStore, event: Event, folder: RunFolder | None) -> str | N
 
 
 def _subject(event: Event, state: str) -> str:
-    what = f"{event.schedule.name}{_given(event.firing)}"
+    what = " ".join(f"{event.schedule.name}{_given(event.firing)}".split())
     if state == MISSED:
         return f"{what} was not run"
     if state == FINISHED:

@@ -490,3 +490,38 @@ def test_of_large_files_little_is_read(
     os.utime(large, (MONDAY, MONDAY))
     assert len(tick(store, MONDAY + 180, starter=hand).started) == 1
     assert tick(store, MONDAY + 240, starter=hand).started == ()
+
+
+def test_texts_that_are_no_unicode_stop_no_tick(
+    store: RunStore, hand: Hand, add: Callable[..., Schedule], tmp_path: Path
+) -> None:
+    odd = os.fsdecode(b"\xff.csv")
+    (tmp_path / odd).write_text("1")
+    add(params={"region": "\ud800\0"})
+    add("changes", when_changed=(str(tmp_path / odd),))
+    begin = at("2026-11-23T07:00")
+    done = tick(store, begin, starter=hand)
+    assert len(done.started) == len(done.skipped) == 1
+    hand.ends = Ended(FAILED, "cell 1: ValueError: \ud800")
+    assert [one.state for one in tick(store, begin + 1, starter=hand).ended] == ["failed"]
+    assert sorted(str(one.reason) for one in Schedules(store).firings()) == [
+        f"{tmp_path}/?.csv did not change",
+        "cell 1: ValueError: ?",
+    ]
+
+
+def test_what_is_removed_while_it_starts_is_forgotten(
+    store: RunStore, hand: Hand, add: Callable[..., Schedule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add()
+    add("other")
+
+    def start(store: RunStore, schedule: Schedule, firing: Firing) -> None:
+        if schedule.name == "sales":
+            Schedules(store, hand).remove("sales")
+
+    monkeypatch.setattr(hand, "start", start)
+    assert len(tick(store, at("2026-11-23T07:00"), starter=hand).started) == 1
+    hand.ends = Ended(FINISHED)
+    assert len(tick(store, at("2026-11-23T07:01"), starter=hand).ended) == 1
+    assert [one.name for one in Schedules(store).list()] == ["other"]
