@@ -168,7 +168,10 @@ def claim_elements(
             before = None
         if before is not None:
             reason = f"the one before still runs ({before.run})"
-            firing = replace(firing, state=SKIPPED, ended=now, reason=reason)
+            known = firings(connection, "schedule = ? AND element = ? AND reason = ?", (schedule.id, number, reason), 1)
+            # Of what hangs for ever somebody hears, and once.
+            told = bool(known) or not schedule.notify
+            firing = replace(firing, state=SKIPPED, ended=now, reason=reason, told=told)
         else:
             firing = replace(firing, run=new_run(connection, store, schedule, firing, now))
         written.append(record(connection, firing))

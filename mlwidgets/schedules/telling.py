@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.state import STOPPED
 from mlwidgets.runs.store import RunStore
-from mlwidgets.schedules.firing import FAILED, FINISHED, MISSED, Firing
+from mlwidgets.schedules.firing import FAILED, FINISHED, MISSED, SKIPPED, Firing
 from mlwidgets.schedules.schedule import REPORT, Schedule
 from mlwidgets.schedules.table import Table, firings, rows, writing
 from mlwidgets.schedules.words import lasted, moment
@@ -58,7 +58,7 @@ def tell_pending(store: RunStore) -> int:
     if not table.exists:
         return 0
     with table.open() as connection:
-        pending = firings(connection, "NOT told AND state IN (?, ?, ?)", _ENDED, _MOST)[::-1]
+        pending = firings(connection, "NOT told AND state IN (?, ?, ?, ?)", (*_ENDED, SKIPPED), _MOST)[::-1]
         schedules = {row.schedule.id: row.schedule for row in (rows(connection) if pending else ())}
         # What a removed schedule did goes with it.
         events = [_event(connection, schedules[one.schedule], one) for one in pending if one.schedule in schedules]
@@ -125,8 +125,10 @@ def _tell(store: RunStore, event: Event) -> bool:
     folder = None if firing.run is None else RunFolder(store.runs / firing.run)
     stopped = folder is not None and (read_json(folder.outcome) or {}).get("state") == STOPPED
     state = STOPPED if stopped and firing.state == FAILED else firing.state
+    # That it was left out as the one before still ran is told as what it is to who waits for it.
+    state = MISSED if state == SKIPPED else state
     since = event.since
-    if firing.state == MISSED and since is None:
+    if state == MISSED and since is None:
         since = firing.due if firing.first is None else firing.first
     message = Message(
         subject=_subject(event, state),

@@ -164,3 +164,17 @@ def test_a_server_that_does_not_answer_keeps_no_other_schedule_waiting(
     while tell_pending(store):
         assert time.monotonic() < deadline
     assert len(told()) == 6
+
+
+def test_of_what_hangs_somebody_hears_once(store: RunStore, tmp_path: Path, told: Any) -> None:
+    class Hangs(Recorder):
+        def look(self, store: RunStore, schedule: Schedule, firing: Firing) -> Ended | None:
+            return None
+
+    add(store, tmp_path, "failure")
+    (hangs,) = tick(store, SEVEN, starter=Hangs()).started
+    for day in range(1, 4):
+        assert len(tick(store, SEVEN + day * DAY, starter=Hangs()).skipped) == 1
+        (heard,) = told()
+    assert (heard["state"], heard["subject"], heard["since"]) == ("missed", "sales was not run", SEVEN + DAY)
+    assert f"the one before still runs ({hangs.run})" in heard["text"]
