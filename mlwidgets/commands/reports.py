@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,8 @@ def _run(options: argparse.Namespace) -> int:
         store=store_of(options),
     )
     run = open_run(folder.path)
+    if options.no_execute:
+        _say_unexecuted(options.notebook)
     if options.no_wait:
         print(f"{run.name}: submitted as {run.id}; follow it with: mlwidgets wait {run.id}")
         return 0
@@ -171,8 +174,18 @@ def _export(options: argparse.Namespace) -> int:
             write_whole(to, page.encode())
     except OSError as error:
         raise StoreError(f"cannot write {to}: {error.strerror or error}") from error
+    _say_unexecuted(notebook)
     print(to)
     return 0
+
+
+def _say_unexecuted(notebook: Path) -> None:
+    """Say so where a notebook that is shown as it stands was never executed: its page is code alone."""
+    from mlwidgets.history.notebooks.notebook import load_notebook
+
+    code = [cell for cell in load_notebook(notebook).cells if cell.kind == "code" and cell.source.strip()]
+    if code and not any(cell.outputs or cell.execution_count for cell in code):
+        print(f"mlwidgets: no cell of {notebook.name} was executed: `mlwidgets report run` does", file=sys.stderr)
 
 
 def _print_pdf(page: str, to: Path) -> None:

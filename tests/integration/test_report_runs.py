@@ -274,9 +274,10 @@ def test_by_command_without_publishing(tmp_path: Path) -> None:
     made = Path(said.split()[2])
     assert printed(json.loads(made.read_bytes())["cells"][1]) == "1\n"
 
-    status, said, _ = command("export", made, "-o", "out.html", folder=tmp_path)
-    assert (status, said) == (0, "out.html\n")
+    assert command("export", made, "-o", "out.html", folder=tmp_path) == (0, "out.html\n", "")
     assert "<title>Mine" in (tmp_path / "out.html").read_text(encoding="utf-8")
+    status, _, said = command("export", path, "-o", "code.html", folder=tmp_path)
+    assert (status, said) == (0, "mlwidgets: no cell of n.ipynb was executed: `mlwidgets report run` does\n")
     status, _, said = command("export", made, "-o", "no/such/folder.html", folder=tmp_path)
     assert (status, said) == (1, "mlwidgets: cannot write no/such/folder.html: No such file or directory\n")
 

@@ -47,7 +47,9 @@ def front_page(report: Report) -> str:
             return _shown(report, edition, front=True)
         except FileNotFoundError:
             continue  # a newer one has taken its place, and it is gone
-    said = "An edition is being made." if report.making() else "There is no edition yet."
+    said = (
+        "An edition is being made: load this page again in a while." if report.making() else "There is no edition yet."
+    )
     links = [("All reports", "../index.html")]
     return _made("empty.html.j2", title=report.title, said=said, links=links)
 
