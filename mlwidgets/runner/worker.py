@@ -178,6 +178,8 @@ class Worker:
         return KILLED, f"interrupted from outside by {names or 'a signal'}"
 
     def _freeze_exception(self, raised: BaseException, shell: WorkerShell) -> dict[str, Any] | None:
+        if self._mask and any(self._mask.find("".join(traceback.format_exception(raised)))):
+            return None  # an object cannot be masked
         freezer = Freezer(shell.user_ns, values={"exception": raised}, follow=False)
         try:
             frozen = freezer.freeze([], ["exception"], self._objects.put, patches=False)
