@@ -186,7 +186,7 @@ def test_killed_at_any_line_it_is_whole_or_not_there(
     ids = {folder.id for folder in store.folders()}
     clean = tmp_path / "clean"
     shutil.copytree(other.path, clean)
-    line, seen = 0, set()
+    line, seen = 0, set[int]()
     while True:
         # Every line while runs are put in their places.
         line += 1 if len(seen) > 1 and len(ids) not in seen else 9

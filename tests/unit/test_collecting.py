@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from mlwidgets.errors import StoreError
-from mlwidgets.housekeeping.collecting import ASIDE, Collected, aside, collect, put_back
+from mlwidgets.housekeeping.collecting import Collected, aside, collect, put_back
 from mlwidgets.housekeeping.references import References
 from mlwidgets.runs import trash
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.objects import content_digest
+from mlwidgets.runs.objects import ASIDE, content_digest
 from mlwidgets.runs.spec import Frozen, RunSpec
 from mlwidgets.runs.store import RunStore
 from tests.unit.archive_support import ended_run, killed_at
