@@ -17,14 +17,15 @@ from mlwidgets.runs.run import Run
 from mlwidgets.views.live import show
 from mlwidgets.views.slots import QueuedRunTable, SlotsView
 from mlwidgets.views.table import RunTable
+from mlwidgets_magics.choosing import choose, compare
 from mlwidgets_magics.sending import Sending
 from mlwidgets_magics.words import HELP, help_of, read_params, split_words
 
 _T = TypeVar("_T")
 _USAGE = (
-    "usage: %runs [--all | --trials | slots | show NAME [NAME…] | logs NAME | stop NAME [NAME…] | load NAME [NAMES…] | "
-    "trials, narrow, pause or resume SWEEP | concurrent SWEEP N [--now] | add SWEEP param=value …]; "
-    "%runs --help says more"
+    "usage: %runs [--all | --trials | --where … --sort … | slots | diff A B [C…] | show NAME [NAME…] | logs NAME | "
+    "stop NAME [NAME…] | load NAME [NAMES…] | trials, narrow, pause or resume SWEEP | concurrent SWEEP N [--now] | "
+    "add SWEEP param=value …]; %runs --help says more"
 )
 _OF_SWEEPS = frozenset({"trials", "narrow", "pause", "resume", "concurrent", "add"})
 LONGEST_PARAMS = 200
@@ -48,6 +49,9 @@ class RunsMagics(Magics):
         %runs                       table of all runs, newest first; below it, who holds slots and who waits
         %runs --all                 the same with every parameter and metric, however many there are
         %runs --trials              the same with the trials of sweeps, each in a line of its own
+        %runs --sort val_accuracy   the best first; by a metric, a parameter, name, age, …; --reverse turns it around
+        %runs --where "lr<1e-3 and state=='finished'"    those that fit; -n N the first N, --frame as a DataFrame
+        %runs diff A B [C…]         what differs between runs: only that, and from which step on metrics do; --json
         %runs slots                 who holds GPUs and CPU places of this machine, who waits, and why
         %runs show NAME [NAME…]     its view: live while it runs, its end afterwards; several together
         %runs logs NAME             its output, and the traceback if it failed
@@ -69,6 +73,10 @@ class RunsMagics(Magics):
         if words[0] in HELP:
             print(help_of(RunsMagics.runs))
             return None
+        if words[0].startswith("-"):
+            return self._guarded(lambda: choose(words))
+        if words[0] == "diff" and len(words) > 1:
+            return self._guarded(lambda: compare(words[1:]))
         if words == ["slots"]:
             return self._guarded(lambda: SlotsView(overview()))
         action, names = words[0], words[1:]

@@ -8,7 +8,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from mlwidgets.commands import reading
+from mlwidgets.commands import comparing, reading
 from mlwidgets.commands.common import RUN, find_run, store_of
 
 
@@ -24,6 +24,7 @@ def add(commands: Any) -> None:
     listing.add_argument("--json", action="store_true", help="as JSON, one object per line")
     listing.set_defaults(action=_runs)
     reading.add(commands)
+    comparing.add(commands)
     waiting = commands.add_parser("wait", help="wait until a run has ended; exit status 0 if it finished")
     waiting.add_argument("name", help=RUN)
     waiting.set_defaults(action=_wait)

@@ -1,0 +1,113 @@
+"""What is known of a run in a word each: what was asked, where it ran, what it read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlwidgets.history.comparing.frozen import variable_digests
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.objects import ObjectStore
+from mlwidgets.runs.run import Run
+from mlwidgets.runs.spec import Frozen
+
+LONGEST = 200
+"""Characters of a value."""
+DIGITS = 8
+"""Of a content's digest."""
+_OF_ITSELF = frozenset({"packages", "git", "gpus", "no_snapshot"})
+"""Entries of the environment that are told in another way."""
+
+Fact = tuple[str, list[str | None]]
+"""A name, and its value in each run; None where a run has none."""
+
+
+def asked(run: Run) -> dict[str, str]:
+    """Return parameters, what is searched, and the seed."""
+    spec = run.spec
+    found = dict(spec.params)
+    for key, value in (spec.sweep or {}).items():
+        found |= _flat(f"sweep {key}", value)
+    return found | ({} if spec.seed is None else {"seed": str(spec.seed)})
+
+
+def resources(run: Run) -> dict[str, str]:
+    """Return what the run was given: GPUs, CPU places, time, tries."""
+    given = {key: value for key, value in vars(run.spec.resources).items() if key != "after"}
+    return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in given.items()}
+
+
+def environment(run: Run) -> dict[str, str]:
+    """Return Python, host, threads, GPUs, git, and whatever else was found out."""
+    origin, told = run.spec.provenance, run.environment
+    found: dict[str, str] = {}
+    if origin is not None:
+        found |= {"python": origin.python, "executable": origin.executable, "host": origin.host, "user": origin.user}
+        found |= {"folder": origin.cwd, "notebook": origin.notebook or "none"}
+        found |= {f"threads {name}": str(count) for name, count in origin.threads.items()}
+    for key, value in told.items():
+        if key not in _OF_ITSELF and not (key == "python" and origin is not None):
+            found |= _flat(key, value)
+    git, gpus = told.get("git"), told.get("gpus")
+    if isinstance(git, dict):
+        edited = ", edited" if git.get("dirty") else ""
+        found["git"] = f"{git.get('branch') or 'no branch'} at {str(git.get('commit') or 'no commit')[:7]}{edited}"
+        known = {"branch", "commit", "dirty", "top"}
+        found |= _flat("git", {key: value for key, value in git.items() if key not in known})
+    for number, gpu in enumerate(gpus if isinstance(gpus, list) else ()):
+        found |= _flat(f"GPU {number}", gpu)
+    return found
+
+
+def packages(run: Run) -> dict[str, str]:
+    """Return installed packages with their versions."""
+    told = run.environment.get("packages")
+    return {str(name): str(version) for name, version in told.items()} if isinstance(told, dict) else {}
+
+
+def _flat(name: str, value: Any) -> dict[str, str]:
+    """Return a value by names: a mapping's entries each by its own."""
+    if isinstance(value, dict):
+        return {k: v for key, one in value.items() for k, v in _flat(f"{name} {key}", one).items()}
+    return {} if value is None else {name: str(value)}
+
+
+def variables(runs: Sequence[Run], which: str) -> tuple[list[Fact], list[str]]:
+    """Return the frozen variables that differ, and what cannot be told.
+
+    Parameters
+    ----------
+    which
+        ``inputs``, or ``ambient``: random states, options, filters.
+    """
+    every: list[Frozen | None] = [getattr(run.spec, which) for run in runs]
+    if all(one is not None and (one.stream, one.buffers) == (every[0].stream, every[0].buffers)
+           for one in every if every[0] is not None) and every[0] is not None:  # fmt: skip
+        return [], []
+    told: list[dict[str, str]] = []
+    unknown: list[str] = []
+    for at, (run, frozen) in enumerate(zip(runs, every, strict=True)):
+        if frozen is None:
+            told.append({})
+            continue
+        digests = variable_digests(frozen, ObjectStore(RunFolder(run.path).store / "objects"))
+        if digests is None:
+            unknown.append(f"{at}")
+            digests = {}
+        told.append({one.name: _told(one.type, one.summary, digests.get(one.name)) for one in frozen.names})
+    return differing(told), unknown
+
+
+def _told(kind: str, summary: str, digest: str | None) -> str:
+    return " ".join(filter(None, (kind, summary, "" if digest is None else f"#{digest[:DIGITS]}")))
+
+
+def differing(told: Sequence[Mapping[str, str]]) -> list[Fact]:
+    """Return the names whose values are not the same in all runs."""
+    names = dict.fromkeys(name for one in told for name in one)
+    found = ((name, [one.get(name) for one in told]) for name in names)
+    return [(name, [_short(value) for value in values]) for name, values in found if len(set(values)) > 1]
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
