@@ -146,7 +146,7 @@ class Door(JupyterHandler):
 
     def log_exception(self, *args: Any) -> None:
         """Log what is no answer to a mistake of whoever asked."""
-        if not isinstance(args[1], UnknownReport):
+        if not isinstance(args[1], UnknownReport | UnknownStore):
             super().log_exception(*args)
 
 

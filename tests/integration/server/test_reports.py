@@ -297,6 +297,14 @@ async def test_links_in_an_edition_lead_nowhere(user: Any, sales: SimpleNamespac
         assert (found.code, SECRET in found.body.decode()) == (404, False)
 
 
+async def test_an_address_of_nothing_is_no_fault_of_the_server(
+    user: Any, sales: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("none/", "~none/~/", "~none/~/sales/", f"~none/~/sales/{sales.second}.html"):
+        assert (await user(f"reports/{path}")).code == 404, path
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_pages_can_only_be_read(user: Any, sales: SimpleNamespace) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         for path in ("reports/", "reports/sales/", f"reports/sales/{sales.second}.html"):
