@@ -8,8 +8,7 @@ let made = 0;
 /** A field with its label, a hint, and one line for what is wrong with it. */
 export class Line<I extends Input> {
   readonly node: HTMLElement;
-  /** What is wrong, in one line. */
-  readonly told = element('span', 'mlw-wrong', { role: 'alert' });
+  private readonly told = element('span', 'mlw-wrong', { role: 'alert' });
 
   constructor(label: string, readonly input: I, hint = '', code = false) {
     const id = `mlw-line-${(made += 1)}`;

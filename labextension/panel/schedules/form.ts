@@ -132,8 +132,8 @@ class ScheduleForm {
       node('notebook'),
       node('run'),
       heading(words.__('When')),
-      element('div', 'mlw-form-pair mlw-form-when', {}, this.when.line.node, node('timezone')),
-      element('div', 'mlw-form-wrong', {}, this.when.line.told, this.line('timezone').told),
+      node('cron'),
+      node('timezone'),
       this.times.node,
       this.params.node,
       heading(words.__('Notices')),
@@ -334,7 +334,8 @@ function repeatable(book: Book, schedule: Kept | undefined): Summary[] {
     if (run.trial_of != null || run.report || (schedule && run.store !== schedule.store)) continue;
     const key = `${run.store}\n${run.name}\n${run.sweep ? 's' : ''}`;
     const before = newest.get(key);
-    if (run.id === schedule?.run || (before?.id !== schedule?.run && (before?.submitted ?? 0) < run.submitted)) newest.set(key, run);
+    const chosen = schedule && before?.id === schedule.run;
+    if (run.id === schedule?.run || (!chosen && (before?.submitted ?? 0) < run.submitted)) newest.set(key, run);
   }
   return [...newest.values()].sort((a, b) => b.submitted - a.submitted);
 }

@@ -22,8 +22,8 @@ test('how the last one ended, when, and how long it took', () => {
   const said = (state: 'failed' | 'skipped' | 'missed'): string =>
     aboutOf(schedule({ timezone: 'UTC', last: firing({ state, due: NOW - 300, ended: NOW - 120, seconds: 12 }) }), NOW, ENGLISH);
   expect(said('failed')).toBe('2 min ago · 0:12');
-  expect(said('skipped')).toBe('2 min ago');
-  expect(said('missed')).toBe('2 min ago');
+  expect(said('skipped')).toBe('5 min ago');
+  expect(said('missed')).toBe('5 min ago');
   expect(aboutOf(schedule({ running: [firing({ state: 'waiting', retry_at: NOW + 300 })] }), NOW, ENGLISH)).toBe('in 5 min');
 });
 

@@ -60,7 +60,8 @@ export function aboutOf(schedule: Kept, now: number, words: Words): string {
   }
   if (shown === 'waiting') return firing.retry_at === null ? '' : moment(firing.retry_at, now, timezone, words);
   if (shown === 'claimed') return '';
-  const took = firing.seconds === null || shown === 'missed' || shown === 'skipped' ? '' : formatTook(firing.seconds);
+  if (shown === 'missed' || shown === 'skipped') return moment(firing.due, now, timezone, words);
+  const took = firing.seconds === null ? '' : formatTook(firing.seconds);
   return [moment(firing.ended ?? firing.due, now, timezone, words), took].filter(Boolean).join(' · ');
 }
 
