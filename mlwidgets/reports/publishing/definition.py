@@ -213,7 +213,8 @@ def read_definition(store: RunStore, name: str) -> Definition:
     except ParameterError:
         raise UnknownReport(f"no report {name!r:.120} in the store {store.path}") from None
     if not folder.is_dir():
-        have = ", ".join(report_names(store)[:8]) or "none"
+        known = report_names(store)
+        have = ", ".join(known[:8]) + (" …" if len(known) > 8 else "") or "none"
         raise UnknownReport(f"no report {name!r} in the store {store.path}; it has: {have}")
     return Definition.from_json(name, read_json(folder / "definition.json") or {})
 

@@ -108,7 +108,7 @@ def _of_stale(now: Standing) -> Banner | None:
         said = f"The next one, of {date_words(last.when)}, {went(last)}"
     else:
         # Not all need have gone wrong in the same way.
-        said = f"The {now.bad} since {date_words(first.when)} were not published; the newest {went(last)}"
+        said = f"The {now.bad} editions since {date_words(first.when)} were not published; the newest {went(last)}"
     return Banner(f"This page is of {date_words(latest.when)}. {said}", [("What went wrong", f"{last.id}.html")])
 
 
