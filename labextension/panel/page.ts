@@ -9,6 +9,7 @@ import type { Summary } from './model.ts';
 import { mountOpened, openedHash, readOpenedHash } from './opened.ts';
 import type { PanelHost } from './panel.ts';
 import { Project } from './project.ts';
+import { noticeText, watchNotices } from './schedules/notices.ts';
 import { ProjectPanel } from './sides.ts';
 import { ENGLISH } from './words.ts';
 
@@ -69,6 +70,9 @@ const host: PanelHost = {
 
 const panel = new ProjectPanel(project, host, (store, run) => {
   window.location.hash = openedHash(store, [run]);
+});
+watchNotices(panel.book, base, (notices) => {
+  panel.say(notices.map(noticeText).join(' · '));
 });
 const reports = element('a', 'mlw-page-link', { href: `${base}reports/` }, icon(REPORT), 'Reports');
 const head = element('header', 'mlw-page-head', {}, element('h1', '', {}, 'mlwidgets'), reports);

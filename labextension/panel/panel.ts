@@ -196,6 +196,11 @@ export class RunPanel {
     return this.filters.query;
   }
 
+  /** Say something at the foot. */
+  tell(message: string): void {
+    this.toast.show(message);
+  }
+
   private later(): void {
     if (!this.seen) return;
     this.frame ||= requestAnimationFrame(() => {

@@ -83,6 +83,12 @@ export class ProjectPanel {
     await this.schedules.ask(preset);
   }
 
+  /** Say something at the foot of what is shown. */
+  say(message: string): void {
+    if (this.tabs.isOpen('schedules')) this.schedules.say(message);
+    else this.runs.tell(message);
+  }
+
   private update(): void {
     const { book } = this;
     this.node.classList.toggle('mlw-without-schedules', !book.offered);

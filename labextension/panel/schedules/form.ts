@@ -171,7 +171,8 @@ class ScheduleForm {
       ...this.when.values(),
       kind: this.kind.value as Kind,
       notebook: value('notebook'),
-      run: run.slice(run.indexOf('\n') + 1),
+      // A run that is not listed any more is repeated all the same.
+      run: run ? run.slice(run.indexOf('\n') + 1) : this.start.run,
       name: value('name'),
       timezone: value('timezone'),
       params: this.params.value,

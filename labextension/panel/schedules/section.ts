@@ -105,7 +105,7 @@ export class SchedulePanel {
     });
   }
 
-  private say(message: string, undo?: () => void): void {
+  say(message: string, undo?: () => void): void {
     this.toast.show(message, undo && { label: this.host.words.__('Undo'), run: undo });
   }
 

@@ -1,16 +1,16 @@
-// What is left for the browser, as notifications: of what happened while nobody looked, too.
+// What is left for the browser, as notifications.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Notification as Toast } from '@jupyterlab/apputils';
 import type { ISettings } from '@jupyterlab/settingregistry';
 
 import type { Book } from '../../panel/schedules/book.ts';
 import type { Notice } from '../../panel/schedules/model.ts';
+import { noticeText, watchNotices } from '../../panel/schedules/notices.ts';
 import type { Words } from '../../panel/words.ts';
 import { openAddress } from '../reports/address.ts';
 import { SHOW_SCHEDULES } from './commands.ts';
 
-/** Milliseconds between two questions. */
-const EVERY = 10_000;
+/** Milliseconds that a message stays; it can be read behind JupyterLab's bell afterwards. */
 const STAYS = 8000;
 const STAYS_BAD = 30_000;
 /** More at once are counted. */
@@ -18,30 +18,8 @@ const MOST = 3;
 const GOOD = new Set(['finished', 'published']);
 
 export function showNotices(app: JupyterFrontEnd, book: Book, words: Words, settings: ISettings | null): void {
-  const ask = async (): Promise<void> => {
-    if (!book.offered || !book.project.stream.connected) return;
-    for (const store of book.stores) {
-      try {
-        const key = `mlwidgets:notices:${app.serviceManager.serverSettings.baseUrl}:${store}`;
-        const seen = Number(localStorage.getItem(key) ?? NaN);
-        const { last, notices } = await book.api.notices(store, Number.isNaN(seen) ? null : seen);
-        if (last === seen) continue;
-        // Another window of this browser may have said it meanwhile.
-        const kept = Number(localStorage.getItem(key) ?? NaN);
-        localStorage.setItem(key, String(last));
-        if (kept === seen || Number.isNaN(seen)) show(app, notices, words, settings);
-      } catch {
-        // It is asked again.
-      }
-    }
-  };
-  setInterval(() => {
-    void ask();
-  }, EVERY);
-  const first = book.project.subscribe(() => {
-    if (!book.offered || !book.project.stream.connected) return;
-    first();
-    void ask();
+  watchNotices(book, app.serviceManager.serverSettings.baseUrl, (notices) => {
+    show(app, notices, words, settings);
   });
 }
 
@@ -54,8 +32,8 @@ function show(app: JupyterFrontEnd, notices: readonly Notice[], words: Words, se
 
 function tell(app: JupyterFrontEnd, notice: Notice, words: Words, settings: ISettings | null): void {
   const good = GOOD.has(notice.state);
-  const { address, subject, cause } = notice;
-  const text = cause && !subject.includes(cause) ? `${subject}: ${cause}` : subject;
+  const { address, subject } = notice;
+  const text = noticeText(notice);
   const open = address ? [{ label: words.__('Open'), callback: () => { openAnywhere(app, address); } }] : [];
   if (settings?.composite.notifications !== false) {
     Toast.emit(text, good ? 'success' : 'warning', { autoClose: good ? STAYS : STAYS_BAD, actions: [...open, showSchedules(app, words)] });
