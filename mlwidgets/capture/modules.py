@@ -56,7 +56,7 @@ def local_modules(imports: Iterable[str], put: Put) -> tuple[dict[str, Any], ...
         ``name``, ``path``, ``package`` and ``digest`` of each, for `serve`.
     """
     found: dict[str, tuple[str, bool]] = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         path = getattr(module, "__file__", None)
         if is_local(path) and name.partition(".")[0] not in _OWN and name != "__main__":
             found[name] = (str(path), hasattr(module, "__path__"))

@@ -85,7 +85,21 @@ def test_every_command_of_the_shell_is_described() -> None:
     from mlwidgets.cli import _parser
 
     (commands,) = (action.choices for action in _parser()._actions if action.dest != "help" and action.choices)
-    pages = "".join(map(_read, ("runs.md", "sweep.md", "changes.md", "reports.md", "schedules.md", "git.md")))
+    pages = "".join(
+        map(
+            _read,
+            (
+                "runs.md",
+                "sweep.md",
+                "changes.md",
+                "reports.md",
+                "schedules.md",
+                "git.md",
+                "moving.md",
+                "housekeeping.md",
+            ),
+        )
+    )
     assert [name for name in commands if f"mlwidgets {name}" not in pages] == []
 
 
