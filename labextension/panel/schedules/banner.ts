@@ -21,7 +21,7 @@ export function missedText(missed: readonly MissedIn[], words: Words): string {
 }
 
 export class MissedBanner {
-  readonly node = element('div', 'mlw-banner mlw-missed', { role: 'status', hidden: '' });
+  readonly node = element('div', 'mlw-missed', { role: 'status', hidden: '' });
   private readonly text = element('span', 'mlw-banner-text');
   private readonly run: HTMLButtonElement;
   private readonly dismiss: HTMLButtonElement;
