@@ -41,7 +41,7 @@ export class ScheduleRow {
   private sign: Shown | null = null;
   private paused: boolean | null = null;
   private shownDetails = '';
-  private shownBars = '';
+  private shownBars: string | null = null;
 
   constructor(
     private readonly words: Words,
