@@ -133,7 +133,7 @@ def _editions(options: argparse.Namespace) -> int:
 
 
 def _took(edition: Edition) -> str:
-    from mlwidgets.reports.about import duration_words
+    from mlwidgets.reports.page.about import duration_words
 
     return "" if edition.duration is None else duration_words(edition.duration)
 

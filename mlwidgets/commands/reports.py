@@ -161,7 +161,7 @@ def _say_published(run: Run, options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from mlwidgets.reports.page import export
+    from mlwidgets.reports.page.making import export
     from mlwidgets.runs.folder import write_whole
 
     notebook: Path = options.notebook
@@ -201,7 +201,7 @@ def _print_pdf(page: str, to: Path) -> None:
 
 def _params(options: argparse.Namespace) -> int:
     from mlwidgets.history.notebooks.notebook import load_notebook
-    from mlwidgets.reports.params import TAG, read_params
+    from mlwidgets.reports.parameters.params import TAG, read_params
 
     found = read_params(load_notebook(options.notebook))
     if options.json:

@@ -8,8 +8,8 @@ from typing import Any
 from nbconvert.exporters import Exporter
 from traitlets import Bool
 
-from mlwidgets.reports.about import About
-from mlwidgets.reports.page import Options, export, page
+from mlwidgets.reports.page.about import About
+from mlwidgets.reports.page.making import Options, export, page
 
 __all__ = ["ReportExporter", "export"]
 

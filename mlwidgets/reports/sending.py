@@ -19,7 +19,7 @@ from mlwidgets.history.notebooks.document import read_document, read_file
 from mlwidgets.history.notebooks.notebook import Notebook, read_notebook
 from mlwidgets.history.text.percent import to_text
 from mlwidgets.reports.executing.kernels import check_kernel, kernel_of
-from mlwidgets.reports.params import check_params, inject, read_params
+from mlwidgets.reports.parameters.params import check_params, inject, read_params
 from mlwidgets.reports.publishing.definition import check_report_name, check_settings, define
 from mlwidgets.reports.publishing.publish import expect, unexpect
 from mlwidgets.runner import queue

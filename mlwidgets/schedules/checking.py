@@ -10,7 +10,7 @@ from pathlib import Path
 from mlwidgets.errors import MlwidgetsError, ScheduleError
 from mlwidgets.history.notebooks.document import read_file
 from mlwidgets.history.notebooks.notebook import read_notebook
-from mlwidgets.reports.params import check_params, read_params
+from mlwidgets.reports.parameters.params import check_params, read_params
 from mlwidgets.runs.folder import read_json
 from mlwidgets.runs.spec import check_name
 from mlwidgets.runs.store import RunStore, name_of

@@ -118,7 +118,7 @@ class Params(ReportHandler):
 
     def _read(self, path: str, notebook: Path) -> dict[str, Any]:
         from mlwidgets.history.notebooks.notebook import load_notebook
-        from mlwidgets.reports.params import read_params
+        from mlwidgets.reports.parameters.params import read_params
         from mlwidgets.reports.sending import name_of as default_name
 
         params = read_params(load_notebook(notebook))

@@ -11,8 +11,8 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from mlwidgets.reports import pdf
-from mlwidgets.reports.about import About, Check
-from mlwidgets.reports.page import export
+from mlwidgets.reports.page.about import About, Check
+from mlwidgets.reports.page.making import export
 from mlwidgets.views.static import bundle
 from tests.browser.test_live_view import look
 from tests.unit.report_support import PNG, code, printed, shown

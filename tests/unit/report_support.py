@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import html5lib
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from mlwidgets.reports.about import About
-from mlwidgets.reports.page import export
+from mlwidgets.reports.page.about import About
+from mlwidgets.reports.page.making import export
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from mlwidgets.reports import drawing, pdf
-from mlwidgets.reports.page import export
+from mlwidgets.reports import pdf
+from mlwidgets.reports.page import drawing
+from mlwidgets.reports.page.making import export
 from tests.unit.report_support import PNG, Page, assert_harmless, code, shown
 
 PLOTLY, LITE, VEGA = (f"application/vnd.{kind}+json" for kind in ("plotly.v1", "vegalite.v5", "vega.v5"))

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from mlwidgets.reports.about import About
-from mlwidgets.reports.page import export
+from mlwidgets.reports.page.about import About
+from mlwidgets.reports.page.making import export
 from tests.unit.report_support import PNG, Page, assert_harmless, code, made, printed, shown
 
 HOSTILE = [

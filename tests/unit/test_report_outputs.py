@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from mlwidgets.reports.contrast import GROUNDS, contrast, readable
-from mlwidgets.reports.page import export
+from mlwidgets.reports.page.contrast import GROUNDS, contrast, readable
+from mlwidgets.reports.page.making import export
 from tests.unit.report_support import PNG, Page, code, drawings, made, printed, shown
 
 

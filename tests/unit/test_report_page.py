@@ -15,8 +15,8 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from mlwidgets.errors import NotebookError
-from mlwidgets.reports.about import About, Check, date_words, duration_words
-from mlwidgets.reports.page import export
+from mlwidgets.reports.page.about import About, Check, date_words, duration_words
+from mlwidgets.reports.page.making import export
 from tests.unit.report_support import PNG, Page, assert_harmless, code, made, printed, shown
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mlwidgets.cli import main
 from mlwidgets.errors import NotebookError, ParameterError
 from mlwidgets.history.notebooks.notebook import read_notebook
-from mlwidgets.reports.params import Param, check_params, inject, read_params
+from mlwidgets.reports.parameters.params import Param, check_params, inject, read_params
 
 CELL = '''%matplotlib inline
 # What the report is about.

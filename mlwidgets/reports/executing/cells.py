@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlwidgets.errors import NotebookError
+from mlwidgets.notifying.masking import Masker
 from mlwidgets.reports.executing.document import NotebookFile, heading_above, is_to_execute
 from mlwidgets.reports.executing.undertone import Undertone
 from mlwidgets.runner.causes import OutOfMemory, describe_signal
+from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.runs.state import FAILED, FINISHED, STOPPED
 from mlwidgets.tracking import log
@@ -20,14 +24,45 @@ if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
     from mlwidgets.reports.executing.client import Client
-    from mlwidgets.reports.executing.executor import Executor
 
 Ending = tuple[str, str | None, dict[str, Any] | None]
 _LOOK = 2.0
 """Seconds between two looks at how the machine's memory does."""
 
 
-async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
+class Task(Protocol):
+    """What is to be executed, and by whom it is told and stopped."""
+
+    mask: Masker
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's."""
+
+    @property
+    def path(self) -> Path:
+        """Where the notebook lies."""
+
+    @property
+    def kernel(self) -> str:
+        """The name of its kernel."""
+
+    @property
+    def cell_timeout(self) -> float | None:
+        """Seconds that each cell has."""
+
+    @property
+    def stop(self) -> asyncio.Event:
+        """Set when it is to end."""
+
+    def file(self, content: Callable[[], dict[str, Any]]) -> NotebookFile:
+        """Return the file that the notebook is written to as far as it has come."""
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Write an event of the run."""
+
+
+async def execute(task: Task, document: dict[str, Any]) -> Ending:
     """Execute a notebook; return state, cause and what it raised.
 
     Raises
@@ -37,19 +72,19 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
     OSError
         If the notebook cannot be written at the end.
     """
-    manager, undertone = await _start_kernel(executor)
+    manager, undertone = await _start_kernel(task)
     memory = OutOfMemory(_pid_of(manager) or os.getpid())
     watching = asyncio.ensure_future(_watch(memory))
     # While the kernel starts.
     from mlwidgets.reports.executing.client import Client, Ended, from_json
     from mlwidgets.reports.executing.screen import Screen
 
-    client = Client(from_json(document), manager, Screen(LineWriter(executor.folder.displays), executor.mask))
-    file = executor.file(client.settled)
+    client = Client(from_json(document), manager, Screen(LineWriter(task.folder.displays), task.mask))
+    file = task.file(client.settled)
     ready = False
     try:
         starting = asyncio.ensure_future(client.connect())
-        stopped = asyncio.ensure_future(executor.stop.wait())
+        stopped = asyncio.ensure_future(task.stop.wait())
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not starting.done():
@@ -61,11 +96,11 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
         except (Ended, RuntimeError) as error:
             undertone.last_words()
             why = _death(client, memory) if isinstance(error, Ended) else error
-            raise NotebookError(f"the kernel {executor.kernel!r} could not be started: {why}") from error
+            raise NotebookError(f"the kernel {task.kernel!r} could not be started: {why}") from error
         ready = True
-        ending = await _Cells(executor, client, file, memory, undertone).execute()
+        ending = await _Cells(task, client, file, memory, undertone).execute()
         if ending[0] == FINISHED:
-            executor.tell("saving")
+            task.tell("saving")
         await client.finish()
         try:
             file.write()
@@ -80,16 +115,16 @@ async def execute(executor: Executor, document: dict[str, Any]) -> Ending:
         await client.close(now=not ready)
 
 
-async def _start_kernel(executor: Executor) -> tuple[AsyncKernelManager, Undertone]:
+async def _start_kernel(task: Task) -> tuple[AsyncKernelManager, Undertone]:
     # A grammar for addresses, which nobody needs here, takes longer to import than all the rest.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from jupyter_client.manager import AsyncKernelManager
 
     # Its keys lie in the run's folder, which nobody else can read.
-    path = executor.folder.path / "kernel.json"
+    path = task.folder.path / "kernel.json"
     path.unlink(missing_ok=True)
-    manager = AsyncKernelManager(kernel_name=executor.kernel, connection_file=str(path))
-    environment = {**os.environ, "JPY_SESSION_NAME": str(executor.path)}
+    manager = AsyncKernelManager(kernel_name=task.kernel, connection_file=str(path))
+    environment = {**os.environ, "JPY_SESSION_NAME": str(task.path)}
     # IPython's kernel tells of what its children print, but not where it finds this.
     environment.pop("PYTEST_CURRENT_TEST", None)
     # What the kernel says of its connection would stand in the run's output.
@@ -97,10 +132,10 @@ async def _start_kernel(executor: Executor) -> tuple[AsyncKernelManager, Underto
     undertone: Undertone | None = None
     try:
         is_python = any("ipykernel" in word for word in getattr(manager.kernel_spec, "argv", ()))
-        undertone = Undertone(executor.mask, is_told=is_python)
+        undertone = Undertone(task.mask, is_told=is_python)
         await manager.start_kernel(
             extra_arguments=arguments,
-            cwd=str(executor.path.parent),
+            cwd=str(task.path.parent),
             env=environment,
             stdout=undertone.fd,
             stderr=undertone.fd,
@@ -108,7 +143,7 @@ async def _start_kernel(executor: Executor) -> tuple[AsyncKernelManager, Underto
     except Exception as error:
         if undertone is not None:
             undertone.close()
-        raise NotebookError(f"the kernel {executor.kernel!r} could not be started: {error}") from error
+        raise NotebookError(f"the kernel {task.kernel!r} could not be started: {error}") from error
     undertone.begin()
     return manager, undertone
 
@@ -136,9 +171,9 @@ class _Cells:
     """The cells that are executed, one after the other."""
 
     def __init__(
-        self, executor: Executor, client: Client, file: NotebookFile, memory: OutOfMemory, undertone: Undertone
+        self, task: Task, client: Client, file: NotebookFile, memory: OutOfMemory, undertone: Undertone
     ) -> None:
-        self._executor = executor
+        self._task = task
         self._client = client
         self._file = file
         self._memory = memory
@@ -151,11 +186,11 @@ class _Cells:
         for count, place in enumerate(self._places, 1):
             heading = heading_above(self._cells, place)
             told = {"index": place + 1, "of": len(self._cells), "count": count, "heading": heading}
-            self._executor.tell("cell", state="started", **told)
+            self._task.tell("cell", state="started", **told)
             ending = await self._one(place, heading)
             if ending is not None and ending[0] == STOPPED:
                 return ending
-            self._executor.tell("cell", state="finished" if ending is None else "failed", **told)
+            self._task.tell("cell", state="finished" if ending is None else "failed", **told)
             if ending is not None:
                 return ending
             log(progress=count / len(self._places))
@@ -169,10 +204,10 @@ class _Cells:
         """Execute a cell; return how the notebook has ended by that, None if it goes on."""
         from mlwidgets.reports.executing.client import Ended, Failure
 
-        limit = self._executor.cell_timeout
+        limit = self._task.cell_timeout
         which = f"cell {place + 1}"
         try:
-            await self._client.run_cell(place, limit, self._executor.stop)
+            await self._client.run_cell(place, limit, self._task.stop)
             return None
         except Failure as error:
             line = f"{error.ename}: {error.evalue}".strip().split("\n")[0][:500].rstrip(": ")

@@ -21,7 +21,7 @@ from typing import Any
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.notifying.masking import Masker, masked_notebook, masker_for
 from mlwidgets.reports.executing.document import NotebookFile, prepared
-from mlwidgets.reports.params import inject
+from mlwidgets.reports.parameters.params import inject
 from mlwidgets.runner.notify import notify
 from mlwidgets.runner.output import OutputFile, write_through
 from mlwidgets.runner.publishing import publish

@@ -16,8 +16,8 @@ from typing import Any
 from mlwidgets.errors import NotebookError
 from mlwidgets.history.notebooks.document import read_document
 from mlwidgets.notifying.masking import masked_notebook, masker_for
-from mlwidgets.reports.about import About, Check, known
-from mlwidgets.reports.page import Made, Options, made
+from mlwidgets.reports.page.about import About, Check, known
+from mlwidgets.reports.page.making import Made, Options, made
 from mlwidgets.reports.publishing.definition import LONGEST_TITLE, WITHHOLD, Definition
 from mlwidgets.reports.publishing.editions import FAILED, NOTEBOOK, PAGE, PUBLISHED, STOPPED, WITHHELD, Edition, Report
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole

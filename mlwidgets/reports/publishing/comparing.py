@@ -14,7 +14,7 @@ from mlwidgets.history.diff.lines import diff_lines
 from mlwidgets.history.diff.outputs import Shown, shown
 from mlwidgets.history.diff.sequences import Budget, common, runs
 from mlwidgets.history.notebooks.notebook import Cell, Notebook, load_notebook, read_notebook
-from mlwidgets.reports.params import INJECTED, TAG
+from mlwidgets.reports.parameters.params import INJECTED, TAG
 from mlwidgets.reports.publishing.editions import Edition
 
 MOST = 1000

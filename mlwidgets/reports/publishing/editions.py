@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlwidgets.reports.about import Check
+from mlwidgets.reports.page.about import Check
 from mlwidgets.reports.publishing.definition import Definition, UnknownReport, read_definition, report_names
 from mlwidgets.runs.folder import read_json
 from mlwidgets.runs.state import START_GRACE

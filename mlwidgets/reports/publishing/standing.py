@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlwidgets.reports.about import date_words
+from mlwidgets.reports.page.about import date_words
 from mlwidgets.reports.publishing.editions import PUBLISHED, STOPPED, WITHHELD, Edition, Report
 
 CURRENT, STALE, NEVER, EMPTY = "current", "stale", "never", "empty"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from mlwidgets.reports.about import date_words
-from mlwidgets.reports.page import characters
+from mlwidgets.reports.page.about import date_words
+from mlwidgets.reports.page.making import characters
 from mlwidgets.reports.publishing.definition import UnknownReport
 from mlwidgets.reports.publishing.editions import PUBLISHED, Edition, Report
 from mlwidgets.reports.site.pages import TITLE

@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.reports.about import date_words, duration_words
-from mlwidgets.reports.clean import picture_address
-from mlwidgets.reports.page import characters, environment
+from mlwidgets.reports.page.about import date_words, duration_words
+from mlwidgets.reports.page.clean import picture_address
+from mlwidgets.reports.page.making import characters, environment
 from mlwidgets.reports.publishing import standing
 from mlwidgets.reports.publishing.comparing import Comparison, Number, Picture, compare
 from mlwidgets.reports.publishing.definition import UnknownReport

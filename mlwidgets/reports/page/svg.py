@@ -7,8 +7,8 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from mlwidgets.reports import css
-from mlwidgets.reports.names import names
+from mlwidgets.reports.page import css
+from mlwidgets.reports.page.names import names
 
 ELEMENTS = names(
     "circle clipPath defs desc ellipse feBlend feColorMatrix feComposite feDropShadow feFlood feGaussianBlur feMerge "

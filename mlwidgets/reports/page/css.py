@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mlwidgets.reports.contrast import on_both
-from mlwidgets.reports.names import names
+from mlwidgets.reports.page.contrast import on_both
+from mlwidgets.reports.page.names import names
 
 PROPERTIES = names(
     "align-content align-items align-self background background-color border-collapse border-radius border-spacing "

@@ -7,7 +7,7 @@ import unicodedata
 from html import escape, unescape
 from typing import Any
 
-from mlwidgets.reports.names import names
+from mlwidgets.reports.page.names import names
 
 ELEMENTS = names(
     "maction math menclose merror mfenced mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow "

@@ -14,8 +14,8 @@ from html import escape
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from mlwidgets.reports import css, svg
-from mlwidgets.reports.allowed import (
+from mlwidgets.reports.page import css, svg
+from mlwidgets.reports.page.allowed import (
     ATTRIBUTES,
     ENDING,
     LEFT_OUT,
@@ -27,8 +27,8 @@ from mlwidgets.reports.allowed import (
     NotClean,
     passed,
 )
-from mlwidgets.reports.outline import Heading, Outline
-from mlwidgets.reports.pieces import Pieces
+from mlwidgets.reports.page.outline import Heading, Outline
+from mlwidgets.reports.page.pieces import Pieces
 
 HTML = "http://www.w3.org/1999/xhtml"
 REFERRING = frozenset(("aria-describedby", "aria-labelledby", "headers"))
@@ -289,7 +289,7 @@ class _Walk:
                 f'<img class="r-drawing" src="{escape(svg.address(drawing))}" alt="{escape(alt)}"{given}>'
             )
         if name == "math":
-            from mlwidgets.reports.maths import NoFormula, from_element
+            from mlwidgets.reports.page.maths import NoFormula, from_element
 
             try:
                 return self.cleaner.pieces.keep(from_element(element))

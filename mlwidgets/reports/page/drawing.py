@@ -120,7 +120,7 @@ def _drawn(figures: list[tuple[str, Any]]) -> list[str]:
         ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOWHERE
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "mlwidgets.reports.drawing"],
+        [sys.executable, "-m", "mlwidgets.reports.page.drawing"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -21,8 +21,8 @@ from mlwidgets.history.notebooks.document import read_document
 from mlwidgets.history.notebooks.notebook import Notebook, read_notebook
 from mlwidgets.history.text.languages import language_of
 from mlwidgets.history.text.magics import comment_magics
-from mlwidgets.reports.assignments import LANGUAGES, assignment
-from mlwidgets.reports.literals import as_given, expression, type_of
+from mlwidgets.reports.parameters.assignments import LANGUAGES, assignment
+from mlwidgets.reports.parameters.literals import as_given, expression, type_of
 
 TAG = "parameters"
 INJECTED = "injected-parameters"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mlwidgets.reports.names import names
+from mlwidgets.reports.page.names import names
 
 TAGS = names(
     "a abbr address article aside audio b bdi bdo blockquote br caption center cite code col colgroup data dd del "

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlwidgets.errors import ParameterError
 from mlwidgets.history.notebooks.notebook import Cell, Notebook
-from mlwidgets.reports.params import INJECTED, TAG, read_params
+from mlwidgets.reports.parameters.params import INJECTED, TAG, read_params
 
 # Those of `strftime` follow the locale of the server.
 MONTHS = (

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from mlwidgets.reports import console, figures, svg
-from mlwidgets.reports.about import Check
-from mlwidgets.reports.clean import Cleaned, Cleaner, picture_address
-from mlwidgets.reports.markdown import latex, rendered
-from mlwidgets.reports.widgets import VIEW, Widgets
+from mlwidgets.reports.page import console, figures, svg
+from mlwidgets.reports.page.about import Check
+from mlwidgets.reports.page.clean import Cleaned, Cleaner, picture_address
+from mlwidgets.reports.page.markdown import latex, rendered
+from mlwidgets.reports.page.widgets import VIEW, Widgets
 
 CHECK = "application/vnd.mlwidgets.check+json"
 RUN = "application/vnd.mlwidgets.run+json"

@@ -13,14 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlwidgets.history.notebooks.document import read_document, read_file
-from mlwidgets.reports.about import About, Check, date_words, duration_words, known
-from mlwidgets.reports.clean import Cleaner, picture_address
-from mlwidgets.reports.drawing import with_pictures
-from mlwidgets.reports.highlight import highlighted
-from mlwidgets.reports.markdown import rendered
-from mlwidgets.reports.outline import Outline
-from mlwidgets.reports.outputs import Cell, Outputs, note, text_of
-from mlwidgets.reports.pieces import Pieces
+from mlwidgets.reports.page.about import About, Check, date_words, duration_words, known
+from mlwidgets.reports.page.clean import Cleaner, picture_address
+from mlwidgets.reports.page.drawing import with_pictures
+from mlwidgets.reports.page.highlight import highlighted
+from mlwidgets.reports.page.markdown import rendered
+from mlwidgets.reports.page.outline import Outline
+from mlwidgets.reports.page.outputs import Cell, Outputs, note, text_of
+from mlwidgets.reports.page.pieces import Pieces
 
 PICTURE_FILES = {
     ".png": "image/png",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from mlwidgets.reports.contrast import on_both
+from mlwidgets.reports.page.contrast import on_both
 from mlwidgets.views.terminal import PLAIN, Span, Style, parse
 
 LONG_LINE = 110

@@ -106,7 +106,7 @@ def _picture(model: Mapping[str, Any], state: Mapping[str, Any]) -> str:
 
 def self_contained(mime: str, data: str) -> str:
     """Return a picture that a widget held."""
-    from mlwidgets.reports.clean import picture_address
+    from mlwidgets.reports.page.clean import picture_address
 
     address = picture_address(f"data:{mime};base64,{''.join(data.split())}")
     return f'<img src="{escape(address)}" alt="Picture of a widget">' if address else ""

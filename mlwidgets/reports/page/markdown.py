@@ -6,9 +6,9 @@ import re
 from html import escape
 from typing import Any
 
-from mlwidgets.reports.highlight import highlighted
-from mlwidgets.reports.maths import formula
-from mlwidgets.reports.pieces import Pieces
+from mlwidgets.reports.page.highlight import highlighted
+from mlwidgets.reports.page.maths import formula
+from mlwidgets.reports.page.pieces import Pieces
 
 # A formula is no longer than that, so that one that never ends is found out soon.
 FORMULA = re.compile(

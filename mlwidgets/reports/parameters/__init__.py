@@ -1,0 +1,1 @@
+"""What a notebook can be given: read, checked, put in."""
