@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import threading
@@ -16,10 +17,14 @@ from mlwidgets.commands.schedule_export import add_export
 from mlwidgets.commands.scheduling import NAME, plain, show, who_ticks
 
 if TYPE_CHECKING:
+    from mlwidgets.runs.store import RunStore
     from mlwidgets.schedules.firing import Firing
+    from mlwidgets.schedules.schedule import Schedule
     from mlwidgets.schedules.timetable import Schedules
 
 _LONGEST = 90
+_TREND = 20
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def add(commands: Any) -> None:
@@ -73,21 +78,59 @@ def _list(options: argparse.Namespace) -> int:
     schedules = _schedules(options)
     found = schedules.list()
     lines = []
+    store = store_of(options)
     for one in found:
-        last = next(iter(schedules.firings(one.name, 1)), None)
+        newest = schedules.firings(one.name, _TREND)
+        last = newest[0] if newest else None
+        editions = _editions(store, one)
         if options.json:
-            print(json.dumps({**one.to_json(), "when": when(one), "last": None if last is None else last.to_json()}))
+            told = {"when": when(one), "last": None if last is None else last.to_json(), "editions": editions}
+            durations = [_seconds(firing) for firing in reversed(newest)]
+            print(json.dumps({**one.to_json(), **told, "durations": durations}))
             continue
         next_ = "paused" if not one.enabled else "" if one.next is None else moment(one.next, one.timezone)
         ended = "" if last is None else f"{last.state}, {moment(last.due, one.timezone)}"
-        lines.append((one.name, one.kind, when(one), next_, ended, _duration(last)))
+        took = " ".join(filter(None, [_bars(newest), _duration(last)]))
+        shown = ", ".join(editions.values()) if len(editions) < 2 else f"{len(editions)} reports"
+        lines.append((one.name, one.kind, when(one), next_, ended, took, shown))
     if lines:
-        _print_table([("name", "starts", "when", "next", "last", "took"), *lines])
+        _print_table([("name", "starts", "when", "next", "last", "took", "latest edition"), *lines])
     elif not found:
         print('no schedules yet: `mlwidgets schedule add NAME --report NOTEBOOK --every "0 7 * * 1-5"`')
     if not options.json:
         _print_missed(schedules)
     return 0
+
+
+def _editions(store: RunStore, schedule: Schedule) -> dict[str, str]:
+    """Return the latest published edition of each report that a schedule makes, by the report's name."""
+    from mlwidgets.reports.publishing.definition import UnknownReport
+    from mlwidgets.reports.publishing.editions import Report
+    from mlwidgets.schedules.schedule import REPORT
+
+    found = {}
+    for number in range(len(schedule.elements) if schedule.kind == REPORT else 0):
+        name = schedule.name_of(number)
+        with contextlib.suppress(UnknownReport):
+            latest = Report(store, name).latest()
+            if latest is not None:
+                found[name] = latest.id
+    return found
+
+
+def _seconds(firing: Firing) -> float | None:
+    if firing.started is None or firing.ended is None:
+        return None
+    return max(0.0, firing.ended - firing.started)
+
+
+def _bars(newest: Sequence[Firing]) -> str:
+    """Return how long the last ones took as bars, the newest last; of fewer than three there is no trend."""
+    took = [seconds for firing in reversed(newest) if (seconds := _seconds(firing)) is not None]
+    longest = max(took, default=0.0)
+    if len(took) < 3 or not longest:
+        return ""
+    return "".join(_BARS[min(len(_BARS) - 1, int(seconds / longest * len(_BARS)))] for seconds in took)
 
 
 def _print_missed(schedules: Schedules) -> None:
@@ -101,9 +144,9 @@ def _print_missed(schedules: Schedules) -> None:
 
 
 def _duration(firing: Firing | None) -> str:
-    if firing is None or firing.started is None or firing.ended is None:
+    took = None if firing is None else _seconds(firing)
+    if took is None:
         return ""
-    took = max(0.0, firing.ended - firing.started)
     return f"{took:.0f} s" if took < 120 else f"{took / 60:.0f} min"
 
 

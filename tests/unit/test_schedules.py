@@ -14,14 +14,16 @@ import pytest
 
 from mlwidgets import cli
 from mlwidgets.errors import MlwidgetsError, ScheduleError, StoreError
+from mlwidgets.reports.publishing.definition import define
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.spec import Frozen, FrozenName
+from mlwidgets.runs.spec import Frozen, FrozenName, new_run_id
 from mlwidgets.runs.store import RunStore
 from mlwidgets.schedules.checking import resolve_source
+from mlwidgets.schedules.firing import Firing
 from mlwidgets.schedules.schedule import Schedule
 from mlwidgets.schedules.sources import content_at
 from mlwidgets.schedules.starting import repeated
-from mlwidgets.schedules.table import FILE, Table
+from mlwidgets.schedules.table import FILE, Table, record, writing
 from mlwidgets.schedules.timetable import Schedules, when
 from tests.schedule_torture import Recorder, write_notebook
 
@@ -279,3 +281,29 @@ def test_the_commands(
     assert "is no date" in said("edit", "sales-2", "--until", "soon", status=1)
     assert "is no time" in said("edit", "sales-2", "--jitter", "-5", status=1)
     assert "is no parameter" in said("edit", "sales-2", "--param", "x", status=1)
+
+
+def test_the_list_says_how_long_the_last_ones_took_and_which_edition_is_the_latest(
+    store: RunStore, notebook: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule = Schedules(store).add(Schedule("sales", "report", {"notebook": str(notebook)}, cron="0 7 * * *"))
+    with Table(store.path).open() as connection, writing(connection):
+        for day, seconds in enumerate((2.0, 4.0, 8.0)):
+            due = day * 86400.0
+            record(connection, Firing(0, schedule.id, due, 0, "finished", started=due, ended=due + seconds))
+    arguments = ["--store", str(store.path), "schedule", "list"]
+    assert cli.main(arguments) == 0
+    assert "▃▅█ 8 s" in capsys.readouterr().out
+    assert cli.main([*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["durations"], told["editions"]) == ([2.0, 4.0, 8.0], {})
+    run = new_run_id("sales")
+    define(store, "sales", notebook=str(notebook))
+    edition = {"id": run, "run": run, "state": "published"}
+    folder = store.path / "reports" / "sales" / "editions" / run
+    folder.mkdir(parents=True)
+    (folder / "edition.json").write_text(json.dumps(edition))
+    (folder / "index.html").write_text("<p>")
+    (folder.parent.parent / "latest.json").write_text(json.dumps({"edition": run}))
+    assert cli.main(arguments) == 0
+    assert run in capsys.readouterr().out
