@@ -8,8 +8,8 @@ import pytest
 
 import mlwidgets
 
-# This file is code of the run, and kept with it.
-SECRET = "esuoherä w-2retnuh"[::-1].replace(" ", "")
+# This file is code of the run, and kept with it, as other tests may be that are there beside it.
+SECRET = "esuoherä w-tnirpliauq"[::-1].replace(" ", "")
 CODE = """
 import multiprocessing, os, sys, threading
 from IPython.display import HTML, display
@@ -32,7 +32,7 @@ one = multiprocessing.Process(target=child)
 one.start(); one.join()
 display(HTML(f"<b>{secret}</b>"))
 display({"text/plain": "x", "application/json": {"dsn": [secret]}}, raw=True)
-print("ends with hun", end="")
+print("ends with qua", end="")
 del secret, one, threads, thread, sign
 raise ConnectionError("no login with " + os.environ["TEST_WAREHOUSE_KEY"])
 """
@@ -53,7 +53,7 @@ def test_secrets_are_masked_in_all_that_a_run_says(project: Path) -> None:
     lines = run.output.splitlines()
     assert lines[:3] == ["whole ••••", "••••", "••••"]
     assert {"error ••••", "child ••••", *(f"thread{n} ••••" for n in range(8))} <= set(lines)
-    assert "ends with hun" in run.output
+    assert "ends with qua" in run.output
     displays = (run.path / "displays.jsonl").read_text()
     assert "<b>\\u2022\\u2022\\u2022\\u2022</b>" in displays or "<b>••••</b>" in displays
     # Nor does the exception itself lie among what the run has left.

@@ -129,7 +129,11 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def _is_kernel(process: psutil.Process) -> bool:
-    return "ipykernel_launcher" in process.cmdline()
+    try:
+        return "ipykernel_launcher" in process.cmdline()
+    except psutil.Error:
+        # It has ended.
+        return False
 
 
 def _is_full(path: Path) -> bool:

@@ -472,8 +472,10 @@ def test_a_mutex_that_goes_from_hand_to_hand_is_waited_for(queue: Path, monkeypa
     monkeypatch.setattr(board, "_LOCKED_FOR", 0.2)
     with another(TURNS), another(TURNS), another(TURNS), another(TURNS):
         for number in range(3):
-            grant = enter(ask(f"run-{number}", 1)).attempt()
-            assert grant is not None
+            ticket, deadline = enter(ask(f"run-{number}", 1)), time.monotonic() + 60
+            # On a loaded machine one of them may hold it so long that this process looks again.
+            while (grant := ticket.attempt()) is None:
+                assert time.monotonic() < deadline
             grant.release()
 
 
