@@ -14,6 +14,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from mlwidgets import api
 from mlwidgets.capture import executed
 from mlwidgets.capture.provenance import notebook_here
+from mlwidgets.commands.common import seconds
 from mlwidgets.commands.scheduling import add_when, given_of, show, who_ticks
 from mlwidgets.errors import MlwidgetsError, ParameterError
 from mlwidgets.runs.folder import RunFolder, read_json
@@ -21,7 +22,7 @@ from mlwidgets.runs.journal import FOLDER_VARIABLE
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import find_store
 from mlwidgets.server.addresses import address_of
-from mlwidgets_magics.sending import Sending, cell_id, seconds
+from mlwidgets_magics.sending import Sending, cell_id
 from mlwidgets_magics.words import LineParser, help_of, is_param, read_params, split_words
 
 if TYPE_CHECKING:

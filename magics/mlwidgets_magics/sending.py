@@ -13,6 +13,7 @@ from IPython.core.error import UsageError
 
 from mlwidgets.capture.request import Origin
 from mlwidgets.capture.results import identities, load_into
+from mlwidgets.commands.common import seconds
 from mlwidgets.errors import MlwidgetsError, RunFailed
 from mlwidgets.runner.notify import check_config
 from mlwidgets.runner.surroundings import untold_hints
@@ -57,21 +58,12 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def seconds(text: str) -> float:
-    """Read a time: 90, 90s, 15m, 2h or 1d."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if match is None:
-        raise ValueError(text)
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-
-
 def _gpus(text: str) -> float | Literal["auto"]:
     return "auto" if text == "auto" else float(text)
 
 
-# argparse names them where a value is none.
+# argparse names it where a value is none.
 _gpus.__name__ = "number of GPUs, such as 1, 0.5 or auto,"
-seconds.__name__ = "time, such as 90, 90s, 15m, 2h or 1d,"
 
 
 def name_and_binding(words: list[str], magic: str) -> tuple[str | None, str | None]:

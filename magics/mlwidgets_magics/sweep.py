@@ -9,8 +9,9 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from mlwidgets import api
+from mlwidgets.commands.common import seconds
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets_magics.sending import Sending, given, name_and_binding, origin, parser_of, seconds
+from mlwidgets_magics.sending import Sending, given, name_and_binding, origin, parser_of
 from mlwidgets_magics.words import LineParser, help_of, is_param, read_params, refuse_names, split_words
 
 if TYPE_CHECKING:

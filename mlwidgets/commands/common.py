@@ -1,8 +1,10 @@
-"""What commands share: the store that is meant, and runs by their names."""
+"""What commands share: the store that is meant, runs by their names, times as people write them, tables."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,3 +43,28 @@ def find_run(options: argparse.Namespace, name: str | None = None) -> Run:
     from mlwidgets import api
 
     return api.open_run(store_of(options).find(name or options.name).path)
+
+
+def seconds(text: str) -> float:
+    """Read a time: 90, 90s, 15m, 2h or 1d."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if match is None:
+        raise ValueError(text)
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+# argparse names it where a value is none.
+seconds.__name__ = "time, such as 90, 90s, 15m, 2h or 1d,"
+
+
+def plain(text: str, most: int | None = None) -> str:
+    """Return a text in one line that a terminal shows as it is, shortened: it may come from anybody."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows with their columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.commands.common import store_of
+from mlwidgets.commands.common import plain, print_table, store_of
 from mlwidgets.errors import MlwidgetsError, ParameterError
 
 if TYPE_CHECKING:
@@ -199,9 +199,9 @@ def _tell(found: Comparison) -> None:
         for text in found.texts:
             for sign, side in (("-", text.old), ("+", text.new)):
                 if side:
-                    print(f"{sign} {_plain(f'{text.section}: {side}' if text.section else side, 200)}")
+                    print(f"{sign} {plain(f'{text.section}: {side}' if text.section else side, 200)}")
     if found.pictures:
-        where = ", ".join(dict.fromkeys(_plain(one.section, _WIDEST) for one in found.pictures if one.section))
+        where = ", ".join(dict.fromkeys(plain(one.section, _WIDEST) for one in found.pictures if one.section))
         print(f"\npictures: {len(found.pictures)} changed{f', in {where}' if where else ''}; --html FILE shows them")
     for kind, count in found.left_out.items():
         print(f"and {count} more {kind}")
@@ -300,13 +300,4 @@ def _time(moment: float) -> str:
 
 
 def _print(rows: Sequence[Sequence[str]]) -> None:
-    shown = [[_plain(text, _WIDEST) for text in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _plain(text: str, most: int) -> str:
-    """Return a text in one line that a terminal shows as it is; a notebook may come from anybody."""
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    print_table([[plain(text, _WIDEST) for text in row] for row in rows])

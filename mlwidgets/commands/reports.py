@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.commands import editions, scheduling
-from mlwidgets.commands.common import store_of
+from mlwidgets.commands.common import plain, print_table, seconds, store_of
 from mlwidgets.errors import ParameterError, StoreError
 
 if TYPE_CHECKING:
@@ -63,18 +62,6 @@ def _add_run(choices: Any) -> None:
     kept.add_argument("--keep", type=int, metavar="N", help="keep the newest N editions")
     kept.add_argument("--keep-days", type=float, metavar="D", help="keep editions for D days")
     run.set_defaults(action=_run)
-
-
-def seconds(text: str) -> float:
-    """Read a time: 90, 90s, 15m, 2h or 1d."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if match is None:
-        raise ValueError(text)
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-
-
-# argparse names it where a value is none.
-seconds.__name__ = "time, such as 90, 90s, 15m, 2h or 1d,"
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -209,16 +196,7 @@ def _params(options: argparse.Namespace) -> int:
             print(json.dumps(param.to_json()))
     elif found:
         rows = [("name", "default", "type", "help"), *((p.name, p.default or "", p.type, p.help) for p in found)]
-        shown = [[_cell(text, 72 if place == 3 else 40) for place, text in enumerate(row)] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-        for row in shown:
-            print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        print_table([[plain(text, 72 if place == 3 else 40) for place, text in enumerate(row)] for row in rows])
     else:
         print(f"{options.notebook} has no parameters: tag the code cell that assigns them {TAG!r}")
     return 0
-
-
-def _cell(text: str, most: int) -> str:
-    """Return a text in one line that a terminal shows as it is; a notebook may come from anybody."""
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.commands.common import store_of
-from mlwidgets.commands.scheduling import plain
+from mlwidgets.commands.common import plain, store_of
 from mlwidgets.errors import ScheduleError
 
 if TYPE_CHECKING:

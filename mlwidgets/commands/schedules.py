@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.commands import scheduling
-from mlwidgets.commands.common import store_of
+from mlwidgets.commands.common import plain, print_table, store_of
 from mlwidgets.commands.schedule_export import add_export
-from mlwidgets.commands.scheduling import NAME, plain, show, who_ticks
+from mlwidgets.commands.scheduling import NAME, show, who_ticks
 
 if TYPE_CHECKING:
     from mlwidgets.runs.store import RunStore
@@ -151,15 +151,7 @@ def _duration(firing: Firing | None) -> str:
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    rows = [[_cell(text) for text in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _cell(text: str) -> str:
-    line = plain(text)
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    print_table([[plain(text, _LONGEST) for text in row] for row in rows])
 
 
 def _pause(options: argparse.Namespace) -> int:

@@ -218,11 +218,6 @@ def show(schedules: Schedules, schedule: Schedule, count: int = 5) -> None:
         print(f"  each up to {schedule.jitter:g} s later")
 
 
-def plain(text: str) -> str:
-    """Return a text in one line that a terminal shows as it is; what failed may have said anything."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-
-
 def who_ticks(schedules: Schedules) -> str:
     """Return what has to run for schedules to start, empty where somebody ticks."""
     last = schedules.last_tick()
