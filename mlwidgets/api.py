@@ -40,6 +40,8 @@ def train(
     cold: bool = False,
     tags: Mapping[str, str] | None = None,
     note: str = "",
+    data: Iterable[str | Path] = (),
+    deterministic: bool = False,
     wait: bool = False,
     origin: Origin | None = None,
 ) -> Run:
@@ -79,6 +81,10 @@ def train(
         Start in a fresh Python process, even where one is there that has imported the same libraries.
     tags, note
         For people to find it by.
+    data
+        Files and folders that the code reads: their contents' digests are kept with the run.
+    deterministic
+        Let torch use operations that give the same bits each time, and say which have no such form.
     wait
         Block until the run has ended, and raise what it raised.
     origin
@@ -100,7 +106,7 @@ def train(
     """
     asked = Asked(
         code, name, params, namespace, seed, inputs, outputs, timeout, gpus, cpus, priority, after, retries, cold, tags,
-        note, origin or Origin(),
+        note, data, deterministic, origin or Origin(),
     )  # fmt: skip
     run = open_run(send_off(*capture(asked)).path)
     return run.wait().raise_for_state() if wait else run

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mlwidgets.capture import ambient, executed
+from mlwidgets.capture import ambient, executed, variables
+from mlwidgets.capture.data import named_data
 from mlwidgets.capture.freeze import Freezer
 from mlwidgets.capture.modules import local_modules, submodules
 from mlwidgets.capture.names import read_names
@@ -55,6 +56,8 @@ class Asked:
     cold: bool = False
     tags: Mapping[str, str] | None = None
     note: str = ""
+    data: Iterable[str | Path] = ()
+    deterministic: bool = False
     origin: Origin = field(default_factory=Origin)
 
 
@@ -111,6 +114,7 @@ def capture(
     check_binding(origin, names, namespace)
     must, maybe = select(names, namespace, named, tuple(asked.inputs), origin)
 
+    data = named_data(asked.data)
     store = open_store()
     store.prepare()
     values = {**namespace, **named}
@@ -139,6 +143,9 @@ def capture(
         note=asked.note,
         heading=origin.heading,
         execution_count=origin.shell.get("execution_count"),
+        data=data,
+        deterministic=asked.deterministic,
+        variables=variables.gather(),
         submitted_at=time.time(),
     )
     return store, spec

@@ -42,6 +42,8 @@ def parser_of(magic: str) -> LineParser:
     parser.add_argument("--after", metavar="RUN", help="wait until that run has finished")
     parser.add_argument("--retries", type=int, default=0, metavar="N", help="try again so often if it fails")
     parser.add_argument("--cold", action="store_true", help="start in a fresh Python process")
+    parser.add_argument("--data", action="append", default=[], metavar="PATH", help="a file or folder that it reads")
+    parser.add_argument("--deterministic", action="store_true", help="the same bits each time, where torch can")
     parser.add_argument("--tag", action="append", default=[], metavar="k=v", help="a tag to find it by")
     parser.add_argument("--note", default="", metavar="TEXT", help="a note, in quotes")
     return parser
@@ -49,7 +51,7 @@ def parser_of(magic: str) -> LineParser:
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
     """Return what `parser_of` has read as `mlwidgets.train` takes it."""
-    same = ("seed", "timeout", "gpus", "cpus", "priority", "after", "retries", "cold", "note")
+    same = ("seed", "timeout", "gpus", "cpus", "priority", "after", "retries", "cold", "note", "data", "deterministic")
     return {
         **{name: getattr(options, name) for name in same},
         "inputs": split_names(options.inputs),

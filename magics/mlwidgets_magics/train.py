@@ -28,8 +28,8 @@ class TrainMagics(Magics):
         """Send the cell off as a tracked run and show it live; returns at once.
 
         %%train [NAME] [--gpus N] [--cpus N] [--priority N] [--after RUN] [--timeout T] [--retries N]
-                [--seed N] [--wait] [--cold] [-i NAMES] [-o NAMES] [--tag k=v] [--note TEXT]
-                [param=value …]
+                [--seed N] [--deterministic] [--data PATH] [--wait] [--cold] [-i NAMES] [-o NAMES]
+                [--tag k=v] [--note TEXT] [param=value …]
 
         NAME is bound to the Run. Names that the cell reads are sent with it; a param=value replaces
         or adds one.
@@ -46,6 +46,8 @@ class TrainMagics(Magics):
         --after RUN   wait until that run has finished
         --retries N   try again up to N times if it fails
         --cold        start in a fresh Python process, even where a warm one is there
+        --data PATH   a file or folder that the cell reads: the digest of its content is kept with the run
+        --deterministic  let torch compute the same bits each time; what cannot is said
         --tag k=v     a tag to find it by; may be given several times
         --note TEXT   a note, in quotes
         """

@@ -177,6 +177,16 @@ class RunFolder:
         return self.path / "outputs"
 
     @property
+    def checkpoints(self) -> Path:
+        """States that the code can go on from, a folder each."""
+        return self.path / "checkpoints"
+
+    @property
+    def verdict(self) -> Path:
+        """What came of a rerun beside the run that it repeats, as JSON; there when somebody has compared them."""
+        return self.path / "verdict.json"
+
+    @property
     def result(self) -> Path:
         """Directory of the result's manifest."""
         return self.path / "result"

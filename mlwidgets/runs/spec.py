@@ -125,6 +125,16 @@ class RunSpec:
         Id of the sweep whose trial the run is, and its number there, from 0.
     report
         What is executed, where the run executes a whole notebook; `code` is that notebook as text then.
+    data
+        Files and folders that the code reads, as the user named them: ``path`` as given, ``absolute``.
+    deterministic
+        Whether torch is to use operations that give the same bits each time.
+    variables
+        Environment variables that shape what libraries compute, as they were at submit.
+    rerun_of
+        Id of the run that this one does again.
+    resumes
+        Id of the run from whose last checkpoint this one goes on.
     """
 
     id: str
@@ -149,6 +159,11 @@ class RunSpec:
     trial_of: str | None = None
     trial: int | None = None
     report: dict[str, Any] | None = None
+    data: tuple[dict[str, str], ...] = ()
+    deterministic: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+    rerun_of: str | None = None
+    resumes: str | None = None
     submitted_at: float = 0.0
     format: int = FORMAT
 
@@ -177,6 +192,7 @@ class RunSpec:
         data["modules"] = tuple(data.get("modules", ()))
         data["imports"] = tuple(data.get("imports", ()))
         data["hints"] = tuple(data.get("hints", ()))
+        data["data"] = tuple(data.get("data", ()))
         if data.get("results") is not None:
             data["results"] = tuple(data["results"])
         data["resources"] = Resources(**data.get("resources", {}))
@@ -189,10 +205,13 @@ class RunSpec:
     def _check(self) -> None:
         """Raise ValueError where what everybody reads is of another type: lists of runs trust it."""
         texts = {"id": self.id, "name": self.name, "note": self.note, "heading": self.heading or ""}
-        texts["trial_of"] = self.trial_of or ""
+        for key in ("trial_of", "rerun_of", "resumes"):
+            texts[key] = getattr(self, key) or ""
         if self.provenance:
             texts["notebook"] = self.provenance.notebook or ""
             texts["cell"] = self.provenance.cell or ""
+        for number, one in enumerate(self.data):
+            texts |= {f"data {number} {key}": one[key] for key in ("path", "absolute")}
         for field_name, text in texts.items():
             if not isinstance(text, str):
                 raise ValueError(f"{field_name!r} in the spec is no text: {text!r:.60}")
@@ -202,7 +221,8 @@ class RunSpec:
             raise ValueError(f"'report' in the spec says of no notebook: {self.report!r:.60}")
         if self.trial is not None and (not isinstance(self.trial, int) or isinstance(self.trial, bool)):
             raise ValueError(f"'trial' in the spec is no number: {self.trial!r:.60}")
-        for field_name, pairs in (("params", self.params), ("tags", self.tags), ("unsent", self.unsent)):
+        for field_name in ("params", "tags", "unsent", "variables"):
+            pairs = getattr(self, field_name)
             if not isinstance(pairs, dict) or not all(isinstance(t, str) for pair in pairs.items() for t in pair):
                 raise ValueError(f"{field_name!r} in the spec is no mapping from text to text: {pairs!r:.60}")
         at = self.submitted_at
