@@ -19,7 +19,7 @@ from mlwidgets.runs.state import END_STATES
 from mlwidgets.runs.store import RunStore
 from mlwidgets.runs.trials import read_log
 
-_TABLE = "summaries_4"
+_TABLE = "summaries_5"
 """Versions of this package that summarize differently share the file, each with a table of its own."""
 _AT_ONCE = 500
 """Ids in one question to sqlite."""
@@ -30,7 +30,8 @@ class RunSummary:
     """One line of a list of runs.
 
     Times are in Unix seconds, ``metrics`` the last value of each, ``cell`` the id of the notebook's cell, ``trial_of``
-    the sweep whose trial with the number ``trial`` it is, ``sweep`` what `mlwidgets.runs.outline.outline` says of one.
+    the sweep whose trial with the number ``trial`` it is, ``sweep`` what `mlwidgets.runs.outline.outline` says of one,
+    ``rerun_of`` the run that it does again.
     """
 
     id: str
@@ -51,6 +52,7 @@ class RunSummary:
     trial_of: str | None = None
     trial: int | None = None
     sweep: dict[str, Any] | None = None
+    rerun_of: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -85,6 +87,7 @@ def summarize(run: Run) -> RunSummary:
         trial_of=spec.trial_of,
         trial=spec.trial,
         sweep=None if spec.sweep is None else _outline(run, spec.sweep, ended=outcome.ended),
+        rerun_of=spec.rerun_of,
     )
 
 
