@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MlwidgetsError(Exception):
     """Root of all errors: one line that says what is wrong, where, and what to do."""
@@ -37,6 +39,25 @@ class ResultNotAvailable(MlwidgetsError):
 
 class RunFailed(MlwidgetsError):
     """The run did not finish; the message names its state, cause and logs."""
+
+
+class CannotRerun(MlwidgetsError):
+    """The run cannot be done again as it was; one line for each reason, and nothing was started.
+
+    Attributes
+    ----------
+    problems
+        The reasons.
+    forcible
+        Whether it can be done again all the same.
+    """
+
+    def __init__(self, name: str, problems: Sequence[str], *, forcible: bool) -> None:
+        lines = problems if len(problems) == 1 else [f"\n  - {problem}" for problem in problems]
+        go_on = "" if not forcible else "; --force (force=True) runs it all the same"
+        super().__init__(f"{name} cannot be run again: {lines[0]}{''.join(lines[1:])}{go_on}")
+        self.problems = list(problems)
+        self.forcible = forcible
 
 
 class CheckFailed(MlwidgetsError):

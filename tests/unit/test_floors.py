@@ -23,6 +23,7 @@ FLOORS = {
     "mlwidgets.notifying": 3,
     "mlwidgets.runner": 4,
     "mlwidgets.reports": 5,
+    "mlwidgets.reruns": 5,
     "mlwidgets.submit": 5,
     "mlwidgets.sweeps": 5,
     # How a terminal shows text, and in which colours, is no view of a run.
