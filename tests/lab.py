@@ -18,6 +18,22 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from tests.laws import soon
 
 
+COLLABORATION = {
+    "server": ["jupyter_server_fileid", "jupyter_server_ydoc"],
+    "lab": ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"],
+}
+"""What jupyter-collaboration adds to a server and to JupyterLab."""
+
+
+def without_collaboration(config: Path) -> None:
+    """Let a server with this configuration open documents as it does where jupyter-collaboration is not installed."""
+    pages = config / "labconfig" / "page_config.json"
+    pages.parent.mkdir(parents=True, exist_ok=True)
+    pages.write_text(json.dumps({"disabledExtensions": dict.fromkeys(COLLABORATION["lab"], True)}))
+    extensions = dict.fromkeys(COLLABORATION["server"], False)
+    (config / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": extensions}}))
+
+
 class LabServer:
     """A server whose files, and those of its kernels, lie in `folder`."""
 
@@ -26,6 +42,7 @@ class LabServer:
         self._runtime = folder / "runtime"
         names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
         paths = {f"JUPYTER_{name}": str(folder / name.partition("_")[0].lower()) for name in names}
+        without_collaboration(folder / "config")
         with open(folder / "server.log", "wb") as log:
             self._process = subprocess.Popen(
                 [

@@ -27,6 +27,7 @@ import pytest
 
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import RunStore
+from tests.lab import without_collaboration
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -107,6 +108,7 @@ def _environment(base: Path) -> dict[str, str]:
     news = base / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True)
     news.write_text(json.dumps({"fetchNews": "false"}))
+    without_collaboration(base / "config")
     paths = {variable: str(base / folder) for variable, folder in names.items()}
     return {**os.environ, **paths, "MLWIDGETS_STORE": str(base / "store" / ".mlwidgets")}
 
