@@ -17,7 +17,6 @@ from jupyter_client.blocking.client import BlockingKernelClient
 
 from tests.laws import soon
 
-
 COLLABORATION = {
     "server": ["jupyter_server_fileid", "jupyter_server_ydoc"],
     "lab": ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"],
