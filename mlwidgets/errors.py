@@ -76,6 +76,10 @@ class UnknownSnapshot(HistoryError):
     """No snapshot of that id, name or run is in the notebook's history."""
 
 
+class TwinError(HistoryError):
+    """A notebook and its text twin cannot be paired or made to say the same; both are left as they are."""
+
+
 class ScheduleError(MlwidgetsError):
     """A schedule that cannot be kept as it is asked for, or is not there; nothing was changed."""
 

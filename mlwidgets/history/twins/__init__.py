@@ -1,0 +1,1 @@
+"""A notebook and its text twin: two files that say the same, whichever of them was edited."""
