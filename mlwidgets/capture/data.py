@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+from mlwidgets.capture.contents import Contents, DigestCache, read_contents
 from mlwidgets.errors import ParameterError
+from mlwidgets.runs.folder import RunFolder, read_json
+from mlwidgets.runs.spec import RunSpec
+
+DIGITS = 8
+"""Of a digest, for people."""
 
 
-def named_data(paths: Iterable[str | Path]) -> tuple[dict[str, str], ...]:
+def named_data(paths: Iterable[str | Path] | str | Path) -> tuple[dict[str, str], ...]:
     """Return what a spec holds of data files: ``path`` as given, and ``absolute``.
 
     Raises
@@ -17,10 +25,102 @@ def named_data(paths: Iterable[str | Path]) -> tuple[dict[str, str], ...]:
     ParameterError
         If there is no such file or folder.
     """
-    named: list[dict[str, str]] = []
-    for path in paths:
+    named: dict[str, dict[str, str]] = {}
+    for path in (paths,) if isinstance(paths, str | Path) else paths:
         absolute = os.path.abspath(os.path.expanduser(path))
         if not os.path.exists(absolute):
             raise ParameterError(f"--data {path}: there is no such file or folder ({absolute})")
-        named.append({"path": str(path), "absolute": absolute})
-    return tuple(named)
+        if not os.path.isfile(absolute) and not os.path.isdir(absolute):
+            raise ParameterError(f"--data {path}: is neither a file nor a folder ({absolute})")
+        named[str(path)] = {"path": str(path), "absolute": absolute}
+    return tuple(named.values())
+
+
+def digest_data(folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """Read all data that a run names; return what ``environment.json`` says of it, by the path as given.
+
+    That is ``digest``, ``bytes``, ``files``, whether it has ``changed`` while it was read or since the run was
+    submitted, and what of it was ``unreadable``; or the ``problem`` that kept it from being read.
+    """
+    spec = folder.read_spec()
+    found: dict[str, dict[str, Any]] = {}
+    with closing(DigestCache(folder.store)) as cache:
+        for one in spec.data:
+            try:
+                contents = read_contents(one["absolute"], cache)
+            except OSError as error:
+                found[one["path"]] = {"problem": error.strerror or str(error), "changed": True}
+            else:
+                found[one["path"]] = _told(contents, spec)
+    return found
+
+
+def _told(contents: Contents, spec: RunSpec) -> dict[str, Any]:
+    changed = contents.moving or contents.touched > spec.submitted_at
+    unreadable = {"unreadable": list(contents.unreadable)} if contents.unreadable else {}
+    return {
+        "digest": contents.digest,
+        "bytes": contents.nbytes,
+        "files": contents.files,
+        "changed": changed,
+        **unreadable,
+    }
+
+
+def read_data(folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """Return what is known of a run's data by the path as given; a trial's are its sweep's."""
+    told = (read_json(folder.environment) or {}).get("data")
+    if not isinstance(told, dict):
+        sweep = (read_json(folder.spec) or {}).get("trial_of")
+        if isinstance(sweep, str) and os.path.basename(sweep) == sweep:
+            told = (read_json(RunFolder(folder.path.parent / sweep).environment) or {}).get("data")
+    return {str(path): one for path, one in told.items() if isinstance(one, dict)} if isinstance(told, dict) else {}
+
+
+def check_data(folder: RunFolder, cwd: Path) -> list[str]:
+    """Return a sentence for each file or folder that is not what a run has read, or nobody knows whether it is.
+
+    Parameters
+    ----------
+    cwd
+        Where the code is to run: relative paths are looked up there.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError, TypeError
+        If the run folder is damaged.
+    """
+    named = [one["path"] for one in folder.read_spec().data]
+    known = read_data(folder) if named else {}
+    with closing(DigestCache(folder.store)) as cache:
+        return [problem for path in named for problem in _problems(path, known.get(path), cwd, cache)]
+
+
+def _problems(path: str, known: dict[str, Any] | None, cwd: Path, cache: DigestCache) -> Iterator[str]:
+    where = os.path.abspath(os.path.join(cwd, os.path.expanduser(path)))
+    if not os.path.exists(where):
+        yield f"the data {path} are missing: there is no {where}"
+        return
+    digest = known.get("digest") if known else None
+    if known is None or not isinstance(digest, str):
+        why = f" ({known['problem']})" if known and known.get("problem") else ""
+        yield f"the data {path} were never digested{why}, so nobody knows whether they are the same"
+        return
+    try:
+        now = read_contents(where, cache)
+    except OSError as error:
+        yield f"the data {path} cannot be read: {error.strerror or error}"
+        return
+    if now.digest != digest:
+        sizes = [_size(one) for one in ((known.get("bytes"), known.get("files")), (now.nbytes, now.files))]
+        then = f"{digest[:DIGITS]} then ({sizes[0]})"
+        yield f"the data {path} have changed: {then}, {now.digest[:DIGITS]} now ({sizes[1]})"
+    elif known.get("changed"):
+        yield f"the data {path} changed while the run began, so nobody knows what it has read of them"
+    elif now.unreadable:
+        yield f"the data {path} cannot be read whole: {', '.join(now.unreadable)}"
+
+
+def _size(of: tuple[Any, Any]) -> str:
+    nbytes, files = (one if isinstance(one, int) else 0 for one in of)
+    return f"{nbytes:,} bytes" if files == 1 else f"{nbytes:,} bytes in {files:,} files"
