@@ -96,7 +96,7 @@ def test_no_arrow_points_up(name: str) -> None:
     if name.startswith("mlwidgets.runs"):
         assert all(i.startswith(("mlwidgets.runs", "mlwidgets.errors")) for i in ours)
     if name.startswith("mlwidgets.tracking"):
-        known = {"mlwidgets.errors", "mlwidgets.runs.journal"}
+        known = {f"mlwidgets.{name}" for name in ("errors", "runs.journal", "runs.checkpoints", "runs.naming")}
         assert {i for i in ours if not i.startswith("mlwidgets.tracking")} <= known
     if name.startswith("mlwidgets.capture"):
         assert not any(i.startswith("mlwidgets.runner") for i in ours)
