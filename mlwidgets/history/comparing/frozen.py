@@ -11,6 +11,7 @@ import hashlib
 import io
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mlwidgets.runs.objects import ObjectStore
@@ -18,6 +19,8 @@ from mlwidgets.runs.spec import Frozen
 
 LARGEST = 8 << 20
 """Bytes of a stream that is followed."""
+_IMPORTS = frozenset({"module", "subimport"})
+"""Functions that streams name modules by: ours, and cloudpickle's."""
 _CODE = (16, 18)
 """Arguments of a code object up to Python 3.10, and since."""
 
@@ -43,8 +46,13 @@ class _Follower(pickle._Unpickler):
     stack: list[Any]
     metastack: list[list[Any]]
 
+    def __init__(self, file: io.BytesIO, *, buffers: Iterator[Any]) -> None:
+        super().__init__(file, buffers=buffers)
+        self.modules: set[str] = set()
+
     def find_class(self, module: str, name: str) -> Any:
         """Name it."""
+        self.modules.add(module)
         return _Named(module, name)
 
     def persistent_load(self, pid: Any) -> Any:
@@ -61,6 +69,9 @@ class _Follower(pickle._Unpickler):
         self.stack.append(_Made(kind, *parts))
 
     def _reduce(self) -> None:
+        called, arguments = self.stack[-2:]
+        if isinstance(called, _Named) and called.parts[2] in _IMPORTS and isinstance(arguments, tuple):
+            self.modules.update(one for one in arguments[:1] if isinstance(one, str))
         self._make("call", 2)
 
     def _newobj(self) -> None:
@@ -241,10 +252,9 @@ def variable_digests(frozen: Frozen, objects: ObjectStore) -> dict[str, str] | N
     by the same instructions of the same contents; of functions neither the file nor the line counts that they are in.
     """
     try:
-        stream = objects.read(frozen.stream)
-        if len(stream) > LARGEST:
+        follower = _follow(frozen, objects)
+        if follower is None:
             return None
-        follower = _Follower(io.BytesIO(stream), buffers=iter([_Made("buffer", one) for one in frozen.buffers]))
         found: dict[str, str] = {}
         digests = _Digests()
         for record in _records(follower):
@@ -253,6 +263,45 @@ def variable_digests(frozen: Frozen, objects: ObjectStore) -> dict[str, str] | N
     except Exception:  # what lies there may be anything
         return None
     return found
+
+
+@dataclass(frozen=True)
+class Mentioned:
+    """What a stream needs and tells beside its variables.
+
+    Attributes
+    ----------
+    modules
+        What would be imported to build the variables.
+    sources
+        Texts of the cells that its functions were defined in.
+    """
+
+    modules: frozenset[str]
+    sources: tuple[str, ...]
+
+
+def mentioned(frozen: Frozen, objects: ObjectStore) -> Mentioned | None:
+    """Return what a stream mentions; None where it is gone, damaged or very large. Nothing of it is executed."""
+    try:
+        follower = _follow(frozen, objects)
+        if follower is None:
+            return None
+        sources = [
+            record[2]
+            for record in _records(follower)
+            if isinstance(record, tuple) and len(record) == 3 and record[0] == "source" and isinstance(record[2], str)
+        ]
+    except Exception:  # what lies there may be anything
+        return None
+    return Mentioned(frozenset(follower.modules), tuple(sources))
+
+
+def _follow(frozen: Frozen, objects: ObjectStore) -> _Follower | None:
+    stream = objects.read(frozen.stream)
+    if len(stream) > LARGEST:
+        return None
+    return _Follower(io.BytesIO(stream), buffers=iter([_Made("buffer", one) for one in frozen.buffers]))
 
 
 def _records(follower: _Follower) -> Iterator[Any]:
