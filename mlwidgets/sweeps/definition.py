@@ -81,6 +81,10 @@ class SweepDefinition:
     modules
         Digest of the names of the modules that whoever submitted it had imported: warm processes that have them
         start the trials.
+    repeats
+        Trials that come first, each under its number: those of a sweep that this one does again. Each has ``number``,
+        ``params`` as texts, ``by`` whom it was chosen, and ``run``, which it does again; a result that was learnt from
+        has ``values`` and ``name`` too.
     """
 
     space: dict[str, str]
@@ -94,6 +98,7 @@ class SweepDefinition:
     warm_start: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     modules: str | None = None
+    repeats: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it fit for JSON."""
@@ -112,6 +117,6 @@ class SweepDefinition:
         given = {key: value for key, value in data.items() if key in known}
         given["objectives"] = tuple(Objective(**one) for one in data["objectives"])
         given["limits"] = Limits(**data.get("limits", {}))
-        for name in ("warm_start", "inputs"):
+        for name in ("warm_start", "inputs", "repeats"):
             given[name] = tuple(data.get(name, ()))
         return cls(**given)

@@ -15,7 +15,7 @@ from mlwidgets.sweeps.control import limits
 from mlwidgets.sweeps.control.course import Course
 from mlwidgets.sweeps.control.insisting import insist, say
 from mlwidgets.sweeps.control.live import Live
-from mlwidgets.sweeps.control.recovery import recover, take_over_earlier
+from mlwidgets.sweeps.control.recovery import recover, take_over_earlier, take_up_repeated
 from mlwidgets.sweeps.control.wake import Wake
 from mlwidgets.sweeps.requests import Wish, Wishes
 
@@ -47,6 +47,7 @@ class Leader:
     def run(self) -> tuple[str, str]:
         """Lead the sweep to its end; return state and cause."""
         take_over_earlier(self._course)
+        take_up_repeated(self._course)
         self._unheard = recover(self._course, self._wishes)
         while True:
             self._look()

@@ -30,6 +30,7 @@ class TrialMaker:
         self._sweep = folder
         self._store = RunStore(folder.store)
         self._prepared = time.monotonic()
+        self._repeats = {one["number"]: one["run"] for one in definition.repeats}
         # What concerns the search alone stays with the sweep.
         self._base = replace(
             spec, sweep=None, trial_of=spec.id, resources=Resources(**definition.resources), hints=(), note=""
@@ -59,6 +60,7 @@ class TrialMaker:
             name=self.name(number),
             trial=number,
             params={**self._base.params, **params},
+            rerun_of=self._repeats.get(number),
             submitted_at=time.time(),
         )
 

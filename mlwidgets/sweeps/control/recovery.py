@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from mlwidgets.runs.spec import literal_text
+from mlwidgets.runs.spec import literal_text, parse_literal
 from mlwidgets.runs.state import KILLED, read_outcome
 from mlwidgets.runs.stopping import EARLY
-from mlwidgets.runs.trials import GIVEN_BACK, WARM_START, Trial
+from mlwidgets.runs.trials import GIVEN_BACK, HAND, WARM_START, Trial
 from mlwidgets.sweeps.control.course import Course
 from mlwidgets.sweeps.control.curves import followed
 from mlwidgets.sweeps.control.earlier import gather
@@ -28,6 +28,27 @@ def take_over_earlier(course: Course) -> None:
             course.book.tell("earlier", number=number, by=WARM_START, **told)
     for hint in hints:
         say(f"mlwidgets: {hint}")
+
+
+def take_up_repeated(course: Course) -> None:
+    """Let the trials of the sweep that this one does again come first, each under its number with its parameters."""
+    search, number = course.asker.search, 0
+    for one in course.definition.repeats:
+        while number < one["number"]:
+            insist(partial(search.skip, f"none/{number}"))
+            number += 1
+        key, texts = f"again/{number}", one["params"]
+        params = {name: parse_literal(text) for name, text in texts.items()}
+        if one["by"] == WARM_START:
+            insist(partial(search.take_over, params, one["values"], key=key))
+            if number not in course.book.log.trials:
+                told = {"run": one["run"], "params": texts, "values": one["values"], "name": one["name"]}
+                course.book.tell("earlier", number=number, by=WARM_START, **told)
+        else:
+            insist(partial(search.add, params, key))
+            if one["by"] == HAND:
+                course.by_hand.add(number)
+        number += 1
 
 
 def recover(course: Course, wishes: Wishes) -> list[Wish]:

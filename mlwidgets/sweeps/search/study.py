@@ -216,6 +216,18 @@ class Search:
             study.add_trial(trial)
         return len(self._trials()) - 1
 
+    def skip(self, key: str) -> None:
+        """Use up a number, once for each key: no trial ever has it.
+
+        Raises
+        ------
+        OSError
+            If the log could not be written.
+        """
+        if self._with_key(key) is None:
+            with self._step() as study:
+                study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={_KEY: key}))
+
     def importance(self) -> dict[str, float] | None:
         """Return each parameter's share of what makes a trial good, most important first; None for under 10 trials.
 

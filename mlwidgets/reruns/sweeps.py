@@ -1,0 +1,201 @@
+"""A whole sweep again: each trial under its number with the parameters that it had, and compared with the first."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+from mlwidgets.errors import CaptureError, ParameterError, UnknownRun
+from mlwidgets.history.comparing.metrics import first_difference
+from mlwidgets.reruns.verdict import Verdict, verdict_of
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import MetricColumn, read_lines
+from mlwidgets.runs.outline import WORDS
+from mlwidgets.runs.run import Run
+from mlwidgets.runs.spec import Resources, RunSpec
+from mlwidgets.runs.store import RunStore
+from mlwidgets.runs.trials import TERMINATED, WARM_START, Trial, best, read_log, read_trials
+from mlwidgets.sweeps.asked import LONGEST_NAME
+from mlwidgets.sweeps.definition import SweepDefinition
+
+MOST_TOLD = 5
+"""Trials that are not the same of which a verdict tells one by one."""
+
+
+def repeat_sweep(store: RunStore, folder: RunFolder, spec: RunSpec) -> RunSpec:
+    """Return what is asked of a sweep that does another one again.
+
+    As it was, its trials get the parameters that they had, and what was planned beyond is searched. With another fixed
+    parameter or seed it searches anew.
+
+    Parameters
+    ----------
+    folder
+        Of the sweep that is done again.
+    spec
+        What is asked now, where the sweep were any other run.
+
+    Raises
+    ------
+    UnknownRun
+        If its folder is damaged.
+    ParameterError
+        If a parameter is to be fixed that it searches, or its name is too long.
+    CaptureError
+        If there is no Optuna here.
+    """
+    if importlib.util.find_spec("optuna") is None:
+        raise CaptureError("a sweep needs Optuna, which is not installed here: pip install optuna")
+    before = folder.read_spec()
+    try:
+        asked = SweepDefinition.from_json(before.sweep or {})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnknownRun(f"the definition of sweep {folder.id} is damaged; see mlwidgets fsck") from error
+    if len(spec.name) > LONGEST_NAME:
+        raise ParameterError(f"a sweep's name has at most {LONGEST_NAME} characters, not {len(spec.name)}")
+    for name in asked.space:
+        if spec.params.get(name) != before.params.get(name):
+            raise ParameterError(
+                f"{name!r} is searched by sweep {spec.name!r} and cannot be given: rerun one of its trials with it"
+            )
+    anew = spec.params != before.params or spec.seed != before.seed
+    definition = replace(
+        asked,
+        resources=_resources(asked, before.resources, spec.resources),
+        modules=asked.modules if asked.modules and store.objects.claim(asked.modules) else None,
+        sampler_seed=spec.seed if spec.seed is not None and spec.seed != before.seed else asked.sampler_seed,
+        # What it had learnt from comes with its trials.
+        warm_start=asked.warm_start if anew else (),
+        repeats=() if anew else tuple(_repeats(folder)),
+    )
+    own = replace(before.resources, after=None, priority=spec.resources.priority)
+    return replace(spec, resources=own, sweep=json.loads(json.dumps(definition.to_json())))
+
+
+def _resources(asked: SweepDefinition, own: Resources, now: Resources) -> dict[str, Any]:
+    """Return what each trial may use: as it was, but for what is asked for now."""
+    known = asdict(own)
+    changed = {key: value for key, value in asdict(now).items() if key != "after" and value != known[key]}
+    return {**asked.resources, **changed}
+
+
+def _repeats(folder: RunFolder) -> Iterator[dict[str, Any]]:
+    """Yield the trials of a sweep as `SweepDefinition.repeats` has them."""
+    texts: dict[int, dict[str, str]] = {}
+    for event in read_lines(folder.events):
+        if event["event"] in {"trial", "earlier"} and isinstance(event.get("params"), dict):
+            texts[event.get("number", -1)] = {str(name): str(text) for name, text in event["params"].items()}
+    for trial in read_trials(folder.path):
+        if trial.number not in texts:
+            continue
+        one = {"number": trial.number, "params": texts[trial.number], "by": trial.by, "run": trial.run}
+        yield {**one, "values": trial.values, "name": trial.name} if trial.by == WARM_START else one
+
+
+def verdict_of_sweep(folder: RunFolder) -> Verdict:
+    """Compare a sweep that has ended with the one that it does again: its trials by their numbers."""
+    spec = folder.read_spec()
+    of = str(spec.rerun_of)
+    first = RunFolder(folder.path.parent / of)
+    asked = SweepDefinition.from_json(spec.sweep or {})
+    repeats = [one for one in asked.repeats if one["by"] != WARM_START]
+    changed = _changed(first, spec)
+    if not repeats:
+        return Verdict(of, None, _chip(changed), _searched_anew(folder, first, asked, changed), changed=changed)
+    before, now = read_log(first.path).trials, read_log(folder.path).trials
+    parts = [_part(folder, one, before.get(one["number"]), now.get(one["number"])) for one in repeats]
+    same = sum(part["equal"] is True for part in parts)
+    others = [part for part in parts if part["equal"] is not True]
+    equal = True if not others else False if any(part["equal"] is False for part in others) else None
+    count = f"{same} of {len(parts)} trials"
+    if others:
+        summary = f"{count} {'is' if same == 1 else 'are'} the same to the bit as in {of}"
+    else:
+        summary = f"the same to the bit in {'its only trial' if same == 1 else f'all {same} trials'} as {of}"
+    details = [f"trial {part['trial']}: {part['summary']}" for part in others[:MOST_TOLD]]
+    if len(others) > MOST_TOLD:
+        details.append(f"and {len(others) - MOST_TOLD} more trials that are not the same")
+    further = sum(one.by != WARM_START for one in now.values()) - len([one for one in repeats if one["number"] in now])
+    if further > 0:
+        details.append(f"{further} trial{'s' if further > 1 else ''} beyond those of {of}, which had ended before")
+    return Verdict(of, equal, "same bits" if not others else f"{count} the same", summary, details, changed, [], parts)
+
+
+def _part(folder: RunFolder, one: dict[str, Any], before: Trial | None, now: Trial | None) -> dict[str, Any]:
+    """Compare one trial."""
+    equal, summary = _compared(folder, one, before, now)
+    return {"trial": one["number"], "equal": equal, "summary": summary}
+
+
+def _compared(
+    folder: RunFolder, one: dict[str, Any], before: Trial | None, now: Trial | None
+) -> tuple[bool | None, str]:
+    if now is None or now.run is None:
+        return None, "it was not begun again"
+    runs = [RunFolder(folder.path.parent / str(run)) for run in (one["run"], now.run)]
+    gone = next((which for run, which in zip(runs, ("first", "second"), strict=True) if not run.spec.exists()), None)
+    if gone:
+        return None, f"the {gone} run was deleted"
+    if before is not None and TERMINATED in {before.state, now.state} and _reach(before) != _reach(now):
+        common, differs = _common(*runs)
+        ends = f"{_ending(now)}, {_ending(before)} in the first one"
+        return False, f"{ends}; {differs or f'the same in all {common} values that both logged'}"
+    told = verdict_of(runs[1])
+    return (None, "it has not ended") if told is None else (told.equal, told.summary)
+
+
+def _reach(trial: Trial) -> tuple[str, Any]:
+    """Return how a trial ended, and after how many values where the policy ended it."""
+    return trial.state, (trial.why or {}).get("interval")
+
+
+def _ending(trial: Trial) -> str:
+    if trial.state != TERMINATED:
+        return str(WORDS.get(trial.state, trial.state))
+    reached = (trial.why or {}).get("interval")
+    return f"ended early by the policy after {reached} values" if reached else "ended early by the policy"
+
+
+def _common(first: RunFolder, second: RunFolder) -> tuple[int, str | None]:
+    """Return how many values both runs logged, and where these differ first."""
+    old, new = Run(first.path).columns(), Run(second.path).columns()
+    sides: tuple[dict[str, MetricColumn], dict[str, MetricColumn]] = {}, {}
+    for name in old.keys() & new.keys():
+        both = min(len(old[name].values), len(new[name].values))
+        for side, column in zip(sides, (old[name], new[name]), strict=True):
+            side[name] = MetricColumn(column.steps[:both], column.times[:both], column.values[:both])
+    found = next(iter(first_difference(*sides).items()), None)
+    where = None if found is None else f"{found[0]} differs from step {found[1].step}"
+    return sum(len(column.values) for column in sides[0].values()), where
+
+
+def _changed(first: RunFolder, spec: RunSpec) -> list[list[str | None]]:
+    """Return what was changed on purpose: name, what it was, what it is."""
+    try:
+        before = first.read_spec()
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    names = dict.fromkeys((*before.params, *spec.params))
+    sides: dict[str, tuple[str | None, str | None]] = {n: (before.params.get(n), spec.params.get(n)) for n in names}
+    sides["seed"] = tuple(None if one is None else str(one) for one in (before.seed, spec.seed))  # type: ignore[assignment]
+    return [[name, *values] for name, values in sides.items() if values[0] != values[1]]
+
+
+def _chip(changed: list[list[str | None]]) -> str:
+    if not changed:
+        return "searched anew"
+    return f"{changed[0][0]} changed" if len(changed) == 1 else f"{len(changed)} changed"
+
+
+def _searched_anew(folder: RunFolder, first: RunFolder, asked: SweepDefinition, changed: list[list[str | None]]) -> str:
+    said = ", ".join(f"{name} {old} → {new}" for name, old, new in changed)
+    begin = f"searched anew with {said}" if said else f"searched anew: {first.id} had no trials"
+    if len(asked.objectives) > 1:
+        return begin
+    objective = asked.objectives[0]
+    found = [best(read_log(one.path).trials.values(), objective.sign) for one in (first, folder)]
+    old, new = (f"{one.values[0]:.6g}" if one is not None and one.values else "none" for one in found)
+    return f"{begin}; best {objective.metric} {new}, {old} in {first.id}"
