@@ -315,6 +315,9 @@ class History:
 
     def rebase(self, other: str) -> None:
         bases, ours, theirs = self.bases(other), self.at(other), self.at("HEAD")
+        own = self.git("rev-list", f"{other}..HEAD").split()
+        # What a commit of this branch took away again, whoever else has it from another one that was picked.
+        taken = set().union(*(tokens(self.at(one)) for one in own)) - tokens(theirs)
         self.git("rebase", "--quiet", other, check=False)
         while (self.top / ".git" / "rebase-merge").is_dir():
             if self.git("ls-files", "--unmerged"):
@@ -325,7 +328,7 @@ class History:
         check_notebook(self.now())
         if len(bases) == 1:
             before = tokens(bases[0])
-            lost = ((tokens(ours) | tokens(theirs)) - before) - tokens(self.now())
+            lost = ((tokens(ours) | tokens(theirs)) - before) - taken - tokens(self.now())
             assert not lost, f"lost in a rebase: {sorted(lost)}"
 
     def stash(self) -> None:
