@@ -14,7 +14,7 @@ from mlwidgets.capture.scopes import attribute_chains
 from mlwidgets.capture.statements import Reader
 from mlwidgets.errors import CaptureError
 
-__all__ = ["CellNames", "read_names"]
+__all__ = ["CellNames", "parse", "read_names"]
 
 _OPAQUE_SHELL = frozenset({"user_ns", "user_global_ns", "ev", "ex", "push", "run_cell", "user_module"})
 _CODE_MAGICS = frozenset({"time", "timeit", "capture", "prun", "memit", "mprun", "lprun"})
@@ -53,15 +53,21 @@ def read_names(source: str, *, offset: int = 0) -> CellNames:
         If it is no valid code.
     """
     reader = _CellReader()
-    tree = _parse(source, offset)
+    tree = parse(source, offset)
     reader.block(tree.body)
     reader.finish()
     reader.names.attributes |= attribute_chains(tree)
     return reader.names
 
 
-def _parse(source: str, offset: int = 0) -> ast.Module:
-    """Return the tree of a cell, its line numbers those of `source`."""
+def parse(source: str, offset: int = 0) -> ast.Module:
+    """Return the tree of a cell, its line numbers those of `source`.
+
+    Raises
+    ------
+    CaptureError
+        If it is no valid code.
+    """
     dropped = 0
     first = source[: len(source) - len(source.lstrip())].count("\n")
     try:
@@ -149,7 +155,7 @@ class _CellReader(Reader):
     def _code(self, magic: str, text: str, line: int) -> bool:
         """Read code that a magic executes; return whether it is code."""
         try:
-            tree = ast.increment_lineno(_parse(text), line)
+            tree = ast.increment_lineno(parse(text), line)
         except CaptureError:
             return False
         if magic == "timeit":

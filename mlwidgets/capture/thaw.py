@@ -262,6 +262,8 @@ def thaw(
 ) -> Thawed:
     """Read a frozen stream; large buffers are mapped, not copied, and written to by this process alone.
 
+    A variable that `frozen` does not name is left out: a parameter stands in its place.
+
     Parameters
     ----------
     namespace
@@ -279,12 +281,13 @@ def thaw(
         stream, [objects.map(digest) for digest in frozen.buffers], namespace, namespace if known is None else known
     )
     thawed = Thawed()
+    named = {one.name for one in frozen.names}
     while True:
         try:
             kind, name, value = thawer.load()
         except EOFError:
             return thawed
-        if kind == "name":
+        if kind == "name" and name in named:
             thawed.values[name] = value
         elif kind == "patch":
             thawed.patches.append((value[0], name, value[1]))

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import difflib
+import platform
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from mlwidgets.errors import CannotRerun
-from mlwidgets.reruns.repeating import Changes
+from mlwidgets.capture.data import check_data
+from mlwidgets.capture.names import read_names
+from mlwidgets.errors import CannotRerun, CaptureError, MlwidgetsError, ParameterError
+from mlwidgets.reruns import needs
+from mlwidgets.reruns.repeating import Changes, check_changes, digests_of, folder_of, literal, read_again
+from mlwidgets.runner.devices import inventory
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.foreign import check_trusted
+from mlwidgets.runs.objects import ObjectStore, content_digest
+from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.store import RunStore
+
+VERIFIED = 256 << 20
+"""Bytes of objects whose contents are looked at: what is damaged would make another run of it."""
+MOST = 12
+"""Packages that are named one by one."""
+_PLAIN = frozenset({"int", "float", "bool", "str", "NoneType", "list", "tuple", "dict"})
+"""Types of variables in whose place a parameter's literal may stand."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +41,7 @@ class Preflight:
     problems
         What makes it another run than it was, or fail: data, packages, Python. Whoever knows better goes on.
     differences
-        What is other than it was then and may change the bits: versions, processor, GPU, threads.
+        What is other than it was then and may change the bits: versions, processor, GPU.
     """
 
     impossible: list[str] = field(default_factory=list)
@@ -46,4 +64,154 @@ class Preflight:
 
 def check(store: RunStore, folder: RunFolder, changes: Changes | None = None) -> Preflight:
     """Look whether a run can be done again with some changes, here and now. Nothing is unpickled or started."""
-    raise NotImplementedError
+    changes = changes or Changes()
+    found = Preflight()
+    try:
+        spec = read_again(folder)
+        check_trusted(folder)
+    except MlwidgetsError as error:
+        found.impossible.append(str(error))
+        return found
+    found.impossible.extend(_objects(store, spec))
+    try:
+        check_changes(spec, changes)
+    except ParameterError as error:
+        found.impossible.append(str(error))
+    for name, text in changes.params.items():
+        found.impossible.extend(_parameter(spec, name))
+        found.problems.extend(_kind(spec, name, literal(text)))
+    try:
+        found.problems.extend(check_data(folder, Path(folder_of(store, spec))))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found.problems.append(f"nobody knows whether its data are the same: {error}")
+    if spec.report is None:
+        found.problems.extend(_python(store, folder, spec))
+        found.differences.extend(_versions(folder, spec))
+    found.differences.extend(_hardware(folder, spec))
+    return found
+
+
+def _objects(store: RunStore, spec: RunSpec) -> Iterator[str]:
+    """Name what is missing or damaged of what the run is made of."""
+    kinds = {digest: f"the module {module['name']}" for module in spec.modules for digest in [module["digest"]]}
+    if spec.inputs is not None:
+        names = ", ".join(one.name for one in spec.inputs.names)
+        kinds |= dict.fromkeys((spec.inputs.stream, *spec.inputs.buffers), f"the frozen variables ({names})")
+    if spec.ambient is not None:
+        what = "the settings and random states"
+        kinds = dict.fromkeys((spec.ambient.stream, *spec.ambient.buffers), what) | kinds
+    said: set[str] = set()
+    left = VERIFIED
+    for digest in dict.fromkeys(digests_of(spec)):
+        what = kinds.get(digest, "the notebook" if spec.report else "a module of the search")
+        state, size = _state_of(store.objects, digest, left)
+        left -= size
+        if state and what not in said:
+            said.add(what)
+            yield f"{what}: {state} in the store (object {digest[:12]}); mlwidgets fsck tells what else is"
+
+
+def _state_of(objects: ObjectStore, digest: str, most: int) -> tuple[str | None, int]:
+    """Return what is wrong with an object, and how many bytes of it were read; large ones are only looked for."""
+    try:
+        size = (objects.path / digest).stat().st_size
+        if size > most:
+            return None, 0
+        return (None if content_digest(memoryview(objects.read(digest))) == digest else "damaged"), size
+    except FileNotFoundError:
+        return "gone", 0
+    except OSError as error:
+        return f"unreadable: {error.strerror or error}", 0
+
+
+def _parameter(spec: RunSpec, name: str) -> Iterator[str]:
+    """Say why a parameter cannot be changed."""
+    known = changeable(spec)
+    if name not in known:
+        frozen = {one.name: one.type for one in spec.inputs.names} if spec.inputs else {}
+        if name in frozen:
+            yield f"{name} is no parameter but a variable of type {frozen[name]}, which no literal can stand for"
+            return
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        have = f"it has {', '.join(known)}" if known else "it has none"
+        guess = f"; did you mean {close[0]}?" if close else ""
+        yield f"it has no parameter {name!r} that can be changed: {have}{guess}"
+        return
+    if spec.report is not None:
+        return
+    try:
+        names = read_names(spec.code)
+    except CaptureError:
+        return
+    if name in names.assigned_first:
+        line = names.assigned_first[name] + (0 if spec.heading is None else 1)
+        yield f"parameter {name!r} would have no effect: the code assigns it itself in line {line} before it reads it"
+
+
+def changeable(spec: RunSpec) -> dict[str, str]:
+    """Return what of a run can be changed, with the texts that it had: parameters, and variables of plain values."""
+    frozen = {one.name: one for one in spec.inputs.names} if spec.inputs else {}
+    found = {name: text for name, text in spec.params.items() if name not in frozen}
+    return found | {name: one.summary for name, one in frozen.items() if one.type in _PLAIN}
+
+
+def _kind(spec: RunSpec, name: str, text: str) -> Iterator[str]:
+    """Say that a parameter's new value is of another kind than the one that it had."""
+    before = changeable(spec).get(name)
+    if not before:
+        return
+    try:
+        old, new = parse_literal(before), parse_literal(text)
+    except ValueError:
+        return
+    if old is None or new is None or type(old) is type(new):
+        return
+    if isinstance(old, int | float) and isinstance(new, int | float) and not isinstance(old, bool):
+        if isinstance(old, int) and isinstance(new, float):
+            yield f"{name} was the whole number {before}, and {text} is none"
+        return
+    yield f"{name} was {before} ({type(old).__name__}), and {text} is of another type ({type(new).__name__})"
+
+
+def _python(store: RunStore, folder: RunFolder, spec: RunSpec) -> Iterator[str]:
+    """Say what of the Python that executed the run is not here, and where it still is."""
+    told = spec.provenance.python if spec.provenance is not None else ""
+    other = bool(told) and tuple(told.split(".")[:2]) != tuple(platform.python_version_tuple()[:2])
+    if other:
+        yield (
+            f"it ran in Python {told}, and this is {platform.python_version()}: frozen functions are byte code, which "
+            "another minor version cannot execute"
+        )
+    then = needs.packages_then(folder, spec) | needs.used_then(folder)
+    gone = sorted(name for name in needs.modules_needed(spec, store.objects) if not needs.is_here(name))
+    for module in gone:
+        package, version = needs.package_of(module, then)
+        words, exact = (f"{package} {version}", f"{package}=={version}") if version else (package, package)
+        yield f"it needs {words}, which is not installed here: pip install {exact}"
+    if (other or gone) and (own := needs.own_interpreter(folder, spec)) is not None:
+        yield f"its own Python is still there: {own} -m mlwidgets --store '{store.path}' rerun {folder.id}"
+
+
+def _versions(folder: RunFolder, spec: RunSpec) -> Iterator[str]:
+    """Say which versions are others now, of what the code used, or of all that it could use where nobody knows."""
+    told, now = spec.provenance.python if spec.provenance is not None else "", platform.python_version()
+    if told and told != now and told.split(".")[:2] == now.split(".")[:2]:
+        yield f"Python: {told} then, {now} now"
+    then: Mapping[str, str] = needs.used_then(folder)
+    others = []
+    for package, version in then.items():
+        present = needs.version_now(package)
+        if present != version:
+            others.append(f"{package}: {version} then, {present or 'not installed'} now")
+    yield from others[:MOST]
+    if len(others) > MOST:
+        yield f"and {len(others) - MOST} more packages are of other versions"
+
+
+def _hardware(folder: RunFolder, spec: RunSpec) -> Iterator[str]:
+    """Say what this machine has that the other had not."""
+    told = needs.environment_then(folder, spec)
+    then = [str(gpu.get("name")) for gpu in told.get("gpus") or () if isinstance(gpu, dict)]
+    now = [device.name for device in inventory().gpus] if then or spec.resources.gpus else []
+    if told and spec.resources.gpus and then != now:
+        yield f"GPUs: {', '.join(then) or 'none'} then, {', '.join(now) or 'none'} now"

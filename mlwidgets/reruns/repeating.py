@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,16 @@ from mlwidgets.errors import StoreError, UnknownRun
 from mlwidgets.runner import queue
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
-from mlwidgets.runs.spec import Provenance, Resources, RunSpec, check_name, literal_text, new_run_id, parse_literal
+from mlwidgets.runs.spec import (
+    Frozen,
+    Provenance,
+    Resources,
+    RunSpec,
+    check_name,
+    literal_text,
+    new_run_id,
+    parse_literal,
+)
 from mlwidgets.runs.store import RunStore
 
 _SWEEPS, _REPORTS = "mlwidgets.reruns.sweeps", "mlwidgets.reruns.reports"
@@ -128,14 +137,13 @@ def asked_again(
         As `repeat` does.
     """
     check_trusted(folder)
-    resources = changes.resources(before.resources)
-    check_numbers(changes.seed, resources.timeout, resources.priority, resources.retries)
-    queue.check(resources.gpus, resources.cpus)
-    name = check_name(changes.name or before.name)
+    check_changes(before, changes)
+    name = changes.name or before.name
     gone = [digest for digest in digests_of(before) if not store.objects.claim(digest)]
     if gone:
         raise StoreError(f"an object that {folder.id} needs is gone: {gone[0]}; see mlwidgets fsck")
     tags = {key: value for key, value in before.tags.items() if key not in _OF_A_SCHEDULE}
+    cwd = folder_of(store, before)
     return replace(
         before,
         id=run_id or new_run_id(name),
@@ -143,8 +151,10 @@ def asked_again(
         params={**before.params, **{key: literal(text) for key, text in changes.params.items()}},
         seed=before.seed if changes.seed is None else changes.seed,
         deterministic=before.deterministic if changes.deterministic is None else changes.deterministic,
-        resources=resources,
-        provenance=_provenance(store, before),
+        inputs=_without(before.inputs, changes.params),
+        resources=changes.resources(before.resources),
+        provenance=replace(_provenance(before), cwd=cwd),
+        data=tuple({**one, "absolute": _absolute(cwd, one["path"])} for one in before.data),
         tags={**tags, **changes.tags},
         trial_of=None,
         trial=None,
@@ -152,6 +162,31 @@ def asked_again(
         resumes=None,
         submitted_at=time.time(),
     )
+
+
+def check_changes(before: RunSpec, changes: Changes) -> None:
+    """Make sure that a run can be asked for so.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range, the name is none, or this machine can never give as much as it needs.
+    """
+    resources = changes.resources(before.resources)
+    check_name(changes.name or before.name)
+    check_numbers(changes.seed, resources.timeout, resources.priority, resources.retries)
+    queue.check(resources.gpus, resources.cpus)
+
+
+def _without(frozen: Frozen | None, replaced: Collection[str]) -> Frozen | None:
+    """Return frozen variables without those in whose place parameters stand: what is not named is not thawed."""
+    if frozen is None or not any(one.name in replaced for one in frozen.names):
+        return frozen
+    return replace(frozen, names=tuple(one for one in frozen.names if one.name not in replaced))
+
+
+def _absolute(cwd: str, path: str) -> str:
+    return os.path.abspath(os.path.join(cwd, os.path.expanduser(path)))
 
 
 def literal(text: str) -> str:
@@ -182,8 +217,7 @@ def folder_of(store: RunStore, spec: RunSpec) -> str:
     return told if told and os.access(told, os.X_OK) and Path(told).is_dir() else str(store.path.absolute().parent)
 
 
-def _provenance(store: RunStore, before: RunSpec) -> Provenance:
-    """Say where the new run is submitted; its notebook and its threads are those of the first."""
-    now = replace(here.provenance(), cwd=folder_of(store, before))
-    told = before.provenance
+def _provenance(before: RunSpec) -> Provenance:
+    """Say who submits the new run; its notebook and its threads are those of the first."""
+    now, told = here.provenance(), before.provenance
     return now if told is None else replace(now, notebook=told.notebook, cell=told.cell, threads=told.threads)

@@ -2,19 +2,61 @@
 
 from __future__ import annotations
 
-from mlwidgets.reruns.repeating import Changes
+from collections.abc import Callable
+
+from mlwidgets.reruns.checks import Preflight, check
+from mlwidgets.reruns.repeating import Changes, repeat
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.store import RunStore
+from mlwidgets.runs.spec import RunSpec
+from mlwidgets.runs.store import RunStore, name_of
+from mlwidgets.submit import send_off
 
 
 def send_again(
-    store: RunStore, folder: RunFolder, changes: Changes | None = None, *, force: bool = False, publish: bool = False
+    store: RunStore,
+    folder: RunFolder,
+    changes: Changes | None = None,
+    *,
+    force: bool = False,
+    publish: bool = False,
+    tell: Callable[[Preflight], None] | None = None,
 ) -> RunFolder:
     """Check whether a run can be done again, and send it off.
+
+    Parameters
+    ----------
+    store
+        The one that the folder lies in.
+    force
+        Go on with other data, packages, or another Python.
+    publish
+        Let a report's new edition be published.
+    tell
+        Is given what was found, before anything starts.
 
     Raises
     ------
     CannotRerun
         With all that is in the way; nothing was started then.
+    StoreError
+        If the store cannot be written.
     """
-    raise NotImplementedError
+    found = check(store, folder, changes)
+    found.raise_for_problems(name_of(folder.id) or folder.id, force=force)
+    if tell is not None:
+        tell(found)
+    store.prepare()
+    spec = repeat(store, folder, changes, publish=publish)
+    try:
+        return send_off(store, spec)
+    except BaseException:
+        _take_back(store, spec)
+        raise
+
+
+def _take_back(store: RunStore, spec: RunSpec) -> None:
+    """Let nobody wait for an edition that is not coming."""
+    if spec.report is not None and spec.report.get("publish"):
+        from mlwidgets.reports.publishing.publish import unexpect
+
+        unexpect(store, str(spec.report["publish"]), spec.id)
