@@ -7,7 +7,7 @@ from typing import Any
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import read_lines
 
-KIND = "libraries"
+LIBRARIES = "libraries"
 """Of the event."""
 
 
@@ -18,7 +18,7 @@ def read_libraries(folder: RunFolder) -> dict[str, Any]:
     those modules by their top-level names; ``torch``, ``numpy`` and ``threadpools``, what these say of themselves.
     """
     told: dict[str, Any] = {}
-    for event in read_lines(folder.events, KIND):
+    for event in read_lines(folder.events, LIBRARIES):
         told = {key: value for key, value in event.items() if key not in {"event", "time"}}
     if not told:
         return {}
