@@ -25,7 +25,7 @@ from mlwidgets.runs.foreign import user
 from mlwidgets.runs.machine import host
 from mlwidgets.runs.state import settle
 from mlwidgets.runs.stopping import trials_of
-from mlwidgets.runs.store import RunStore, name_of
+from mlwidgets.runs.store import RunStore, name_now
 
 _PIECE = 1 << 20
 _PACKED = 1 << 20
@@ -91,7 +91,7 @@ def _remove_parts_of_the_dead(target: Path) -> None:
 
 
 def _check(folder: RunFolder) -> None:
-    outcome, name = settle(folder), name_of(folder.id) or folder.id
+    outcome, name = settle(folder), name_now(folder) or folder.id
     if not outcome.ended:
         raise ArchiveError(f"run {name!r} is {outcome.state}: wait for its end or stop it, then export it")
     if not RUN_ID.fullmatch(folder.id):

@@ -1,4 +1,4 @@
-"""What may be done with a run afterwards: delete, restore, pin, tag, annotate."""
+"""What may be done with a run afterwards: delete, restore, rename, pin, tag, annotate."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def add(commands: Any) -> None:
     for name, action, text in (
         ("delete", _delete, "move a run that has ended into the trash, where it is kept for a week"),
         ("restore", _restore, "bring a deleted run back"),
+        ("rename", _rename, "call a run otherwise; it is found by its earlier names, too"),
         ("pin", _pin, "keep a run on top of lists"),
         ("unpin", _unpin, "let a run go from the top of lists"),
         ("tag", _tag, "give a run tags: `key=value`; `key=` takes one away"),
@@ -22,7 +23,9 @@ def add(commands: Any) -> None:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("name", help=RUN)
-        if action is _tag:
+        if action is _rename:
+            command.add_argument("new", metavar="NEW", help="letters, digits, '_', '.' and '-'")
+        elif action is _tag:
             command.add_argument("tags", nargs="+", metavar="KEY=VALUE")
         elif action is _note:
             command.add_argument("text", help="in quotes; an empty one takes the note away")
@@ -50,6 +53,14 @@ def _restore(options: argparse.Namespace) -> int:
     store = store_of(options)
     run = Run(restore(store, find_deleted(store, options.name)).path)
     print(f"{run.name}: {run.state}, back in {store.path}")
+    return 0
+
+
+def _rename(options: argparse.Namespace) -> int:
+    run = find_run(options)
+    before = run.name
+    run.rename(options.new)
+    print(f"{before} is called {run.name} now; {before} still finds it while no other run is called so")
     return 0
 
 

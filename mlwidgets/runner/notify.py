@@ -16,7 +16,7 @@ from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import read_lines, write_event
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.state import FINISHED, Outcome, settle
-from mlwidgets.runs.store import RunStore, name_of
+from mlwidgets.runs.store import RunStore
 
 
 def notify(folder: RunFolder, outcome: Outcome) -> None:
@@ -73,8 +73,8 @@ def _wanted(setting: Setting, state: str, folder: RunFolder) -> list[str]:
 
 def _state_before(folder: RunFolder) -> str | None:
     """Return how the run of the same name before this one ended."""
-    for other in RunStore(folder.store).folders():
-        if other.id < folder.id and name_of(other.id) == name_of(folder.id):
+    for other in RunStore(folder.store).called(Run(folder.path).name):
+        if other.id < folder.id:
             outcome = settle(other)
             if outcome.ended:
                 return outcome.state

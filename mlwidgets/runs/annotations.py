@@ -1,4 +1,4 @@
-"""What a user says of a run after the submit: tags, a note, a pin. The spec never changes; this lies beside it."""
+"""What a user says of a run after the submit: name, tags, note, pin. The spec never changes; this lies beside it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from typing import Any
 
 from mlwidgets.errors import ParameterError, StoreError
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
+from mlwidgets.runs.spec import RunSpec, check_name
+from mlwidgets.runs.stopping import trials_of
 
 MOST_TAGS = 50
 LONGEST_TAG = 100
 LONGEST_VALUE = 500
 LONGEST_NOTE = 10_000
 """Characters."""
+MOST_NAMES = 20
+"""Earlier names by which a run is still found."""
 LARGEST_LOG = 64 << 10
 """Bytes of the file that tells which runs were annotated; beyond that it begins anew."""
 _UNCHANGED: Any = object()
@@ -26,11 +30,17 @@ _UNCHANGED: Any = object()
 
 @dataclass(frozen=True)
 class Annotations:
-    """What was given afterwards. ``tags`` and ``note`` are in place of the spec's, None where those still hold."""
+    """What was given afterwards.
+
+    ``name``, ``tags`` and ``note`` are in place of the spec's, None where those still hold; ``formerly`` is what it was
+    called between the spec's name and this one.
+    """
 
     pinned: bool = False
     tags: dict[str, str] | None = None
     note: str | None = None
+    name: str | None = None
+    formerly: tuple[str, ...] = ()
 
 
 def annotation_log(store: Path) -> Path:
@@ -46,9 +56,39 @@ def read_annotations(folder: RunFolder) -> Annotations:
     data = read_json(folder.annotations)
     if data is None:
         return Annotations()
-    tags, note = data.get("tags"), data.get("note")
+    tags, note, formerly = data.get("tags"), data.get("note"), data.get("formerly")
     whole = isinstance(tags, dict) and all(isinstance(text, str) for text in tags.values())
-    return Annotations(data.get("pinned") is True, tags if whole else None, note if isinstance(note, str) else None)
+    return Annotations(
+        pinned=data.get("pinned") is True,
+        tags=tags if whole else None,
+        note=note if isinstance(note, str) else None,
+        name=_name_or_none(data.get("name")),
+        formerly=tuple(filter(None, map(_name_or_none, formerly if isinstance(formerly, list) else ()))),
+    )
+
+
+def _name_or_none(name: Any) -> str | None:
+    """Return what may be a run's name: others may have written the file, and names are printed and typed."""
+    try:
+        return check_name(name)
+    except (ParameterError, TypeError):
+        return None
+
+
+def name_of_trial(runs: Path, sweep: str, number: int | None) -> str | None:
+    """Return what the trial of a sweep is called since that was given another name, None where it was not.
+
+    Parameters
+    ----------
+    runs
+        The folder of the run folders.
+    sweep
+        The sweep's id.
+    number
+        The trial's number there.
+    """
+    given = None if number is None else read_annotations(RunFolder(runs / sweep)).name
+    return None if given is None else f"{given}-{number}"
 
 
 def annotate(
@@ -57,6 +97,7 @@ def annotate(
     pinned: bool = _UNCHANGED,
     tags: Mapping[str, str] | Callable[[dict[str, str]], Mapping[str, str]] | None = _UNCHANGED,
     note: str | None = _UNCHANGED,
+    name: str | None = _UNCHANGED,
 ) -> Annotations:
     """Change what a run was given, and return all of it.
 
@@ -71,15 +112,22 @@ def annotate(
         submit.
     note
         The note; None brings back that of the submit.
+    name
+        What it is called from now on; None brings back the name of the submit. It is found by its earlier names, too,
+        as long as no other run is called so.
 
     Raises
     ------
     ParameterError
-        If a tag or the note is too long, or of another type.
+        If a tag or the note is too long, or of another type, or the name is none for a run.
     StoreError
         If it cannot be read or written.
     """
     all_tags, note = tags if callable(tags) else _checked_tags(tags), _checked_note(note)
+    renamed = name is not _UNCHANGED
+    if renamed and name is not None and _name_or_none(name) is None:
+        check_name(str(name))
+        raise ParameterError("a run's name is a text")
     if pinned is not _UNCHANGED and not isinstance(pinned, bool):
         raise ParameterError("'pinned' is true or false")
     try:
@@ -87,19 +135,32 @@ def annotate(
             now = read_annotations(folder)
             if callable(all_tags):
                 # In here, so that nobody gives it others between the reading and the writing.
-                all_tags = _checked_tags(all_tags(_tags_of_submit(folder) if now.tags is None else dict(now.tags)))
+                all_tags = _checked_tags(all_tags(_spec(folder).tags if now.tags is None else dict(now.tags)))
+            called, formerly = _names(now, name, _spec(folder).name) if renamed else (now.name, now.formerly)
             given = Annotations(
                 now.pinned if pinned is _UNCHANGED else pinned,
                 now.tags if all_tags is _UNCHANGED else all_tags,
                 now.note if note is _UNCHANGED else note,
+                called,
+                formerly,
             )
-            entries = {"pinned": given.pinned, "tags": given.tags, "note": given.note}
+            entries = {**vars(given), "formerly": list(formerly) or None}
             write_whole(folder.annotations, json.dumps({k: v for k, v in entries.items() if v is not None}).encode())
     except OSError as error:
         raise StoreError(f"run {folder.id!r} could not be annotated: {error.strerror or error}") from error
     with contextlib.suppress(OSError):
-        leave_word(folder)
+        # The trials of a sweep are called by its name.
+        for one in (folder, *(trials_of(folder) if renamed else ())):
+            leave_word(one)
     return given
+
+
+def _names(now: Annotations, name: str | None, submitted: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the name that is given, and those that there were between that of the submit and it."""
+    earlier = [one for one in now.formerly if one != name]
+    if now.name not in {None, name, *earlier}:
+        earlier.append(str(now.name))
+    return None if name == submitted else name, tuple(earlier[-MOST_NAMES:])
 
 
 def leave_word(folder: RunFolder) -> None:
@@ -116,9 +177,9 @@ def leave_word(folder: RunFolder) -> None:
         write_whole(log, line)
 
 
-def _tags_of_submit(folder: RunFolder) -> dict[str, str]:
+def _spec(folder: RunFolder) -> RunSpec:
     try:
-        return dict(folder.read_spec().tags)
+        return folder.read_spec()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"run {folder.id!r} could not be annotated: its folder is damaged") from error
 

@@ -11,7 +11,7 @@ from typing import Any
 from mlwidgets.errors import ResultNotAvailable, StoreError
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.machine import host
-from mlwidgets.runs.store import name_of
+from mlwidgets.runs.store import name_now
 
 
 def user() -> str:
@@ -43,7 +43,7 @@ def check_trusted(folder: RunFolder) -> None:
     made = origin.get("made")
     known = [str(made[key]) for key in ("host", "user") if made.get(key)] if isinstance(made, dict) else []
     where = f" ({_plain(', '.join(known))})" if known else ""
-    name = name_of(folder.id) or folder.id
+    name = name_now(folder) or folder.id
     raise ResultNotAvailable(
         f"run {name!r} came from elsewhere{where}: reading its result executes code of whoever made it; "
         f"mlwidgets trust {name} (or run.trust()) if you know them"

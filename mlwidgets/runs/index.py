@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
-from mlwidgets.runs.annotations import read_annotations
+from mlwidgets.runs.annotations import Annotations, name_of_trial, read_annotations
 from mlwidgets.runs.folder import ANNOTATIONS, RunFolder
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.outline import outline
@@ -23,6 +23,7 @@ _TABLE = "summaries_5"
 """Versions of this package that summarize differently share the file, each with a table of its own."""
 _AT_ONCE = 500
 """Ids in one question to sqlite."""
+_NOTHING = Annotations()
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,18 @@ def attempt_of(folder: RunFolder) -> str | None:
 def annotated(summary: RunSummary, folder: RunFolder) -> RunSummary:
     """Return the summary with what the run was given after the submit."""
     given = read_annotations(folder)
-    if given.tags is None and given.note is None and not given.pinned:
+    name = given.name
+    if name is None and summary.trial_of is not None:
+        name = name_of_trial(folder.path.parent, summary.trial_of, summary.trial)
+    if name is None and given == _NOTHING:
         return summary
-    tags = summary.tags if given.tags is None else given.tags
-    return replace(summary, tags=tags, note=summary.note if given.note is None else given.note, pinned=given.pinned)
+    return replace(
+        summary,
+        name=summary.name if name is None else name,
+        tags=summary.tags if given.tags is None else given.tags,
+        note=summary.note if given.note is None else given.note,
+        pinned=given.pinned,
+    )
 
 
 class RunIndex:
@@ -129,10 +138,11 @@ class RunIndex:
         found: list[RunSummary] = []
         fresh: list[RunSummary] = []
         runs = os.fspath(self._store.runs)
+        given = {one for one in ids if os.access(f"{runs}/{one}/{ANNOTATIONS}", os.F_OK)}
         for one in ids:
             summary = cached.get(one)
-            # Of thousands most were given nothing: to ask whether the file is there is much cheaper than to open it.
-            if summary is not None and not os.access(f"{runs}/{one}/{ANNOTATIONS}", os.F_OK):
+            # Of thousands most were given nothing, and neither was the sweep whose trials they are.
+            if summary is not None and one not in given and summary.trial_of not in given:
                 found.append(summary)
                 continue
             folder = RunFolder(self._store.runs / one)

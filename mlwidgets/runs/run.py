@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import ResultNotAvailable, RunFailed, StoreError, UnknownRun
-from mlwidgets.runs.annotations import Annotations, read_annotations
+from mlwidgets.runs.annotations import Annotations, annotate, name_of_trial, read_annotations
+from mlwidgets.runs.checkpoints import Checkpoint, best_of, read_checkpoints
 from mlwidgets.runs.displays import Display, replay
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.foreign import read_origin, trust
@@ -70,8 +71,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What the user called it."""
-        return self.spec.name
+        """What the user called it last; a trial is called after its sweep."""
+        spec = self.spec
+        given = self._annotations.name
+        if given is None and spec.trial_of is not None:
+            given = name_of_trial(self.path.parent, spec.trial_of, spec.trial)
+        return given or spec.name
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -105,6 +110,21 @@ class Run:
     def pinned(self) -> bool:
         """Whether lists keep it on top."""
         return self._annotations.pinned
+
+    def rename(self, name: str | None) -> Run:
+        """Call the run otherwise; None brings back the name of the submit. Return the run.
+
+        It is found by its earlier names, too, as long as no other run is called so.
+
+        Raises
+        ------
+        ParameterError
+            If a run cannot be called so.
+        StoreError
+            If that cannot be written down.
+        """
+        annotate(self._folder, name=name)
+        return self
 
     @property
     def outcome(self) -> Outcome:
@@ -373,6 +393,16 @@ class Run:
         """Names below `outputs` that `save` wrote, in order."""
         names = [e.get("name") for e in read_lines(self._folder.events) if e["event"] == "artifact"]
         return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """What `mlwidgets.checkpoint` kept of its training, the last one last."""
+        return read_checkpoints(self._folder.checkpoints)
+
+    @property
+    def best_checkpoint(self) -> Checkpoint | None:
+        """The best one by the value that they were judged by, None where nothing tells."""
+        return next(iter(best_of(self.checkpoints)), None)
 
     @property
     def environment(self) -> dict[str, Any]:

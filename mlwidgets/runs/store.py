@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -10,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlwidgets.errors import StoreError, UnknownRun
-from mlwidgets.runs.folder import RunFolder, read_json, write_whole
+from mlwidgets.runs.annotations import read_annotations
+from mlwidgets.runs.folder import ANNOTATIONS, RunFolder, read_json, write_whole
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import FORMAT, RunSpec
 
@@ -154,44 +156,66 @@ class RunStore:
             return []
         return sorted((name for name in names if not name.startswith(".")), key=age, reverse=True)
 
+    def called(self, name: str) -> Iterator[RunFolder]:
+        """Yield the runs that are called so now, newest first."""
+        runs = os.fspath(self.runs)
+        for one in self.ids():
+            # Of thousands most were given nothing: to ask whether the file is there is cheaper than to open it.
+            given = os.access(f"{runs}/{one}/{ANNOTATIONS}", os.F_OK)
+            if (name_now(RunFolder(self.runs / one)) if given else name_of(one)) == name:
+                yield RunFolder(self.runs / one)
+
     def find(self, name: str) -> RunFolder:
         """Return the newest run of that name, or the run with that id or with an id that starts so.
 
-        ``NAME~1`` is the one of that name before the newest, ``NAME~2`` the one before that.
+        ``NAME~1`` is the one of that name before the newest, ``NAME~2`` the one before that. Where no run is called so,
+        those that once were count.
 
         Raises
         ------
         UnknownRun
             If there is none.
         """
-        called, tilde, back = name.rpartition("~")
+        named, tilde, back = name.rpartition("~")
         if tilde and back.isdecimal():
-            return self._find_earlier(called, int(back))
-        prefixed: RunFolder | None = None
-        for folder in self.folders():
-            if folder.id == name or name_of(folder.id) == name:
-                return folder
-            if prefixed is None and len(name) >= 8 and folder.id.startswith(name):
-                prefixed = folder
-        if prefixed is not None:
-            return prefixed
+            return self._find_earlier(named, int(back))
+        ids = self.ids()
+        if name in ids:
+            return RunFolder(self.runs / name)
+        begins = (RunFolder(self.runs / one) for one in ids if len(name) >= 8 and one.startswith(name))
+        for folder in itertools.chain(self.called(name), begins, self._formerly(name), self._trials_called(name)):
+            return folder
         known = self._names()
         have = f"it has: {', '.join(known[:8])}{' …' if len(known) > 8 else ''}" if known else "it is empty"
         raise UnknownRun(f"no run {name!r} in the store {self.path}; {have}")
 
     def _find_earlier(self, name: str, back: int) -> RunFolder:
-        same = [folder for folder in self.folders() if name_of(folder.id) == name]
+        same = list(self.called(name)) or list(self._formerly(name))
         if back < len(same):
             return same[back]
         many = {0: "no run", 1: "only one run"}.get(len(same), f"only {len(same)} runs")
         raise UnknownRun(f"{name}~{back}: there is {many} of that name in the store {self.path}")
 
+    def _formerly(self, name: str) -> Iterator[RunFolder]:
+        """Yield the runs that were called so once, newest first."""
+        for folder in self.folders():
+            if name_of(folder.id) == name or name in read_annotations(folder).formerly:
+                yield folder
+
+    def _trials_called(self, name: str) -> Iterator[RunFolder]:
+        """Yield the trials whose sweep was given another name, by that name."""
+        sweep, _, number = name.rpartition("-")
+        for one in self.called(sweep) if number.isdecimal() else ():
+            for trial in self._formerly(f"{name_of(one.id)}-{number}"):
+                if (read_json(trial.spec) or {}).get("trial_of") == one.id:
+                    yield trial
+
     def _names(self) -> list[str]:
         """Return the names of runs and sweeps, the newest first; hundreds of trials would hide them."""
         folders = list(self.folders())
-        names = dict.fromkeys(name_of(folder.id) for folder in folders)
         sweeps = {name_of(folder.id) for folder in folders if os.path.exists(folder.wishes)}
-        return [name for name in names if not _is_trial_of(sweeps, *name.rpartition("-"))]
+        own = [folder for folder in folders if not _is_trial_of(sweeps, *name_of(folder.id).rpartition("-"))]
+        return list(dict.fromkeys(map(name_now, own)))
 
 
 def _is_trial_of(sweeps: set[str], sweep: str, _dash: str, number: str) -> bool:
@@ -206,3 +230,11 @@ def age(run_id: str) -> tuple[str, str, str]:
 def name_of(run_id: str) -> str:
     """Return the run's name, which its id holds between the time and the last four characters."""
     return run_id[16:-5]
+
+
+def name_now(folder: RunFolder) -> str:
+    """Return what a run is called: what it was given last, or the name that its id holds.
+
+    A trial goes by that of its submit here, also where its sweep was given another name.
+    """
+    return read_annotations(folder).name or name_of(folder.id)

@@ -15,7 +15,7 @@ from mlwidgets.runs.alive import holder
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.state import settle
 from mlwidgets.runs.stopping import trials_of
-from mlwidgets.runs.store import RunStore, age, name_of
+from mlwidgets.runs.store import RunStore, age, name_now, name_of
 
 KEPT = 7 * 86400.0
 """Seconds for which a deleted run can be restored; what is older goes with the next deletion."""
@@ -55,7 +55,7 @@ def delete(store: RunStore, folder: RunFolder, *, empty: bool = True) -> float:
 
 def _make_sure_that_it_has_ended(folder: RunFolder) -> None:
     outcome = settle(folder)
-    name = name_of(folder.id) or folder.id
+    name = name_now(folder) or folder.id
     if not outcome.ended:
         raise StoreError(f"run {name!r} is {outcome.state}; stop it first")
     deadline = time.monotonic() + _PATIENCE
@@ -66,7 +66,7 @@ def _make_sure_that_it_has_ended(folder: RunFolder) -> None:
 
 
 def _throw_away(trash: Path, folder: RunFolder, now: float) -> None:
-    name = name_of(folder.id) or folder.id
+    name = name_now(folder) or folder.id
     try:
         trash.mkdir(mode=0o700, exist_ok=True)
         # The folder's own time tells when: renaming leaves it as it is.
@@ -112,11 +112,14 @@ def find_deleted(store: RunStore, name: str) -> str:
     UnknownRun
         If there is none.
     """
-    names = _names(store)
-    for run_id in names:
-        if run_id == name or name_of(run_id) == name or (len(name) >= 8 and run_id.startswith(name)):
+    called = {run_id: name_now(RunFolder(_trash(store) / run_id)) for run_id in _names(store)}
+    for run_id, now in called.items():
+        if name in {run_id, now} or (len(name) >= 8 and run_id.startswith(name)):
             return run_id
-    known = list(dict.fromkeys(map(name_of, names)))
+    for run_id in called:
+        if name_of(run_id) == name:
+            return run_id
+    known = list(dict.fromkeys(called.values()))
     have = f"it has: {', '.join(known[:8])}" if known else "it is empty"
     raise UnknownRun(f"no run {name!r} in the trash of the store {store.path}; {have}")
 

@@ -17,7 +17,7 @@ from mlwidgets.errors import ParameterError
 from mlwidgets.runs.folder import read_json
 from mlwidgets.runs.spec import check_name
 from mlwidgets.runs.state import FINISHED
-from mlwidgets.runs.store import RunStore, age, name_of
+from mlwidgets.runs.store import RunStore, age
 from mlwidgets.schedules.firing import AFTER, CHANGED
 from mlwidgets.schedules.schedule import Schedule
 
@@ -106,8 +106,8 @@ def newest_success(store: RunStore, name: str) -> str | None:
     if (report / "definition.json").exists():
         edition = (read_json(report / "latest.json") or {}).get("edition")
         return edition if isinstance(edition, str) else None
-    for folder in store.folders():
-        if name_of(folder.id) == name and (read_json(folder.outcome) or {}).get("state") == FINISHED:
+    for folder in store.called(name):
+        if (read_json(folder.outcome) or {}).get("state") == FINISHED:
             return folder.id
     return None
 
@@ -119,7 +119,7 @@ def is_known(store: RunStore, name: str) -> bool:
             return True
     except ParameterError:
         return False
-    return any(name_of(folder.id) == name for folder in store.folders())
+    return any(True for _ in store.called(name))
 
 
 def files_of(paths: tuple[str, ...]) -> Iterator[str]:

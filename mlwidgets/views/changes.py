@@ -8,12 +8,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.errors import MlwidgetsError
+from mlwidgets.errors import MlwidgetsError, StoreError
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.outline import outline
 from mlwidgets.runs.run import Run
-from mlwidgets.runs.store import age, name_of
+from mlwidgets.runs.store import RunStore, age
 from mlwidgets.runs.trials import read_log
 from mlwidgets.views import nbdiffwords as words
 from mlwidgets.views.changesfacts import differences, environment, params
@@ -97,18 +97,18 @@ def previous_run(run: Run) -> Run | None:
 
 
 def _find_previous(run: Run) -> Run | None:
-    runs = run.path.parent
     try:
-        ids = [one for one in os.listdir(runs) if name_of(one) == run.name and age(one) < age(run.id)]
-    except OSError:
+        called = list(RunStore(RunFolder(run.path).store).called(run.name))
+    except StoreError:
         return None
-    for one in sorted(ids, key=age, reverse=True):
-        found = Run(runs / one)
+    for folder in called:
+        found = Run(folder.path)
         try:
             spec = found.spec
         except MlwidgetsError:
             continue
-        if spec.trial_of is None and (spec.sweep is None) == (run.spec.sweep is None):
+        is_alike = spec.trial_of is None and (spec.sweep is None) == (run.spec.sweep is None)
+        if is_alike and age(found.id) < age(run.id):
             return found
     return None
 
