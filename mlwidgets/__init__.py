@@ -25,13 +25,24 @@ if TYPE_CHECKING:
         uniform,
     )
     from mlwidgets.sweeps.sweep import Sweep
-    from mlwidgets.tracking import check, log, log_confusion_matrix, log_histogram, log_image, log_table, save
+    from mlwidgets.tracking import (
+        check,
+        checkpoint,
+        log,
+        log_confusion_matrix,
+        log_histogram,
+        log_image,
+        log_table,
+        resume,
+        save,
+    )
 
 __all__ = [
     "Run",
     "Sweep",
     "__version__",
     "check",
+    "checkpoint",
     "choice",
     "load_ipython_extension",
     "log",
@@ -48,6 +59,7 @@ __all__ = [
     "quniform",
     "randint",
     "report",
+    "resume",
     "run",
     "runs",
     "runs_frame",
@@ -65,11 +77,13 @@ _WHERE = {
     "Run": "mlwidgets.runs.run",
     "Sweep": "mlwidgets.sweeps.sweep",
     "check": "mlwidgets.tracking.checks",
+    "checkpoint": "mlwidgets.tracking.checkpoints",
     "log": "mlwidgets.tracking",
     "log_confusion_matrix": "mlwidgets.tracking.confusion",
     "log_histogram": "mlwidgets.tracking.histogram",
     "log_image": "mlwidgets.tracking.image",
     "log_table": "mlwidgets.tracking.table",
+    "resume": "mlwidgets.tracking.resuming",
     "save": "mlwidgets.tracking",
     **dict.fromkeys(
         ("choice", "uniform", "quniform", "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal"),

@@ -30,6 +30,7 @@ class MetricLog:
         self._events = LineWriter(events)
         self._keys: dict[str, int] = {}
         self._steps: dict[str, count[int]] = {}
+        self._begins: dict[str, int] = {}
         self.lost = 0
 
     def __del__(self) -> None:
@@ -76,7 +77,21 @@ class MetricLog:
         """Give the metric's name to the readers before its first record."""
         self._events.write("metric", name=name)
         self._keys[name] = metric_key(name)
-        self._steps[name] = count()
+        self._steps[name] = count(self._begins.get(name, 0))
+
+    def next_steps(self) -> dict[str, int]:
+        """Return the step that each metric has next where none is given."""
+        return self._begins | {name: next_of(steps) for name, steps in self._steps.items()}
+
+    def go_on(self, steps: Mapping[str, int]) -> None:
+        """Let each metric go on with this step where none is given."""
+        self._begins = dict(steps)
+        self._steps |= {name: count(step) for name, step in steps.items() if name in self._steps}
+
+
+def next_of(steps: count[int]) -> int:
+    """Return what a counter gives next, without asking it: that is the only other thing that it tells."""
+    return int(repr(steps)[len("count(") : -1])
 
 
 def as_step(step: Any, caller: str = "log") -> int:
@@ -126,22 +141,27 @@ def log(values: Mapping[str, Any] | None = None, /, *misplaced: Any, step: int |
     TypeError
         If a value is not one number, or the step is no int; the message names the metric. Nothing is recorded then.
     """
-    global _active
     if misplaced or not (values is None or isinstance(values, Mapping)):
         __tracebackhide__ = True  # IPython shows the user's own frames alone
         given = ", ".join(repr(v)[:40] for v in (values, *misplaced))
         raise TypeError(f"log: write log(loss=0.3) or log({{'loss': 0.3}}, step=1), not log({given})")
-    if _active is None:
-        folder = active_folder()
-        if folder is None:
-            tell_once("log() does nothing here, outside a tracked run. Put %%train on top of the cell.")
-            return
+    active = _active or open_log()
+    if active is not None:
+        active(values, step=step, **metrics)
+    elif active_folder() is None:
+        tell_once("log() does nothing here, outside a tracked run. Put %%train on top of the cell.")
+
+
+def open_log() -> MetricLog | None:
+    """Return what appends to the metrics of the run in which this process executes, None where that is not possible."""
+    global _active
+    folder = active_folder()
+    if _active is None and folder is not None:
         try:
             _active = MetricLog(folder / "metrics.bin", folder / "events.jsonl")
         except OSError as error:
             tell_once(f"metrics are not being recorded: {error}. The code goes on.")
-            return
-    _active(values, step=step, **metrics)
+    return _active
 
 
 def lost_records() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.tracking.active import active_folder, tell_once
-from mlwidgets.tracking.log import as_step
+from mlwidgets.tracking.log import as_step, next_of
 
 Write = Callable[[BinaryIO], object]
 
@@ -47,6 +47,14 @@ class MediaLog:
                 _tell_lost(error)
             self.lost += 1
 
+    def next_steps(self) -> list[tuple[str, str, int]]:
+        """Return the step that each kind and name has next where none is given."""
+        return [(kind, name, next_of(steps)) for (kind, name), steps in self._steps.items()]
+
+    def go_on(self, steps: Iterable[tuple[str, str, int]]) -> None:
+        """Let each kind and name go on with this step where none is given."""
+        self._steps |= {(kind, name): count(step) for kind, name, step in steps}
+
     def _keep(self, path: Path, write: Write) -> None:
         if path.exists():
             return
@@ -72,7 +80,7 @@ def open_media(caller: str, name: str, step: Any) -> tuple[MediaLog | None, int 
     TypeError
         If name or step are of no use; only within a run.
     """
-    global _active, _unopened
+    global _unopened
     folder = active_folder()
     if folder is None:
         tell_once(f"{caller}() does nothing here, outside a tracked run. Put %%train on top of the cell.")
@@ -80,13 +88,31 @@ def open_media(caller: str, name: str, step: Any) -> tuple[MediaLog | None, int 
     if not isinstance(name, str) or not name:
         raise TypeError(f"{caller}: the name comes first and must be a non-empty str, not {name!r:.60}")
     step = None if step is None else as_step(step, caller)
+    try:
+        return active_media(folder), step
+    except OSError as error:
+        _unopened += 1
+        _tell_lost(error)
+        return None, step
+
+
+def active_media(folder: Path) -> MediaLog:
+    """Return what appends to the media of the run in which this process executes.
+
+    Raises
+    ------
+    OSError
+        If that cannot be opened.
+    """
+    global _active
     if _active is None:
-        try:
-            _active = MediaLog(folder)
-        except OSError as error:
-            _unopened += 1
-            _tell_lost(error)
-    return _active, step
+        _active = MediaLog(folder)
+    return _active
+
+
+def media_steps() -> list[tuple[str, str, int]]:
+    """Return the step that each kind and name has next in this process where none is given."""
+    return _active.next_steps() if _active else []
 
 
 def lost_media() -> int:

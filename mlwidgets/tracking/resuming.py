@@ -1,0 +1,126 @@
+"""`resume`: puts back what `checkpoint` kept, so that a training that was killed goes on as if it had not been."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlwidgets.errors import ResultNotAvailable
+from mlwidgets.runs.checkpoints import Checkpoint, read_checkpoints
+from mlwidgets.runs.journal import RECORD_SIZE, read_lines, write_event
+from mlwidgets.tracking.active import active_folder, tell_once
+from mlwidgets.tracking.checkpoints import name_objects
+from mlwidgets.tracking.log import open_log
+from mlwidgets.tracking.media import active_media
+from mlwidgets.tracking.states import put_back, set_random_states
+
+
+def resume(*objects: Any, **named: Any) -> int:
+    """Put back what the run's last `checkpoint` kept, and return where to go on: ``start = resume(model, optimizer)``.
+
+    Call it right before the loop, with the objects that `checkpoint` is given. There is a checkpoint where the run is
+    tried again after a failure, and where it goes on from another run (``%runs resume``). The objects are changed in
+    place. Random states are put back last; what was logged after the checkpoint is logged again.
+
+    Returns
+    -------
+    int
+        The epoch to begin with, or the step where `checkpoint` was given steps alone; 0 without a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If the objects are not those of the checkpoint.
+    ResultNotAvailable
+        If no checkpoint can be read.
+    """
+    given = name_objects(objects, sys._getframe(1))
+    folder = active_folder()
+    if folder is None:
+        tell_once("resume() does nothing here, outside a tracked run. Put %%train on top of the cell.")
+        return 0
+    found = read_checkpoints(folder / "checkpoints")
+    if not found:
+        _tell(folder, None)
+        return 0
+    last, states = _read(found)
+    _put_back(states["objects"], given, named)
+    _go_back(folder, last)
+    log = open_log()
+    if log is not None:
+        log.go_on(last.steps)
+    if last.media:
+        with contextlib.suppress(OSError):
+            active_media(folder).go_on(last.media)
+    print(f"mlwidgets: goes on from checkpoint {last.number}, made after {last.where}", file=sys.stderr)
+    set_random_states(states["random"])
+    return last.next
+
+
+def _read(found: list[Checkpoint]) -> tuple[Checkpoint, dict[str, Any]]:
+    """Return the last checkpoint that can be read, and what it holds."""
+    for number, one in enumerate(reversed(found), 1):
+        try:
+            return one, one.read()
+        except ResultNotAvailable as error:
+            if number == len(found):
+                raise
+            tell_once(f"{error}; an earlier one is taken")
+    raise AssertionError("there is a checkpoint")
+
+
+def _put_back(states: list[tuple[str, str, Any]], given: dict[str, Any], named: Mapping[str, Any]) -> None:
+    """Find the state of each object: by its name, or by its place where a variable is called otherwise now."""
+    there = {name: (kind, state) for name, kind, state in states}
+    have = f"the checkpoint has {', '.join(there) or 'no objects'}"
+    if not set(given) <= set(there):
+        by_place = [name for name in there if name not in named][: len(given)]
+        if len(by_place) < len(given):
+            raise ValueError(f"resume: {have}; given are {', '.join([*given, *named])}")
+        given = dict(zip(by_place, given.values(), strict=True))
+    wanted = {**given, **named}
+    for name, mine in wanted.items():
+        if name not in there:
+            raise ValueError(f"resume: {have}, and no {name}")
+        try:
+            put_back(name, mine, *there[name])
+        except ValueError as error:
+            raise ValueError(f"resume: {error}") from error
+    left = [name for name in there if name not in wanted]
+    if left and wanted:
+        tell_once(f"resume() was not given {', '.join(left)}, which the checkpoint has too")
+
+
+def _go_back(folder: Path, last: Checkpoint) -> None:
+    """Take out of the journal what was logged after the checkpoint, once for each attempt, whoever comes first."""
+    fd = os.open(folder / "checkpoints", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        attempt: list[str] = []
+        for event in read_lines(folder / "events.jsonl", "started", "resumed", "checkpoint"):
+            attempt = [] if event["event"] == "started" else [*attempt, event["event"]]
+        # Who has gone on or made a checkpoint of its own has logged what is to stay.
+        if not attempt:
+            for name, size in last.journal.items():
+                _cut(folder / name, size)
+        _tell(folder, last)
+    finally:
+        os.close(fd)
+
+
+def _cut(path: Path, size: int) -> None:
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > size and (path.suffix != ".bin" or size % RECORD_SIZE == 0):
+            os.truncate(path, size)
+
+
+def _tell(folder: Path, last: Checkpoint | None) -> None:
+    """Say in the events that the code can go on, and from where it does."""
+    with contextlib.suppress(OSError):
+        told = {} if last is None else {"epoch": last.epoch, "step": last.step}
+        write_event(folder / "events.jsonl", "resumed", number=None if last is None else last.number, **told)

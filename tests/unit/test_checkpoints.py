@@ -1,0 +1,317 @@
+"""What `checkpoint` keeps and `resume` puts back, within one process."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import random
+import resource
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from mlwidgets.errors import ResultNotAvailable
+from mlwidgets.runs.checkpoints import best_of, criterion_of, judging, read_checkpoints
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import FOLDER_VARIABLE, read_lines, write_event
+from mlwidgets.runs.run import Run
+from mlwidgets.tracking import active, checkpoint, log, log_histogram, resume
+from mlwidgets.tracking.states import random_states
+
+
+class Thing:
+    """Something that is pickled whole."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
+@pytest.fixture
+def folder(new_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run folder; this process executes in it, as its worker does."""
+    folder = new_run()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder.path))
+    begin_attempt(folder, monkeypatch)
+    return folder
+
+
+def begin_attempt(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be another process of the run."""
+    for name in ("log", "media"):
+        monkeypatch.setattr(import_module(f"mlwidgets.tracking.{name}"), "_active", None)
+    monkeypatch.setattr(active, "_told", set())
+    write_event(folder.events, "started", pid=os.getpid())
+
+
+def numbers(folder: RunFolder) -> list[int]:
+    return [one.number for one in read_checkpoints(folder.checkpoints)]
+
+
+def test_objects_of_every_kind_are_put_back_in_place(folder: RunFolder) -> None:
+    array, counts, seen, thing = np.arange(4.0), {"best": 1}, [1, 2], Thing([1])
+    generator, old, own = np.random.default_rng(0), np.random.RandomState(0), random.Random(0)
+    path = checkpoint(array, counts, seen, thing, generator, old, own, epoch=3)
+    assert path == folder.checkpoints / "000001"
+    expected = generator.random(), old.rand(), own.random(), random.random(), np.random.rand()  # noqa: NPY002
+    inner = thing.content
+    array[:], counts["bad"], thing.content = 0, 9, None
+    seen.clear()
+    random.seed(5), np.random.seed(5)  # noqa: NPY002
+    assert resume(array, counts, seen, thing, generator, old, own) == 4
+    assert (array.tolist(), counts, seen, thing.content) == ([0, 1, 2, 3], {"best": 1}, [1, 2], inner)
+    drawn = generator.random(), old.rand(), own.random(), random.random(), np.random.rand()  # noqa: NPY002
+    assert drawn == expected
+
+
+def test_torch(folder: RunFolder) -> None:
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout())
+    optimizer = torch.optim.Adam(model.parameters())
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+    shuffling, mean = torch.Generator().manual_seed(1), torch.ones(3)
+
+    def epoch() -> float:
+        x = torch.randn(4, 3, generator=shuffling) + mean
+        optimizer.zero_grad()
+        loss = model(x).square().sum()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        return float(loss.detach())
+
+    epoch()
+    path = checkpoint(model, optimizer, scheduler, mean, shuffling=shuffling, step=10)
+    assert path is not None
+    first = [epoch(), epoch()]
+    mean.zero_()
+    weight = model[0].weight
+    assert resume(model, optimizer, scheduler, mean, shuffling=shuffling) == 11
+    assert model[0].weight is weight
+    assert [epoch(), epoch()] == first
+    # Nothing but tensors and plain containers is in it: no code is executed to read it.
+    torch.load(path / "state.pt", weights_only=True)
+    (kept,) = Run(folder.path).checkpoints
+    assert kept.objects == ("model", "optimizer", "scheduler", "mean", "shuffling")
+    assert set(kept.load()["model"]) == {"0.weight", "0.bias"}
+
+
+def test_values_and_what_is_kept(folder: RunFolder) -> None:
+    for epoch, accuracy in enumerate((0.1, 0.9, 0.9, 0.3, math.nan)):
+        checkpoint({}, epoch=epoch, loss=1.0, val_accuracy=np.float32(accuracy))
+    run = Run(folder.path)
+    assert numbers(folder) == [2, 5]
+    assert [one.epoch for one in run.checkpoints] == [1, 4]
+    best = run.best_checkpoint
+    assert best is not None
+    assert (best.number, best.best, best.next) == (2, "max:val_accuracy", 2), "of equal ones the first"
+    assert math.isnan(run.checkpoints[-1].values["val_accuracy"])
+    assert json.loads((run.checkpoints[-1].path / "checkpoint.json").read_text())["values"]["val_accuracy"] == "nan"
+    assert "val_accuracy" not in run.last_values(), "values are not logged"
+    told = list(read_lines(folder.events, "checkpoint"))
+    assert [one["number"] for one in told] == [1, 2, 3, 4, 5]
+
+
+def test_how_many_are_kept(folder: RunFolder) -> None:
+    for epoch, loss in enumerate((3, 1, 2, 5, 4)):
+        checkpoint([], epoch=epoch, keep_last=2, keep_best=2, best="val_loss", val_loss=loss)
+    assert numbers(folder) == [2, 3, 4, 5]
+    checkpoint([], epoch=5, keep_best=0, x=1)
+    assert numbers(folder) == [6]
+
+
+def test_epochs_are_counted(folder: RunFolder) -> None:
+    assert resume() == 0
+    for _ in range(3):
+        checkpoint([])
+    assert resume() == 3
+    checkpoint([], step=70)
+    assert resume() == 71
+
+
+def test_which_value_judges() -> None:
+    assert judging(["loss", "val_loss", "val_accuracy"]) == "min:val_loss"
+    assert judging(["accuracy", "x"]) == "max:accuracy"
+    assert judging(["x"]) is None
+    assert criterion_of("max:a:b") == ("a:b", 1)
+    assert [criterion_of(one) for one in ("max:", "a", "most:a", None, 3)] == [None] * 5
+    assert best_of([]) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: checkpoint([], best="max:accuracy", loss=1), "best names 'accuracy', which is no value"),
+        (lambda: checkpoint([], best="x", x=1), "say whether more of it is better: best='max:x' or best='min:x'"),
+        (lambda: checkpoint("text"), "str is of type str, into which resume\\(\\) could put nothing back"),
+        (lambda: checkpoint(len), "nothing back"),
+        (lambda: checkpoint([], keep_last=0), "keep_last must be 1 or more"),
+        (lambda: checkpoint([], epoch=cast(int, 0.5)), "checkpoint: step must be an int|checkpoint: .* must be an int"),
+        (lambda: checkpoint([lambda: 0]), "checkpoint: one of list cannot be kept"),
+    ],
+)
+def test_mistakes(folder: RunFolder, call: Callable[[], object], message: str) -> None:
+    checkpoint([1], epoch=0)
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+    assert numbers(folder) == [1]
+    assert os.listdir(folder.checkpoints) == ["000001"]
+
+
+def test_what_does_not_fit(folder: RunFolder) -> None:
+    a, b = np.zeros(3), [1]
+    checkpoint(a, b)
+    a = np.zeros(4)
+    with pytest.raises(ValueError, match="resume: the state of a does not fit: it was float64 of shape \\(3,\\)"):
+        resume(a, b)
+    with pytest.raises(ValueError, match="the checkpoint has a, b; given are"):
+        resume(b, [], {})
+    c: list[int] = []
+    with pytest.raises(ValueError, match="the state of a does not fit: it was of type ndarray and is of type list"):
+        resume(c, b)
+    with pytest.raises(ValueError, match="the checkpoint has a, b, and no c"):
+        resume(c=c)
+
+
+def test_objects_that_are_called_otherwise_are_found_by_their_place(folder: RunFolder) -> None:
+    a, b = [1], [2]
+    checkpoint(a, b)
+    c, d = [0], [0]
+    resume(c, d)
+    assert (c, d) == ([1], [2])
+    b.clear()
+    resume(b)
+    assert b == [2], "found by its name"
+
+
+def test_outside_a_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(active, "_told", set())
+    for _ in range(2):
+        assert checkpoint([1], epoch=1) is None
+        assert resume([]) == 0
+    said = capsys.readouterr().err
+    assert said.count("checkpoint() does nothing here") == said.count("resume() does nothing here") == 1
+
+
+def test_the_journal_goes_back(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    log(size=7.0)
+    for epoch in range(3):
+        log(loss=float(epoch))
+        log_histogram("weights", [epoch])
+        if epoch == 1:
+            checkpoint([])
+    begin_attempt(folder, monkeypatch)
+    log(size=8.0)
+    assert resume([]) == 1
+    log(loss=20.0)
+    log_histogram("weights", [20])
+    run = Run(folder.path)
+    columns = run.columns()
+    assert columns["loss"].steps.tolist() == [0, 1, 2]
+    assert columns["loss"].values.tolist() == [0, 1, 20]
+    assert columns["size"].values.tolist() == [7], "what was logged before is there once"
+    assert [one.step for one in run.media()] == [0, 1, 2]
+    # Another process of this attempt takes nothing away.
+    monkeypatch.setattr(import_module("mlwidgets.tracking.log"), "_active", None)
+    resume([])
+    assert run.columns()["loss"].values.tolist() == [0, 1, 20]
+
+
+def test_a_run_that_goes_back_to_its_own_checkpoint_loses_no_record(folder: RunFolder) -> None:
+    log(loss=1.0)
+    checkpoint([])
+    log(loss=2.0)
+    resume([])
+    log(loss=3.0)
+    column = Run(folder.path).columns()["loss"]
+    assert (column.steps.tolist(), column.values.tolist()) == ([0, 1, 1], [1, 2, 3])
+
+
+def test_a_full_disk(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint(np.zeros(10), epoch=0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    import signal
+
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        for _ in range(2):
+            assert checkpoint(np.zeros(1_000_000), epoch=1) is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert capsys.readouterr().err.count("a checkpoint could not be written") == 1
+    assert os.listdir(folder.checkpoints) == ["000001"]
+    assert checkpoint(np.zeros(1_000_000), epoch=1) is not None
+
+
+def test_damaged_ones_are_passed_over(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    a = [1]
+    for epoch in range(4):
+        a[:] = [epoch]
+        checkpoint(a, epoch=epoch, keep_last=4)
+    first, second, third, fourth = read_checkpoints(folder.checkpoints)
+    (fourth.path / "checkpoint.json").write_text("{")
+    state = third.path / third.file
+    state.write_bytes(b"\0" * state.stat().st_size)
+    (second.path / second.file).write_bytes(b"")
+    assert resume(a) == 1
+    assert a == [0]
+    assert "cannot be read" in capsys.readouterr().err
+    (first.path / first.file).write_bytes(b"x" * first.nbytes)
+    with pytest.raises(ResultNotAvailable, match=r"000001/state.* cannot be read"):
+        resume(a)
+    checkpoint(a, epoch=9)
+    assert numbers(folder) == [5], "no number is given twice"
+
+
+def test_what_the_dead_have_left_is_removed(folder: RunFolder) -> None:
+    checkpoint([])
+    dead = folder.checkpoints / ".new-4194305-abcd"
+    alive = folder.checkpoints / f".new-{os.getppid()}-abcd"
+    for path in (dead, alive):
+        path.mkdir()
+    checkpoint([])
+    assert not dead.exists()
+    assert alive.exists()
+
+
+def test_a_foreign_run_is_not_unpickled_unasked(folder: RunFolder, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    checkpoint([1])
+    (one,) = read_checkpoints(folder.checkpoints)
+    data = pickle.dumps({"objects": [("a", "object", Trap())], "random": random_states()})
+    (one.path / one.file).write_bytes(data)
+    told = json.loads((one.path / "checkpoint.json").read_text())
+    (one.path / "checkpoint.json").write_text(json.dumps(told | {"nbytes": len(data)}))
+    folder.imported.write_text(json.dumps({"trusted": None}))
+    run = Run(folder.path)
+    assert len(run.checkpoints) == 1
+    with pytest.raises(ResultNotAvailable, match="came from elsewhere"):
+        run.checkpoints[0].load()
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_of_processes_that_write_at_once_each_keeps_its_own(folder: RunFolder) -> None:
+    children = []
+    for number in range(4):
+        pid = os.fork()
+        if not pid:
+            checkpoint([number], epoch=number, keep_last=9)
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        assert os.waitpid(pid, 0)[1] == 0
+    found = read_checkpoints(folder.checkpoints)
+    assert [one.number for one in found] == [1, 2, 3, 4]
+    assert sorted(one.epoch or 0 for one in found) == [0, 1, 2, 3]
