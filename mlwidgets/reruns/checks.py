@@ -6,6 +6,7 @@ import difflib
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None) ->
         check_changes(spec, changes)
     except ParameterError as error:
         found.impossible.append(str(error))
-    for name, text in changes.params.items():
+    if spec.report is not None:
+        found.impossible.extend(import_module("mlwidgets.reruns.reports").refused(store, spec, changes))
+    for name, text in changes.params.items() if spec.report is None else ():
         found.impossible.extend(_parameter(spec, name))
         found.problems.extend(_kind(spec, name, literal(text)))
     try:
@@ -136,8 +139,6 @@ def _parameter(spec: RunSpec, name: str) -> Iterator[str]:
         have = f"it has {', '.join(known)}" if known else "it has none"
         guess = f"; did you mean {close[0]}?" if close else ""
         yield f"it has no parameter {name!r} that can be changed: {have}{guess}"
-        return
-    if spec.report is not None:
         return
     try:
         names = read_names(spec.code)

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from mlwidgets.capture import provenance as here
 from mlwidgets.capture.request import check_numbers
@@ -204,9 +203,10 @@ def digests_of(spec: RunSpec) -> Iterator[str]:
         if frozen is not None:
             yield frozen.stream
             yield from frozen.buffers
-    search: Any = (spec.sweep or {}).get("modules") or ()
-    for module in (*spec.modules, *search):
+    for module in spec.modules:
         yield module["digest"]
+    if spec.sweep and spec.sweep.get("modules"):
+        yield str(spec.sweep["modules"])
     if spec.report and spec.report.get("notebook"):
         yield str(spec.report["notebook"])
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlwidgets.errors import MlwidgetsError, StoreError
+from mlwidgets.errors import MlwidgetsError, ParameterError, StoreError
 from mlwidgets.history.notebooks.notebook import read_notebook
 from mlwidgets.history.text.percent import to_text
 from mlwidgets.reports.parameters.params import check_params, inject, read_params
@@ -16,6 +17,7 @@ from mlwidgets.reports.publishing.comparing import Comparison, compare
 from mlwidgets.reports.publishing.definition import check_report_name
 from mlwidgets.reports.publishing.editions import Edition
 from mlwidgets.reports.publishing.publish import expect
+from mlwidgets.reruns.repeating import Changes, literal
 from mlwidgets.reruns.verdict import Verdict, verdict_of_run
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.spec import RunSpec, literal_text, parse_literal
@@ -50,8 +52,7 @@ def repeat_report(store: RunStore, _folder: RunFolder, spec: RunSpec, *, publish
     path = Path(str(report["path"]))
     kept = read_notebook(document, str(path))
     if report.get("execute", True):
-        given = {name: parse_literal(text) for name, text in spec.params.items()}
-        values = check_params(given, read_params(kept))
+        values = check_params(_values(spec.params), read_params(kept))
         spec = replace(
             spec,
             params={name: literal_text(value) for name, value in values.items()},
@@ -68,6 +69,24 @@ def repeat_report(store: RunStore, _folder: RunFolder, spec: RunSpec, *, publish
         except OSError as error:
             raise StoreError(f"cannot write to the store {store.path}: {error.strerror or error}") from error
     return replace(spec, report={**report, "path": str(path), "publish": name})
+
+
+def refused(store: RunStore, spec: RunSpec, changes: Changes) -> list[str]:
+    """Return why an edition's notebook cannot have such parameters, nothing if it can."""
+    try:
+        kept = read_notebook(_document(store, spec.report or {}), spec.name)
+        if changes.params and not (spec.report or {}).get("execute", True):
+            raise ParameterError("parameters have no effect on a notebook that is not executed")
+        check_params(_values({**spec.params, **changes.params}), read_params(kept))
+    except MlwidgetsError as error:
+        return [str(error)]
+    return []
+
+
+def _values(params: Mapping[str, str]) -> dict[str, Any]:
+    """Return the texts as `check_params` takes them: what is a text in quotation marks without these."""
+    read = {name: parse_literal(literal(text)) for name, text in params.items()}
+    return {name: value if isinstance(value, str) else params[name] for name, value in read.items()}
 
 
 def params_of(store: RunStore, spec: RunSpec) -> dict[str, str]:

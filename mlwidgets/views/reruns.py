@@ -1,0 +1,84 @@
+"""What a view says of a run that does another one again: which one, what was changed, and what came of it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING, Any
+
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.spec import RunSpec
+from mlwidgets.runs.store import name_of
+
+if TYPE_CHECKING:
+    from mlwidgets.runs.run import Run
+
+LONGEST_VALUE = 80
+"""Characters of a changed parameter."""
+
+logger = logging.getLogger("mlwidgets.views")
+
+
+def read_rerun(run: Run, *, ended: bool) -> dict[str, Any] | None:
+    """Return of which run one is a rerun, fit for JSON; None for any other run.
+
+    Returns
+    -------
+    dict or None
+        ``of``: id; ``name``; ``changed``: name, what it was and what it is; ``verdict`` once there is one: ``equal``,
+        ``chip``, ``summary`` and ``details`` as `mlwidgets.reruns.verdict.Verdict` has them.
+    """
+    of = run.spec.rerun_of
+    if of is None:
+        return None
+    return {
+        "of": of,
+        "name": name_of(of) or of,
+        "changed": changed_in(RunFolder(run.path)),
+        "verdict": _verdict(RunFolder(run.path)) if ended else None,
+    }
+
+
+def _verdict(folder: RunFolder) -> dict[str, Any] | None:
+    from mlwidgets.reruns.verdict import verdict_of
+
+    try:
+        verdict = verdict_of(folder)
+    except Exception:  # the view of a run does not hang on another run's folder
+        logger.debug("what came of the rerun %r could not be told", folder.id, exc_info=True)
+        return None
+    if verdict is None:
+        return None
+    return {key: getattr(verdict, key) for key in ("equal", "chip", "summary", "details")}
+
+
+@functools.lru_cache(maxsize=1000)
+def changed_in(folder: RunFolder) -> list[list[str | None]]:
+    """Return what was changed on purpose in a rerun; nothing where the first run's spec cannot be read any more."""
+    try:
+        now = folder.read_spec()
+        before = RunFolder(folder.path.parent / str(now.rerun_of)).read_spec()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+    sides = [_asked(one) for one in (before, now)]
+    names = dict.fromkeys((*sides[0], *sides[1]))
+    pairs = ((name, sides[0].get(name), sides[1].get(name)) for name in names)
+    return [[name, _short(old), _short(new)] for name, old, new in pairs if old != new]
+
+
+def _asked(spec: RunSpec) -> dict[str, str]:
+    seed = {} if spec.seed is None else {"seed": str(spec.seed)}
+    return {**spec.params, **seed, **({"deterministic": "True"} if spec.deterministic else {})}
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def rerun_line(rerun: dict[str, Any]) -> str:
+    """Return in a line or more what a terminal says of it."""
+    verdict = rerun["verdict"]
+    if verdict is not None:
+        return "\n".join([verdict["summary"], *verdict["details"]])
+    changed = ", ".join(f"{name} {old or 'nothing'} → {new or 'nothing'}" for name, old, new in rerun["changed"])
+    return f"runs {rerun['of']} again{f' with {changed}' if changed else ''}"
