@@ -17,6 +17,7 @@ from mlwidgets.runs.run import Run
 from mlwidgets.views.live import show
 from mlwidgets.views.slots import QueuedRunTable, SlotsView
 from mlwidgets.views.table import RunTable
+from mlwidgets_magics import annotating
 from mlwidgets_magics.choosing import choose, compare
 from mlwidgets_magics.sending import Sending
 from mlwidgets_magics.words import HELP, help_of, read_params, split_words
@@ -24,7 +25,8 @@ from mlwidgets_magics.words import HELP, help_of, read_params, split_words
 _T = TypeVar("_T")
 _USAGE = (
     "usage: %runs [--all | --trials | --where … --sort … | slots | diff A B [C…] | show NAME [NAME…] | logs NAME | "
-    "stop NAME [NAME…] | load NAME [NAMES…] | trials, narrow, pause or resume SWEEP | concurrent SWEEP N [--now] | "
+    "stop NAME [NAME…] | load NAME [NAMES…] | rename NAME NEW | tag NAME key=value … | note NAME TEXT | "
+    "pin, unpin, delete or restore NAME [NAME…] | trials, narrow, pause or resume SWEEP | concurrent SWEEP N [--now] | "
     "add SWEEP param=value …]; %runs --help says more"
 )
 _OF_SWEEPS = frozenset({"trials", "narrow", "pause", "resume", "concurrent", "add"})
@@ -58,6 +60,13 @@ class RunsMagics(Magics):
         %runs stop NAME [NAME…]     interrupt it, and kill it if it does not end
         %runs load NAME [NAMES…]    put its results into the notebook; --best: those of a sweep's best trial
 
+        What is said of a run afterwards:
+        %runs rename NAME NEW       call it otherwise; its earlier names still find it
+        %runs tag NAME key=value …  give it tags; key= takes one away
+        %runs note NAME TEXT        give it a note
+        %runs pin NAME [NAME…]      keep it on top of lists; unpin lets it go
+        %runs delete NAME [NAME…]   into the trash for a week; %runs restore NAME brings it back
+
         Of sweeps:
         %runs trials NAME           table of its trials, the best first
         %runs narrow NAME           the next, smaller search around the good region, as a line to copy
@@ -80,6 +89,8 @@ class RunsMagics(Magics):
         if words == ["slots"]:
             return self._guarded(lambda: SlotsView(overview()))
         action, names = words[0], words[1:]
+        if action in annotating.ACTIONS:
+            return self._guarded(lambda: annotating.act(words))
         if action in _OF_SWEEPS and names and _is_whole(action, names[1:]):
             return self._guarded(lambda: self._of_sweep(action, names[0], names[1:]))
         if action == "show" and names:

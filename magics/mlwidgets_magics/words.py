@@ -80,10 +80,11 @@ def split_words(line: str) -> list[str]:
         raise UsageError(f"{quote or closing[0]!s} is not closed in: {line}")
     if started:
         words.append(word)
-    return [_unquote(w) for w in words]
+    return [unquote(w) for w in words]
 
 
-def _unquote(word: str) -> str:
+def unquote(word: str) -> str:
+    """Return a word without the quotes around it."""
     if len(word) < 2 or word[0] != word[-1] or word[0] not in "\"'":
         return word
     return word[1:-1].replace(f"\\{word[0]}", word[0])
@@ -164,7 +165,7 @@ def read_tags(words: list[str]) -> dict[str, str]:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise UsageError(f"--tag {word}: write --tag key=value")
-        tags[key] = _unquote(value)
+        tags[key] = unquote(value)
     return tags
 
 
