@@ -10,7 +10,8 @@ from typing import Any
 
 from mlwidgets.capture.contents import Contents, DigestCache, read_contents
 from mlwidgets.errors import ParameterError
-from mlwidgets.runs.folder import RunFolder, read_json
+from mlwidgets.runs.data import read_data
+from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.spec import RunSpec
 
 DIGITS = 8
@@ -37,10 +38,12 @@ def named_data(paths: Iterable[str | Path] | str | Path) -> tuple[dict[str, str]
 
 
 def digest_data(folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """Read all data that a run names; return what ``environment.json`` says of it, by the path as given.
+    """Read all data that a run names; return what `mlwidgets.runs.data.read_data` is to find of them.
 
-    That is ``digest``, ``bytes``, ``files``, whether it has ``changed`` while it was read or since the run was
-    submitted, and what of it was ``unreadable``; or the ``problem`` that kept it from being read.
+    Raises
+    ------
+    OSError, ValueError, KeyError, TypeError
+        If the run folder is damaged.
     """
     spec = folder.read_spec()
     found: dict[str, dict[str, Any]] = {}
@@ -65,16 +68,6 @@ def _told(contents: Contents, spec: RunSpec) -> dict[str, Any]:
         "changed": changed,
         **unreadable,
     }
-
-
-def read_data(folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """Return what is known of a run's data by the path as given; a trial's are its sweep's."""
-    told = (read_json(folder.environment) or {}).get("data")
-    if not isinstance(told, dict):
-        sweep = (read_json(folder.spec) or {}).get("trial_of")
-        if isinstance(sweep, str) and os.path.basename(sweep) == sweep:
-            told = (read_json(RunFolder(folder.path.parent / sweep).environment) or {}).get("data")
-    return {str(path): one for path, one in told.items() if isinstance(one, dict)} if isinstance(told, dict) else {}
 
 
 def check_data(folder: RunFolder, cwd: Path) -> list[str]:

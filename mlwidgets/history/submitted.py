@@ -135,7 +135,8 @@ def _read(repository: Repository, commit: str) -> Iterator[bytes]:
 
 
 def _written_anew(repository: Repository, snapshot: str) -> str | None:
-    asked = ("--header", "--exclude=refs/mlwidgets/names/*", "--glob=refs/mlwidgets/*")
+    others = ("--exclude=refs/mlwidgets/names/*", "--exclude=refs/mlwidgets/kept/*")
+    asked = ("--header", *others, "--glob=refs/mlwidgets/*")
     done = repository.git("rev-list", *asked, f"--grep=Mlwidgets-Snapshot: {snapshot}", "--fixed-strings")
     for record in done.stdout.decode("utf-8", "replace").split("\0"):
         commit, _, raw = record.partition("\n")

@@ -217,6 +217,11 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def uncommitted(self) -> Path:
+        """What was not committed to git at submit, as a patch; a large one is beside it, compressed."""
+        return self.path / "uncommitted.diff"
+
+    @property
     def executed(self) -> Path:
         """Cells that the notebook's kernel had executed by then, in order, the one that submits last, as JSON."""
         return self.path / "executed.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlwidgets.capture.provenance import write_environment
+from mlwidgets.capture.environment import write_environment
 from mlwidgets.history.submitted import snapshot_of_submit
 from mlwidgets.runs.alive import hold
 from mlwidgets.runs.folder import RunFolder

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlwidgets.history.comparing.frozen import variable_digests
+from mlwidgets.runs.data import read_data
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.libraries import read_libraries
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import Frozen
+from mlwidgets.runs.uncommitted import parts_of, read_patch
 
 LONGEST = 200
 """Characters of a value."""
 DIGITS = 8
 """Of a content's digest."""
-_OF_ITSELF = frozenset({"packages", "git", "gpus", "no_snapshot"})
+MOST_FILES = 50
+"""Uncommitted files of a run."""
+_OF_ITSELF = frozenset({"packages", "provided", "git", "gpus", "data", "no_snapshot"})
 """Entries of the environment that are told in another way."""
+_OF_GIT = frozenset({"branch", "commit", "dirty", "top", "repository", "uncommitted", "files", "more_files"})
 
 Fact = tuple[str, list[str | None]]
 """A name, and its value in each run; None where a run has none."""
@@ -28,7 +35,8 @@ def asked(run: Run) -> dict[str, str]:
     found = dict(spec.params)
     for key, value in (spec.sweep or {}).items():
         found |= _flat(f"sweep {key}", value)
-    return found | ({} if spec.seed is None else {"seed": str(spec.seed)})
+    found |= {} if spec.seed is None else {"seed": str(spec.seed)}
+    return found | ({"deterministic": "yes"} if spec.deterministic else {})
 
 
 def resources(run: Run) -> dict[str, str]:
@@ -45,17 +53,62 @@ def environment(run: Run) -> dict[str, str]:
         found |= {"python": origin.python, "executable": origin.executable, "host": origin.host, "user": origin.user}
         found |= {"folder": origin.cwd, "notebook": origin.notebook or "none"}
         found |= {f"threads {name}": str(count) for name, count in origin.threads.items()}
+    found |= {f"${name}": value for name, value in run.spec.variables.items()}
     for key, value in told.items():
         if key not in _OF_ITSELF and not (key == "python" and origin is not None):
             found |= _flat(key, value)
-    git, gpus = told.get("git"), told.get("gpus")
-    if isinstance(git, dict):
-        edited = ", edited" if git.get("dirty") else ""
-        found["git"] = f"{git.get('branch') or 'no branch'} at {str(git.get('commit') or 'no commit')[:7]}{edited}"
-        known = {"branch", "commit", "dirty", "top"}
-        found |= _flat("git", {key: value for key, value in git.items() if key not in known})
+    found |= _git(run, told.get("git"))
+    gpus = told.get("gpus")
     for number, gpu in enumerate(gpus if isinstance(gpus, list) else ()):
         found |= _flat(f"GPU {number}", gpu)
+    return found
+
+
+def _git(run: Run, git: Any) -> dict[str, str]:
+    """Return commit and branch, and of each file that was not committed what is not."""
+    if not isinstance(git, dict):
+        return {}
+    edited = ", edited" if git.get("dirty") else ""
+    found = {"git": f"{git.get('branch') or 'no branch'} at {str(git.get('commit') or 'no commit')[:7]}{edited}"}
+    found |= _flat("git", {key: value for key, value in git.items() if key not in _OF_GIT and value != []})
+    patch = read_patch(RunFolder(run.path))
+    if patch is not None:
+        parts = list(parts_of(patch).items())
+        found |= {f"uncommitted {path}": _changed(part) for path, part in parts[:MOST_FILES]}
+        found |= {"uncommitted": f"{len(parts)} files"} if len(parts) > MOST_FILES else {}
+    elif git.get("uncommitted"):
+        found["uncommitted"] = str(git["uncommitted"])[:DIGITS]
+    return found
+
+
+def _changed(part: bytes) -> str:
+    """Return how many lines of a file a patch adds and removes, and which patch it is."""
+    body = part.partition(b"\n@@")[2].split(b"\n")
+    added, removed = (sum(line.startswith(sign) for line in body) for sign in (b"+", b"-"))
+    return f"+{added} −{removed} #{hashlib.sha256(part).hexdigest()[:DIGITS]}"
+
+
+def data(run: Run) -> dict[str, str]:
+    """Return the digests of the data that the run was told to read."""
+    known = read_data(RunFolder(run.path))
+    found: dict[str, str] = {}
+    for one in run.spec.data:
+        told = known.get(one["path"], {})
+        digest = told.get("digest")
+        found[one["path"]] = (
+            str(told.get("problem") or "not digested")
+            if not isinstance(digest, str)
+            else f"{told.get('bytes'):,} bytes #{digest[:DIGITS]}{' changed meanwhile' if told.get('changed') else ''}"
+        )
+    return found
+
+
+def libraries(run: Run) -> dict[str, str]:
+    """Return what the libraries that the code used say of themselves: versions, threads, switches."""
+    told = read_libraries(RunFolder(run.path))
+    found: dict[str, str] = {}
+    for name in ("torch", "numpy", "threadpools"):
+        found |= _flat(name, told.get(name))
     return found
 
 

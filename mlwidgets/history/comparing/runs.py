@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the JSON; raised when a reader of an older one could misread a newer one."""
-GROUPS = ("parameters", "resources", "environment", "packages", "variables", "state around")
+GROUPS = ("parameters", "resources", "data", "environment", "libraries", "packages", "variables", "state around")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,9 @@ def compare_runs(folders: Sequence[RunFolder], labels: Sequence[str] | None = No
     asked: tuple[tuple[str, Callable[[Run], dict[str, str]]], ...] = (
         ("parameters", facts.asked),
         ("resources", facts.resources),
+        ("data", facts.data),
         ("environment", facts.environment),
+        ("libraries", facts.libraries),
         ("packages", facts.packages),
     )
     # What was not found out about one run is not what differs from the others.
@@ -112,7 +114,9 @@ def compare_runs(folders: Sequence[RunFolder], labels: Sequence[str] | None = No
         if group == "environment" and not all(gathered):
             at_submit = set.intersection(*(set(one) for one in per_run))
             per_run = [{key: value for key, value in one.items() if key in at_submit} for one in per_run]
-        told[group] = [] if group == "packages" and not all(gathered) else facts.differing(per_run)
+        # Of libraries each run tells only when its code has ended.
+        known = all(gathered) if group == "packages" else group != "libraries" or all(per_run)
+        told[group] = facts.differing(per_run) if known else []
     for group, which in (("variables", "inputs"), ("state around", "ambient")):
         told[group], untold = facts.variables(runs, which)
         unknown += [f"the contents of the {which} of {names[int(at)]} cannot be read: only types are compared"

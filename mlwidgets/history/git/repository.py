@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,7 @@ def run_git(
     cwd: Path | None = None,
     keep_open: int | None = None,
     within: float | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Answer:
     """Run git with settings of our own; return what it said, whatever its exit status.
 
@@ -71,6 +72,8 @@ def run_git(
     ----------
     within
         Seconds after which it is ended; what it said until then is the answer, and the exit status that of a kill.
+    variables
+        What its environment has beside that: which index, say.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def run_git(
             ("git", *_ARGUMENTS, *arguments),
             input=data,
             cwd=cwd,
-            env=_environment(),
+            env={**_environment(), **(variables or {})},
             capture_output=True,
             timeout=TIMEOUT if within is None else within,
             check=False,
