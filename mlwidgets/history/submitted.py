@@ -41,7 +41,7 @@ def read_executed(folder: RunFolder) -> list[Executed]:
 def snapshot_of_submit(folder: RunFolder) -> None:
     """Keep the notebook as it was executed until a run was submitted; ``snapshot.json`` says where it is.
 
-    A trial's notebook is its sweep's.
+    A trial's notebook is its sweep's, and that of a run that does another one again is the other's.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def snapshot_of_submit(folder: RunFolder) -> None:
         If the run folder is damaged.
     """
     spec = folder.read_spec()
-    if spec.trial_of is not None:
+    if spec.trial_of is not None or spec.rerun_of is not None or spec.resumes is not None:
         return
     executed = read_executed(folder)
     provenance = spec.provenance

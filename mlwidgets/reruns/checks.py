@@ -106,7 +106,7 @@ def _objects(store: RunStore, spec: RunSpec) -> Iterator[str]:
     said: set[str] = set()
     left = VERIFIED
     for digest in dict.fromkeys(digests_of(spec)):
-        what = kinds.get(digest, "the notebook" if spec.report else "a module of the search")
+        what = kinds.get(digest, "the notebook")
         state, size = _state_of(store.objects, digest, left)
         left -= size
         if state and what not in said:

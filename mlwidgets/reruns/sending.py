@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from mlwidgets.reruns.checks import Preflight, check
-from mlwidgets.reruns.repeating import Changes, repeat
+from mlwidgets.reruns.repeating import Changes, read_again, repeat
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.store import RunStore, name_of
@@ -48,10 +49,23 @@ def send_again(
     store.prepare()
     spec = repeat(store, folder, changes, publish=publish)
     try:
-        return send_off(store, spec)
+        return send_off(store, spec, fill=lambda made: take_notebook(folder, made))
     except BaseException:
         _take_back(store, spec)
         raise
+
+
+def take_notebook(first: RunFolder, folder: RunFolder) -> None:
+    """Say in a new run's folder that it was submitted from the notebook that another run was submitted from."""
+    sweep = read_again(first).trial_of
+    sources = [first] if sweep is None else [first, RunFolder(first.path.parent / sweep)]
+    for name in (first.executed.name, first.snapshot.name):
+        # What this process has executed since has nothing to do with it.
+        (folder.path / name).unlink(missing_ok=True)
+        for source in sources:
+            with contextlib.suppress(OSError):
+                (folder.path / name).write_bytes((source.path / name).read_bytes())
+                break
 
 
 def _take_back(store: RunStore, spec: RunSpec) -> None:

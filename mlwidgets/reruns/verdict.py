@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import time
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from typing import Any
 
-from mlwidgets.runs.folder import RunFolder
+from mlwidgets.errors import UnknownRun
+from mlwidgets.runs.alive import holder
+from mlwidgets.runs.folder import RunFolder, read_json, write_once
+from mlwidgets.runs.spec import RunSpec
+from mlwidgets.runs.state import settle
+
+_RUNS, _SWEEPS, _REPORTS = "mlwidgets.reruns.outcome", "mlwidgets.reruns.sweeps", "mlwidgets.reruns.reports"
+_PATIENCE = 60.0
+"""Seconds that a supervisor has to gather what there is to know of a run that has ended."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Verdict:
 
     def text(self) -> str:
         """Return summary and details, a line each."""
-        return "\n".join([self.summary, *self.details])
+        return "\n".join([self.summary, *(f"  {line}" for line in self.details)])
 
     def to_json(self) -> dict[str, Any]:
         """Return it fit for JSON."""
@@ -57,20 +70,106 @@ class Verdict:
 
         Raises
         ------
-        KeyError, TypeError
+        ValueError, TypeError
             If the data are no verdict.
         """
-        return cls(**data)
+        verdict = cls(**data)
+        texts = [verdict.of, verdict.chip, verdict.summary, *verdict.details]
+        tables = (*verdict.first, *verdict.parts)
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(one, dict) for one in tables):
+            raise ValueError("no verdict")
+        if verdict.equal not in {True, False, None} or not all(isinstance(one, list) for one in verdict.changed):
+            raise ValueError("no verdict")
+        return verdict
 
 
 def verdict_of(folder: RunFolder) -> Verdict | None:
-    """Return what came of a rerun; None while it goes on, and for a run that is none.
+    """Return what came of a rerun; None while it or the run that it does again goes on, and for a run that is none.
 
     Whoever asks first after the end compares, and leaves ``verdict.json`` in the run's folder. Nothing is unpickled.
+
+    Raises
+    ------
+    UnknownRun
+        If the run's folder is gone or damaged.
     """
-    raise NotImplementedError
+    kept = read_kept(folder)
+    if kept is not None:
+        return kept
+    try:
+        spec = folder.read_spec()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UnknownRun(f"the run folder {folder.path} is gone or damaged: {error}") from error
+    if spec.rerun_of is None or not settle(folder).ended:
+        return None
+    first = first_of(folder, spec)
+    if first is None:
+        # It may be restored.
+        return Verdict(spec.rerun_of, None, "original gone", f"{spec.rerun_of}, which it does again, is gone")
+    if not settle(first).ended:
+        return None
+    try:
+        verdict = _compare(folder, spec)
+    except UnknownRun:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"it cannot be compared with {spec.rerun_of}: {type(error).__name__}: {error}"
+        return Verdict(spec.rerun_of, None, "not comparable", why)
+    # What is known of the machine may still be coming.
+    if holder(folder.alive, "supervisor") in {None, os.getpid()}:
+        with contextlib.suppress(OSError):
+            write_once(folder.verdict, json.dumps(verdict.to_json(), allow_nan=False).encode())
+    return read_kept(folder) or verdict
+
+
+def first_of(folder: RunFolder, spec: RunSpec) -> RunFolder | None:
+    """Return the run that a rerun does again, None where it is gone."""
+    told = spec.rerun_of
+    if told is None or os.path.basename(told) != told or told.startswith("."):
+        return None
+    first = RunFolder(folder.path.parent / told)
+    return first if first.spec.exists() else None
+
+
+def read_kept(folder: RunFolder) -> Verdict | None:
+    """Return the verdict that was left in a run's folder, None where there is none that can be read."""
+    data = read_json(folder.verdict)
+    if data is None:
+        return None
+    try:
+        return Verdict.from_json(data)
+    except (ValueError, TypeError):
+        return None
+
+
+def await_verdict(folder: RunFolder, patience: float = _PATIENCE) -> Verdict | None:
+    """Return the verdict on a rerun that has ended, when all is known that belongs to it.
+
+    Parameters
+    ----------
+    patience
+        Seconds after which it is returned as far as it is known.
+    """
+    deadline = time.monotonic() + patience
+    while holder(folder.alive, "supervisor") is not None and time.monotonic() < deadline:
+        if read_kept(folder) is not None:
+            break
+        time.sleep(0.05)
+    return verdict_of(folder)
+
+
+def _compare(folder: RunFolder, spec: RunSpec) -> Verdict:
+    found: Verdict
+    if spec.sweep is not None:
+        found = import_module(_SWEEPS).verdict_of_sweep(folder)
+    elif spec.report is not None:
+        found = import_module(_REPORTS).verdict_of_report(folder)
+    else:
+        found = verdict_of_run(folder)
+    return found
 
 
 def verdict_of_run(folder: RunFolder) -> Verdict:
-    """Compare a rerun of one run, which has ended, with the run that it does again."""
-    raise NotImplementedError
+    """Compare a rerun, which has ended, with the run that it does again, by what both have logged."""
+    found: Verdict = import_module(_RUNS).compare_run(folder)
+    return found

@@ -19,6 +19,7 @@ from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runner import GRACE, SAVING_GRACE
 from mlwidgets.runner.boot import python_command
 from mlwidgets.runner.causes import OutOfMemory, describe_signal
+from mlwidgets.runner.comparing import compare
 from mlwidgets.runner.compute.base import Compute, Worker
 from mlwidgets.runner.compute.local import LocalCompute
 from mlwidgets.runner.health import device_error, report
@@ -416,6 +417,7 @@ def supervise(
         with contextlib.suppress(OSError):
             write_outcome(folder, outcome)
     publish(folder)
+    compare(folder)
     from mlwidgets.runner.notify import notify
 
     notify(folder, outcome)
