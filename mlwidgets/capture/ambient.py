@@ -6,14 +6,18 @@ Libraries are asked only if the notebook has imported them.
 from __future__ import annotations
 
 import decimal
+import os
 import random
 import sys
 import warnings
+import zlib
 from collections.abc import Callable
+from multiprocessing import current_process
 from typing import Any
 
 from mlwidgets.capture import logs
 from mlwidgets.capture.imported import imported
+from mlwidgets.capture.onimport import when_imported
 
 
 def gather(*, random_states: bool) -> dict[str, Any]:
@@ -50,6 +54,9 @@ def gather(*, random_states: bool) -> dict[str, Any]:
         state["pandas"] = {k: v for k, v in state["pandas"].items() if not callable(v)}
     if random_states:
         state["random"] = _random_states()
+        if not {"numpy", "torch"} <= state["random"].keys():
+            # What has no state yet would draw one from the system, another one each time.
+            state["unseeded"] = _drawn()
     return state
 
 
@@ -122,6 +129,11 @@ def _random_states() -> dict[str, Any]:
     return states
 
 
+def _drawn() -> int:
+    """Return a seed that nobody has chosen."""
+    return int.from_bytes(os.urandom(4), "little")
+
+
 def apply_paths(state: dict[str, Any]) -> None:
     """Set ``sys.argv``, ``sys.path`` and the recursion limit; needed before anything is imported."""
     sys.argv[:] = state.get("argv", sys.argv)
@@ -183,10 +195,9 @@ def _apply_torch(state: dict[str, Any]) -> None:
         torch.set_default_device(state["device"])
     torch.set_grad_enabled(state["grad"])
     algorithms, warn_only = state["deterministic"]
-    # The setter imports torch's compiler, most of a second; the getters do not.
     present = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     if present != (algorithms, warn_only):
-        torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+        set_deterministic(torch, "default" if not algorithms else "warn" if warn_only else "error")
     if (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()) != state["anomaly"]:
         torch.autograd.set_detect_anomaly(state["anomaly"][0], state["anomaly"][1])
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = state["cudnn"]
@@ -194,57 +205,63 @@ def _apply_torch(state: dict[str, Any]) -> None:
     vars(torch._tensor_str.PRINT_OPTS).update(state["print"])
 
 
+def set_deterministic(torch: Any, mode: str) -> None:
+    """Do as ``torch.use_deterministic_algorithms``, which imports torch's compiler for it, most of a second.
+
+    Parameters
+    ----------
+    mode
+        As ``torch.set_deterministic_debug_mode`` takes it: ``default``, ``warn`` or ``error``.
+    """
+    torch.set_deterministic_debug_mode(mode)
+    when_imported("torch._inductor.config", lambda config: setattr(config, "deterministic", mode != "default"))
+
+
 def apply_random_states(state: dict[str, Any]) -> None:
-    """Set the random states; the last thing before the code, since imports may draw numbers too."""
-    states = state.get("random")
-    if not states:
-        return
-    random.setstate(states["random"])
+    """Set the random states; the last thing before the code, since imports may draw numbers too.
+
+    Libraries that had none at submit are seeded with what was drawn there for them.
+    """
+    states = state.get("random", {})
+    seed = state["unseeded"] if "unseeded" in state else _drawn()
+    if "random" in states:
+        random.setstate(states["random"])
     if "numpy" in states:
         import numpy as np
 
         np.random.set_state(states["numpy"])  # noqa: NPY002 - the state that notebooks draw from
+    else:
+        _seed_numpy(seed)
     if "torch" in states:
         import torch
 
         torch.set_rng_state(states["torch"])
-        if "cuda" in states and torch.cuda.is_available():
+        if "cuda" not in states:
+            # Each GPU's generator begins with the seed that torch had last, if the notebook has not used one yet.
+            torch.cuda.manual_seed_all(torch.initial_seed())
+        elif torch.cuda.is_available():
             for device, value in enumerate(states["cuda"][: torch.cuda.device_count()]):
                 torch.cuda.set_rng_state(value, device)
+    else:
+        _seed_torch(seed)
 
 
 def seed_everything(seed: int) -> None:
-    """Seed ``random``, numpy and torch; torch when it is imported, if that is later."""
-    import numpy as np
-
+    """Seed ``random``, numpy and torch, the libraries when they are imported if that is later."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the state that notebooks draw from
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
-    else:
-        sys.meta_path.insert(0, _SeedOnImport(seed))
+    _seed_numpy(seed)
+    _seed_torch(seed)
 
 
-class _SeedOnImport:
-    """Import hook that seeds torch right after its import."""
+def _seed_numpy(seed: int) -> None:
+    when_imported("numpy.random", lambda numpy_random: numpy_random.seed(_of_this_process(seed)))
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != "torch":
-            return None
-        sys.meta_path.remove(self)
-        from importlib.util import find_spec
+def _seed_torch(seed: int) -> None:
+    when_imported("torch", lambda torch: torch.manual_seed(_of_this_process(seed)))
 
-        spec = find_spec("torch")
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
 
-        def execute_and_seed(module: Any) -> None:
-            execute(module)
-            module.manual_seed(self._seed)
-
-        spec.loader.exec_module = execute_and_seed  # type: ignore[method-assign]
-        return spec
+def _of_this_process(seed: int) -> int:
+    """Return the seed, or what children of the code that import a library themselves have instead of it."""
+    name = current_process().name
+    return seed if name == "MainProcess" else zlib.crc32(f"{seed} {name}".encode())

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 
+from mlwidgets.capture.variables import environment_of
 from mlwidgets.runner import warm
 from mlwidgets.runner.boot import python_command
 from mlwidgets.runner.queue import Ticket, enter
@@ -41,7 +42,8 @@ def launch(folder: RunFolder, spec: RunSpec, *, prepare: bool = True) -> bool:
     StoreError
         If there can be no queue.
     """
-    environment = {name: value for name, value in os.environ.items() if name != FOLDER_VARIABLE}
+    environment = environment_of(spec, os.environ)
+    environment.pop(FOLDER_VARIABLE, None)
     cold = spec.resources.cold
     ticket = enter(request_of(folder, spec))
     _places.add(ticket)

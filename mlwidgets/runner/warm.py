@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.capture.modules import is_local
+from mlwidgets.capture.variables import CUBLAS, shaped
 from mlwidgets.runner.boot import python_command
 from mlwidgets.runner.compute.local import figures_environment
 from mlwidgets.runner.handover import send
@@ -53,7 +54,7 @@ _SOON = {"torch": "torch._dynamo"}
 
 # They differ from notebook to notebook, and no library looks at them when it is imported.
 _VOLATILE = re.compile(
-    r"(JPY|MLWIDGETS|VSCODE|SSH|PYDEVD|KERNEL|DBUS|XDG_SESSION|TERM|GIT|TMUX|WINDOW)_?.*"
+    rf"{CUBLAS}|(JPY|MLWIDGETS|VSCODE|SSH|PYDEVD|KERNEL|DBUS|XDG_SESSION|TERM|GIT|TMUX|WINDOW)_?.*"
     r"|_|OLDPWD|PWD|SHLVL|COLUMNS|LINES|CLICOLOR.*|FORCE_COLOR|PAGER|LS_COLORS|PYTEST_CURRENT_TEST|INVOCATION_ID"
 )
 # Kernel machinery, what looks for the shell when it is imported, and libraries that start threads or hold a GPU as soon
@@ -148,7 +149,7 @@ def prepare() -> None:
     _prepared.add(key)
     with contextlib.suppress(OSError):
         write_whole(where / f"{key}.modules", json.dumps({"names": names}).encode())
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MLWIDGETS_RUN")}
+        environment = {k: v for k, v in shaped(os.environ).items() if not k.startswith("MLWIDGETS_RUN")}
         environment |= figures_environment()
         with open(where / f"{key}.log", "wb") as log:
             process = subprocess.Popen(
@@ -303,11 +304,11 @@ def _ask(where: Path, warm: WarmProcess, request: dict[str, Any], descriptors: S
 
 def fingerprint(environment: Mapping[str, str]) -> str:
     """Return what is the same for processes that a fresh Python would start alike."""
-    # Warm processes and supervisors have the safe path (-P) always, whoever starts them.
-    flags = re.sub(r"safe_path=\w+", "", repr(sys.flags))
+    # Warm processes and supervisors have the safe path (-P) and a known hash seed always, whoever starts them.
+    flags = re.sub(r"(safe_path|hash_randomization)=\w+", "", repr(sys.flags))
     facts: list[Any] = [
         [sys.executable, sys.version, sys.prefix, flags, sys.warnoptions, sorted(map(str, sys._xoptions))],
-        sorted((k, v) for k, v in environment.items() if not _VOLATILE.fullmatch(k)),
+        sorted((k, v) for k, v in shaped(environment).items() if not _VOLATILE.fullmatch(k)),
         [(folder, _changed_at(folder)) for folder in (*site.getsitepackages(), site.getusersitepackages())],
         [resource.getrlimit(number) for name, number in sorted(vars(resource).items()) if name.startswith("RLIMIT_")],
         [os.geteuid(), os.getegid(), os.getgroups(), os.getpriority(os.PRIO_PROCESS, 0)],

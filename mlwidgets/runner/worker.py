@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlwidgets.capture import ambient
 from mlwidgets.capture.freeze import Freezer
+from mlwidgets.capture.libraries import used_libraries
 from mlwidgets.capture.modules import serve
 from mlwidgets.capture.results import freeze_result, is_ipython_name
 from mlwidgets.capture.thaw import thaw
 from mlwidgets.notifying.masking import Masker, masked_notebook, masker_for
 from mlwidgets.notifying.settings import ConfigError
 from mlwidgets.runner import GRACE
+from mlwidgets.runner.deterministic import name_of_file, switch_on
 from mlwidgets.runner.notify import notify
 from mlwidgets.runner.output import OutputFile, write_through
 from mlwidgets.runner.shell import WorkerShell, blank_shell, set_up
@@ -36,6 +38,7 @@ from mlwidgets.runs.alive import hold, holder
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import LineWriter
 from mlwidgets.runs.leftovers import put_mark, sweep
+from mlwidgets.runs.libraries import LIBRARIES
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.state import FAILED, FINISHED, KILLED, STOPPED, Outcome, write_outcome
@@ -66,6 +69,7 @@ class Worker:
         self._given: dict[str, Any] = {}
         self._started: float | None = None
         self._mask = Masker(())
+        self._before = frozenset(sys.modules)
 
     def _interrupt(self, number: int, frame: Any) -> None:
         """Interrupt the code as the notebook's stop button would, so that ``finally`` blocks run."""
@@ -107,6 +111,7 @@ class Worker:
         except OSError as problem:
             tell_once(f"the start of the run was not recorded: {problem.strerror}. The code goes on.")
         state, cause, failure = self._execute(self._shell)
+        self._tell_libraries(self._shell)
         self._save_result(self._shell)
         self._end(state, "; ".join(filter(None, [cause, *self._lost()])) or None, failure)
 
@@ -138,10 +143,17 @@ class Worker:
         settings = {k.removeprefix("shell."): v for k, v in state.items() if k.startswith("shell.")}
         set_up(self._shell, LineWriter(self._folder.displays), settings, outputs, self._mask)
         ambient.apply(state)
+        if spec.deterministic:
+            switch_on(self._events, self._name_of)
         if spec.seed is not None:
             ambient.seed_everything(spec.seed)
         else:
             ambient.apply_random_states(state)
+
+    def _name_of(self, file: str) -> str:
+        """Return how tracebacks call a file."""
+        cell = self._shell.compile.format_code_name(file)
+        return name_of_file(file) if cell is None else " ".join(cell)
 
     def _execute(self, shell: WorkerShell) -> tuple[str, str | None, dict[str, Any] | None]:
         """Run the code; return state, cause and what it raised."""
@@ -186,6 +198,11 @@ class Worker:
         except OSError:
             return None
         return None if freezer.unsent else dataclasses.asdict(frozen)
+
+    def _tell_libraries(self, shell: WorkerShell) -> None:
+        """Write down what the code used of the libraries around it."""
+        with contextlib.suppress(Exception):  # it must not change how the code ended
+            self._events.write(LIBRARIES, **used_libraries(self._before, shell.user_ns, self._spec.code))
 
     def _save_result(self, shell: WorkerShell) -> None:
         """Store what the code bound, after a failure or a stop too: the model trained so far is worth keeping."""

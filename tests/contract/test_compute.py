@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,23 +17,37 @@ from typing import Any
 import psutil
 import pytest
 
+from mlwidgets.capture.variables import shaped
+from mlwidgets.runner.compute import forking
 from mlwidgets.runner.compute.base import Compute, Worker
 from mlwidgets.runner.compute.forking import ForkingCompute, Stamp
 from mlwidgets.runner.compute.local import LocalCompute
-from mlwidgets.runner.shell import blank_shell
+from mlwidgets.runner.shell import WorkerShell, blank_shell
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.spec import Provenance, RunSpec
 from mlwidgets.runs.store import RunStore
 
+
+def _shell() -> WorkerShell:
+    # That of pytest would tell of each signal that a test sends.
+    faulthandler.disable()
+    return blank_shell()
+
+
 IMPLEMENTATIONS: dict[str, Callable[[], Compute]] = {
     "local": LocalCompute,
-    "forking": lambda: ForkingCompute(blank_shell, Stamp()),
+    "forking": lambda: ForkingCompute(_shell, Stamp()),
 }
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
-def compute(request: pytest.FixtureRequest) -> Compute:
+def compute(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Compute:
+    # As whoever submits a run has its supervisor started.
+    for name, value in shaped(os.environ).items():
+        monkeypatch.setenv(name, value)
+    # A thread of pytest's, which waits for other processes' words all its life, is in nobody's way.
+    monkeypatch.setattr(forking, "fit_to_fork", lambda: True)
     return IMPLEMENTATIONS[request.param]()
 
 
@@ -71,18 +87,18 @@ class Started:
 
 
 @pytest.fixture
-def start(compute: Compute, tmp_path: Path) -> Iterator[Callable[[str], Started]]:
+def start(compute: Compute, tmp_path: Path) -> Iterator[Callable[..., Started]]:
     store = RunStore(tmp_path / ".mlwidgets")
     store.prepare()
     numbers = itertools.count(10)
     started: list[Started] = []
 
-    def begin(code: str) -> Started:
+    def begin(code: str, **asked: Any) -> Started:
         cwd = tmp_path / f"cwd{next(numbers)}"
         cwd.mkdir()
         provenance = Provenance(str(cwd), sys.executable, "3", "host", "user")
         code = PREAMBLE + code
-        spec = RunSpec(id=f"20261120-1230{cwd.name[3:]}-x-abcd", name="x", code=code, provenance=provenance)
+        spec = RunSpec(id=f"20261120-1230{cwd.name[3:]}-x-abcd", name="x", code=code, provenance=provenance, **asked)
         folder = store.create_run(spec)
         started.append(Started(compute.start(folder, spec), folder, cwd))
         return started[-1]
@@ -112,7 +128,7 @@ while True:
 """
 
 
-def test_where_the_code_runs(start: Callable[[str], Started]) -> None:
+def test_where_the_code_runs(start: Callable[..., Started]) -> None:
     code = """
 import json, subprocess
 print('to stdout')
@@ -135,7 +151,32 @@ tell('facts', json.dumps([os.getcwd(), sys.stdin.read(), terminal, os.getsid(0)]
     assert (one.last_word() or {})["state"] == "finished"
 
 
-def test_status_stays_what_it_was(start: Callable[[str], Started]) -> None:
+@pytest.mark.parametrize("variables", [{}, {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"}], ids=["own", "other"])
+def test_variables_are_those_of_the_submit(
+    compute: Compute, start: Callable[..., Started], variables: dict[str, str]
+) -> None:
+    code = """
+import json
+family = {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "PYTHONHASH"))}
+command = open("/proc/self/cmdline").read()
+tell('facts', json.dumps([family, hash("text"), "mlwidgets.runner.worker" in command]))
+"""
+    one = start(code, variables=variables)
+    assert one.end() == 0, one.folder.output.read_text()
+    family, hashed, fresh = json.loads((one.cwd / "facts").read_text())
+    if variables:
+        # A process that was started with others has hashed and imported by them.
+        assert (family, fresh) == (variables, True)
+        told = subprocess.run(
+            [sys.executable, "-c", "print(hash('text'))"], env=variables, capture_output=True, check=True
+        )
+        assert hashed == int(told.stdout)
+    else:
+        assert fresh == (type(compute) is LocalCompute)
+        assert family == {name: os.environ[name] for name in ("OMP_WAIT_POLICY", "PYTHONHASHSEED")}
+
+
+def test_status_stays_what_it_was(start: Callable[..., Started]) -> None:
     one = start("tell('ready')\nwhile not os.path.exists('go'): time.sleep(0.01)\nos._exit(3)")
     one.until("ready")
     assert one.worker.poll() is None
@@ -148,7 +189,7 @@ def test_status_stays_what_it_was(start: Callable[[str], Started]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_status_of_a_signal(start: Callable[[str], Started], number: signal.Signals) -> None:
+def test_status_of_a_signal(start: Callable[..., Started], number: signal.Signals) -> None:
     one = start(
         f"import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\nos.kill(os.getpid(), {int(number)})"
     )
@@ -156,7 +197,7 @@ def test_status_of_a_signal(start: Callable[[str], Started], number: signal.Sign
     assert one.last_word() is None
 
 
-def test_interrupted_code_can_clean_up(start: Callable[[str], Started]) -> None:
+def test_interrupted_code_can_clean_up(start: Callable[..., Started]) -> None:
     one = start("try:\n    tell('ready')\n    time.sleep(600)\nfinally:\n    time.sleep(0.2)\n    tell('cleaned')")
     one.until("ready")
     one.worker.interrupt()
@@ -165,7 +206,7 @@ def test_interrupted_code_can_clean_up(start: Callable[[str], Started]) -> None:
     assert "SIGTERM" in (one.last_word() or {})["cause"]
 
 
-def test_interrupt_before_the_code_begins(start: Callable[[str], Started]) -> None:
+def test_interrupt_before_the_code_begins(start: Callable[..., Started]) -> None:
     one = start("tell('began')")
     one.worker.interrupt()
     one.end()
@@ -173,7 +214,7 @@ def test_interrupt_before_the_code_begins(start: Callable[[str], Started]) -> No
     assert not (one.cwd / "began").exists()
 
 
-def test_kill_does_not_ask(start: Callable[[str], Started]) -> None:
+def test_kill_does_not_ask(start: Callable[..., Started]) -> None:
     one = start(STUBBORN)
     one.until("ready")
     one.worker.interrupt()
@@ -183,7 +224,7 @@ def test_kill_does_not_ask(start: Callable[[str], Started]) -> None:
     assert one.worker.poll() == -signal.SIGKILL
 
 
-def test_kill_at_once(start: Callable[[str], Started]) -> None:
+def test_kill_at_once(start: Callable[..., Started]) -> None:
     one = start(SLEEP)
     one.worker.kill()
     assert one.worker.poll() == -signal.SIGKILL
@@ -204,7 +245,7 @@ tell('ready', ' '.join(map(str, pids)))
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_kill_takes_everything_that_was_started(start: Callable[[str], Started], ended: bool) -> None:
+def test_kill_takes_everything_that_was_started(start: Callable[..., Started], ended: bool) -> None:
     one = start(FAMILY + ("os._exit(0)" if ended else "time.sleep(600)"))
     while not (one.cwd / "ready").exists() and one.worker.poll() is None:
         time.sleep(0.01)
@@ -216,7 +257,7 @@ def test_kill_takes_everything_that_was_started(start: Callable[[str], Started],
     assert [pid for pid in pids if not gone(pid)] == []
 
 
-def test_what_was_there_before_is_spared(start: Callable[[str], Started]) -> None:
+def test_what_was_there_before_is_spared(start: Callable[..., Started]) -> None:
     with psutil.Popen(["sleep", "600"]) as bystander:
         one = start(SLEEP)
         one.until("ready")

@@ -211,6 +211,7 @@ def test_the_environment_is_that_of_the_submitter(user: User) -> None:
 @pytest.mark.parametrize(
     "change",
     [
+        "os.environ['PYTHONHASHSEED'] = '7'",
         "os.environ['OMP_NUM_THREADS'] = '1'",
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512))",
         "os.umask(0o077)",

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from mlwidgets.capture.variables import environment_of, same_shape
 from mlwidgets.runner.boot import python_command
 from mlwidgets.runner.compute.local import LocalCompute, LocalWorker, worker_environment, working_directory
 from mlwidgets.runner.handover import receive, send
@@ -106,6 +107,8 @@ class ForkingCompute(LocalCompute):
         super().__init__()
         self._shell = shell
         self._stamp = stamp
+        # The libraries were imported in this one, whatever it is by the time of the start.
+        self._environment = dict(os.environ)
         self._waiting: tuple[int, socket.socket] | None = None
         self._used = self._announced = False
 
@@ -145,7 +148,9 @@ class ForkingCompute(LocalCompute):
 
     def start(self, folder: RunFolder, spec: RunSpec, grant: Grant | None = None) -> LocalWorker:
         """Give the run to the forked process."""
-        if self._used or spec.resources.cold or module_of(spec) != WORKER_MODULE or not fit_to_fork():
+        shaped = environment_of(spec, os.environ)
+        fit = module_of(spec) == WORKER_MODULE and same_shape(shaped, self._environment) and fit_to_fork()
+        if self._used or spec.resources.cold or not fit:
             self.dismiss()
             return super().start(folder, spec, grant)
         cwd = working_directory(spec) or os.getcwd()
@@ -156,7 +161,7 @@ class ForkingCompute(LocalCompute):
         assert self._waiting is not None
         (pid, channel), self._waiting, self._used = self._waiting, None, True
         spared = frozenset(children(os.getpid())) - {pid}
-        environment = {**os.environ, **worker_environment(folder, grant)}
+        environment = {**shaped, **worker_environment(folder, grant)}
         job = {"folder": str(folder.path), "cwd": cwd, "environment": environment}
         output = os.open(folder.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         slots = [] if grant is None or grant.fd is None else [grant.fd]
@@ -180,7 +185,6 @@ class ForkingCompute(LocalCompute):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             forget_locks()
-            _draw_other_numbers()
             try:
                 stale = channel.recv(1) != b"" and self._stamp.stale()
                 job, (output, *slots) = receive(channel)
@@ -216,10 +220,3 @@ def _become_fresh(folder: str, slots: list[int]) -> NoReturn:
         os.set_inheritable(slot, True)
     command = python_command(WORKER_MODULE, folder, *map(str, slots))
     os.execve(command[0], command, os.environ)  # noqa: S606
-
-
-def _draw_other_numbers() -> None:
-    """Give numpy's global generator another state than all others have that were forked from the same process."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and "numpy.random" in sys.modules:
-        numpy.random.seed()

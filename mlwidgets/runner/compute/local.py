@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Protocol
 
+from mlwidgets.capture.variables import environment_of
 from mlwidgets.runner.boot import python_command
 from mlwidgets.runner.compute.base import Compute, Worker
 from mlwidgets.runner.queue import Grant
@@ -122,6 +123,7 @@ class LocalCompute(Compute):
         slots = None if grant is None else grant.fd
         arguments = [str(folder.path), *([] if slots is None else [str(slots)])]
         spared = frozenset(children(os.getpid()))
+        own = worker_environment(folder, grant) if spec.sweep is None else _own_name(folder)
         with open(folder.output, "ab") as output:
             process = subprocess.Popen(
                 python_command(module_of(spec), *arguments),
@@ -129,7 +131,7 @@ class LocalCompute(Compute):
                 stdout=output,
                 stderr=output,
                 cwd=working_directory(spec),
-                env={**os.environ, **(worker_environment(folder, grant) if spec.sweep is None else _own_name(folder))},
+                env={**environment_of(spec, os.environ), **own},
                 start_new_session=True,
                 pass_fds=() if slots is None else (slots,),
             )
