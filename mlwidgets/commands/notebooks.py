@@ -243,7 +243,8 @@ def _table(found: list[Snapshot]) -> list[str]:
 def _what(one: Snapshot) -> str:
     if one.kind == "submit":
         return f"sent off as {one.run}" if one.run else "sent off"
-    return {"save": "saved", "kept": "kept before a restore"}.get(one.kind, one.kind)
+    words = {"save": "saved", "kept": "kept before a restore", "twin": "kept before a twin was merged"}
+    return words.get(one.kind, one.kind)
 
 
 def _open(options: argparse.Namespace) -> int:

@@ -54,18 +54,26 @@ class History:
         return "this repository" if self._places.in_repository else "the store"
 
     def take(
-        self, kind: str, notebook: Notebook, *, executed: Sequence[Executed] | None = None, run: str | None = None
+        self,
+        kind: str,
+        notebook: Notebook,
+        *,
+        executed: Sequence[Executed] | None = None,
+        run: str | None = None,
+        beside: Files | None = None,
     ) -> Snapshot | None:
         """Keep the notebook as it is now.
 
         Parameters
         ----------
         kind
-            ``save``, ``submit`` or ``kept``.
+            ``save``, ``submit``, ``kept`` or ``twin``.
         executed
             What was executed until a submit, in order.
         run
             Id of the run that is submitted.
+        beside
+            Other files that are kept with it: names with contents.
 
         Returns
         -------
@@ -78,7 +86,7 @@ class History:
         HistoryError
             If it can be kept nowhere: one line that says why.
         """
-        taken, same = self._take(kind, notebook, files_of(notebook, executed), run)
+        taken, same = self._take(kind, notebook, {**files_of(notebook, executed), **(beside or {})}, run)
         return taken or (same if kind == "submit" else None)
 
     def _take(

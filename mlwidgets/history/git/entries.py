@@ -12,7 +12,7 @@ from mlwidgets.runs.spec import new_run_id
 _FIELD = re.compile(r"^(?:    )?Mlwidgets-(\w+): (.*)$", re.MULTILINE)
 _HEADER = re.compile(r"^(tree|parent) ([0-9a-f]+)$", re.MULTILINE)
 _COMMITTER = re.compile(r"^committer .* (\d+) [+-]\d+$", re.MULTILINE)
-KINDS = ("save", "submit", "kept")
+KINDS = ("save", "submit", "kept", "twin")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Snapshot:
     time
         Unix seconds.
     kind
-        ``save``, ``submit``, or ``kept``: the state that a restore replaced.
+        ``save``, ``submit``, ``kept``: the state that a restore replaced, or ``twin``: what the notebook or its text
+        twin said before one of them came to the other.
     run
         Id of the run that was submitted with it.
     names
@@ -69,7 +70,12 @@ def new_snapshot(kind: str, run: str | None, store: str | None, changed: tuple[i
 
 def message_of(snapshot: Snapshot) -> str:
     """Return a commit's message."""
-    words = {"save": "Saved", "submit": "Submitted", "kept": "Kept before a restore"}.get(snapshot.kind, snapshot.kind)
+    words = {
+        "save": "Saved",
+        "submit": "Submitted",
+        "kept": "Kept before a restore",
+        "twin": "Kept before the notebook and its twin were merged",
+    }.get(snapshot.kind, snapshot.kind)
     fields = {"Snapshot": snapshot.id, "Time": f"{snapshot.time:.6f}", "Kind": snapshot.kind}
     if snapshot.run is not None:
         fields["Run"] = snapshot.run

@@ -1,0 +1,91 @@
+"""A notebook as its twin's text and back: the only room that calls Jupytext to convert."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from mlwidgets.errors import TwinError
+from mlwidgets.history.merging.documents import Document
+from mlwidgets.history.notebooks.notebook import joined, read_notebook
+from mlwidgets.history.twins.pairing import Pairing, first_line, settings_of
+
+_SHAPE = "text_representation"
+"""Of Jupytext's metadata what only says how and by which version the text was written."""
+
+
+def stripped(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a notebook's JSON without outputs."""
+    cells = []
+    for cell in raw["cells"]:
+        kept = {key: value for key, value in cell.items() if key not in {"outputs", "execution_count"}}
+        cells.append(kept | ({"outputs": [], "execution_count": None} if cell.get("cell_type") == "code" else {}))
+    return {**raw, "cells": cells}
+
+
+def text_of(raw: dict[str, Any], pairing: Pairing) -> str:
+    """Return a notebook as its twin's text, as Jupytext itself writes it.
+
+    Raises
+    ------
+    TwinError
+        If Jupytext cannot write it so.
+    """
+    config, _ = settings_of(pairing.twin)
+    import jupytext
+    from jupytext.jupytext import NotebookNode
+
+    cells = [
+        NotebookNode({**cell, "source": joined(cell.get("source")), "metadata": _dict(cell.get("metadata"))})
+        for cell in stripped(raw)["cells"]
+    ]
+    given = {**raw, "cells": cells, "metadata": _dict(raw.get("metadata"))}
+    given["nbformat_minor"] = given.get("nbformat_minor", 0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            text: str = jupytext.writes(NotebookNode(given), pairing.format, config=config)
+    except Exception as error:  # it raises what its many readers and writers raise
+        raise TwinError(f"{pairing.notebook} cannot be written as {pairing.format}: {first_line(error)}") from error
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def notebook_of(text: str, pairing: Pairing) -> Document:
+    """Return the notebook that a twin's text says, without ids.
+
+    Raises
+    ------
+    TwinError
+        If Jupytext cannot read it.
+    """
+    config, _ = settings_of(pairing.twin)
+    import jupytext
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            read = jupytext.reads(text, pairing.format, config=config)
+        cells = [{key: value for key, value in cell.items() if key != "id"} for cell in read.cells]
+        metadata = dict(read.metadata)
+    except Exception as error:  # as above
+        raise TwinError(f"Jupytext cannot read {pairing.twin}: {first_line(error)}; mend it, then sync") from error
+    if isinstance(metadata.get("jupytext"), dict):
+        kept = {key: value for key, value in metadata["jupytext"].items() if key != _SHAPE}
+        metadata = {key: value for key, value in metadata.items() if key != "jupytext"}
+        metadata |= {"jupytext": kept} if kept else {}
+    raw = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+    return Document(b"", raw, read_notebook(raw, str(pairing.twin)).cells)
+
+
+def say_the_same(one: Document, other: Document) -> bool:
+    """Return whether two texts say the same, in whatever style they are written."""
+    return _said(one) == _said(other)
+
+
+def _said(document: Document) -> tuple[Any, ...]:
+    cells = [(cell["cell_type"], cell["source"], cell.get("metadata")) for cell in document.raw["cells"]]
+    return cells, document.raw["metadata"]
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,54 @@
+"""What both sides may last have said, where the store does not know it: after a clone, or a lost store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mlwidgets.errors import HistoryError
+from mlwidgets.history.git.repository import Repository
+from mlwidgets.history.twins.bases import Base
+from mlwidgets.history.twins.conversion import notebook_of, say_the_same, stripped, text_of
+from mlwidgets.history.twins.pairing import Pairing
+
+_MOST = 20
+"""Commits that are looked at."""
+_WITHIN = 5.0
+
+
+def from_git(pairing: Pairing) -> Base | None:
+    """Return the newest commit's state in which both sides said the same; None where there is none."""
+    try:
+        repository = Repository.find(pairing.notebook.parent)
+        if repository is None or repository.top is None:
+            return None
+        paths = [_below(path, repository.top) for path in (pairing.notebook, pairing.twin)]
+        if None in paths:
+            return None
+        asked = [f":(top,literal){path}" for path in paths]
+        listed = repository.git("rev-list", f"--max-count={_MOST}", "HEAD", "--", *asked, within=_WITHIN)
+        for commit in listed.stdout.decode("ascii", "replace").split():
+            both = repository.read(*(f"{commit}:{path}" for path in paths))
+            if both[0] is None or both[1] is None:
+                continue
+            base = _agreeing(both[0][2], both[1][2], pairing)
+            if base is not None:
+                return base
+    except HistoryError:
+        # Without git, or in a damaged repository, nothing is known.
+        return None
+    return None
+
+
+def _below(path: Path, top: Path) -> str | None:
+    name = path.relative_to(top).as_posix() if path.is_relative_to(top) else ""
+    return name if name and "\n" not in name else None
+
+
+def _agreeing(notebook: bytes, twin: bytes, pairing: Pairing) -> Base | None:
+    try:
+        raw, text = stripped(json.loads(notebook)), twin.decode("utf-8-sig").replace("\r\n", "\n")
+        same = say_the_same(notebook_of(text, pairing), notebook_of(text_of(raw, pairing), pairing))
+    except (ValueError, KeyError, TypeError, AttributeError, HistoryError):
+        return None
+    return Base(raw, text, pairing.format) if same else None
