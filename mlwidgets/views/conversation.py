@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlwidgets.errors import ParameterError
 from mlwidgets.views.answers import LARGEST_FILE, Answers
 from mlwidgets.views.follow import Changes, Follower
+from mlwidgets.views.reruns import answer_rerun
 from mlwidgets.views.steering import steer
 
 if TYPE_CHECKING:
@@ -118,20 +119,34 @@ class Conversation:
                 return
             answer = self._answers.answer(request)
             if answer is not None:
-                to = request.get("to")
-                to = to if isinstance(to, int | str) else None
-                self.tell({"type": "answer", "to": to, "answer": answer}, asker)
+                self._reply(request, answer, asker)
+
+    def _reply(self, request: dict[str, Any], answer: dict[str, Any], asker: Any) -> None:
+        to = request.get("to")
+        to = to if isinstance(to, int | str) else None
+        self.tell({"type": "answer", "to": to, "answer": answer}, asker)
 
     def stop(self, run_id: Any) -> None:
         """Ask one of the runs to stop, or a trial of one: the first where no id is given, none for an unknown one."""
-        runs = self._runs()
-        found = runs[0] if run_id is None else next((run for run in runs if run.id == run_id), None)
+        found = self._runs()[0] if run_id is None else self._find(run_id)
+        if found is not None:
+            found.stop()
+
+    def rerun(self, request: dict[str, Any], asker: Any = None) -> None:
+        """Do one of the runs again, or a trial of one, or look what that takes; a second passes, so not for a loop."""
+        found = self._find(request.get("run"))
+        answer = {"error": "this view has no such run"} if found is None else answer_rerun(found, request.get("asked"))
+        with self._lock:
+            self._reply(request, answer, asker)
+
+    def _find(self, run_id: Any) -> Run | None:
+        """Return one of the runs, or a trial of one."""
+        found = next((run for run in self._runs() if run.id == run_id), None)
         if found is None:
             with self._lock:
                 trial = self._answers.trial(run_id)
             found = trial.run if trial else None
-        if found is not None:
-            found.stop()
+        return found
 
     def steer(self, request: dict[str, Any]) -> None:
         """Leave a wish for one of the sweeps on show; raises `ParameterError` where it is none."""

@@ -6,6 +6,7 @@ import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.errors import CannotRerun, MlwidgetsError
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.store import name_of
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 LONGEST_VALUE = 80
 """Characters of a changed parameter."""
+LONGEST_LINE, MOST_LINES = 400, 12
+"""Of a verdict's details."""
 
 logger = logging.getLogger("mlwidgets.views")
 
@@ -49,7 +52,8 @@ def _verdict(folder: RunFolder) -> dict[str, Any] | None:
         return None
     if verdict is None:
         return None
-    return {key: getattr(verdict, key) for key in ("equal", "chip", "summary", "details")}
+    details = [_short(line, LONGEST_LINE) for line in verdict.details[:MOST_LINES]]
+    return {"equal": verdict.equal, "chip": verdict.chip, "summary": verdict.summary, "details": details}
 
 
 @functools.lru_cache(maxsize=1000)
@@ -63,7 +67,7 @@ def changed_in(folder: RunFolder) -> list[list[str | None]]:
     sides = [_asked(one) for one in (before, now)]
     names = dict.fromkeys((*sides[0], *sides[1]))
     pairs = ((name, sides[0].get(name), sides[1].get(name)) for name in names)
-    return [[name, _short(old), _short(new)] for name, old, new in pairs if old != new]
+    return [[name, *(one and _short(one) for one in (old, new))] for name, old, new in pairs if old != new]
 
 
 def _asked(spec: RunSpec) -> dict[str, str]:
@@ -71,14 +75,36 @@ def _asked(spec: RunSpec) -> dict[str, str]:
     return {**spec.params, **seed, **({"deterministic": "True"} if spec.deterministic else {})}
 
 
-def _short(text: str | None) -> str | None:
-    return text if text is None or len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+def _short(text: str, most: int = LONGEST_VALUE) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def rerun_line(rerun: dict[str, Any]) -> str:
-    """Return in a line or more what a terminal says of it."""
+def answer_rerun(run: Run, asked: Any) -> dict[str, Any]:
+    """Answer whoever asks what doing a run again takes, or with `asked` to do so; that takes a second.
+
+    Returns
+    -------
+    dict
+        ``plan`` as `mlwidgets.reruns.elsewhere.look` gives it, ``started`` with the new run's id, or ``refused`` with
+        ``problems`` and whether it is ``forcible``; ``error`` where something else is wrong.
+    """
+    from mlwidgets.reruns.elsewhere import look, start
+
+    folder = RunFolder(run.path)
+    try:
+        if asked is None:
+            return {"plan": look(folder)}
+        return {"started": start(folder, asked if isinstance(asked, dict) else {}).id}
+    except CannotRerun as error:
+        return {"refused": {"problems": error.problems, "forcible": error.forcible}}
+    except (MlwidgetsError, OSError) as error:
+        return {"error": str(error)}
+
+
+def rerun_lines(rerun: dict[str, Any]) -> list[str]:
+    """Return what a terminal says of it, line by line."""
     verdict = rerun["verdict"]
     if verdict is not None:
-        return "\n".join([verdict["summary"], *verdict["details"]])
+        return [verdict["summary"], *verdict["details"]]
     changed = ", ".join(f"{name} {old or 'nothing'} → {new or 'nothing'}" for name, old, new in rerun["changed"])
-    return f"runs {rerun['of']} again{f' with {changed}' if changed else ''}"
+    return [f"runs {rerun['of']} again{f' with {changed}' if changed else ''}"]

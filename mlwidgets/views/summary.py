@@ -10,6 +10,7 @@ from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, terminal
 from mlwidgets.views.changestext import since_words
 from mlwidgets.views.data import seconds
+from mlwidgets.views.reruns import rerun_lines
 from mlwidgets.views.sweeptext import sweep_lines
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
     pairs += [f"and {header['hidden']} more"] if header.get("hidden") else []
     if pairs:
         text.append("  " + "  ".join(pairs))
-    changes = (snapshot.details or {}).get("changes")
-    if changes:
-        text.append(f"  {since_words(changes, snapshot)}")
+    text += [f"  {line}" for line in _beside(snapshot)]
     if header["note"]:
         text.append(f"  {header['note']}")
     series = snapshot.series
@@ -67,6 +66,13 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
     if last:
         text.append("  " + last.replace("\n", "\n  "))
     return "\n".join(text)
+
+
+def _beside(snapshot: Snapshot) -> list[str]:
+    """Return how the run compares with the one before, and with the one that it does again."""
+    changes = (snapshot.details or {}).get("changes")
+    rerun = snapshot.header.get("rerun")
+    return ([since_words(changes, snapshot)] if changes else []) + (rerun_lines(rerun) if rerun else [])
 
 
 def _used(name: str, value: float) -> str:

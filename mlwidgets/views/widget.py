@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import traitlets
 
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.views.conversation import Conversation
+from mlwidgets.views.feed import belong_to_no_cell
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
@@ -94,12 +95,27 @@ class RunView(anywidget.AnyWidget):
             self._conversation.stop(content.get("run"))
         elif content.get("type") == "sweep":
             self._steer(content)
+        elif content.get("type") == "rerun":
+            self._aside(self._conversation.rerun, content)
         elif self._following:
             # The thread that sends the frames answers, so that what is sent stays in order.
             self._requests.append(content)
         else:
             with self._lock:
                 self._conversation.answer(content)
+            if content.get("type") == "compare" and not self._conversation.ended:
+                # One that goes on was laid beside those that have ended.
+                self._following = True
+                self._aside(self.follow)
+
+    def _aside(self, work: Callable[..., object], *args: object) -> None:
+        """Do what takes a while in a thread, whose messages belong to no cell."""
+
+        def body() -> None:
+            belong_to_no_cell()
+            work(*args)
+
+        threading.Thread(target=body, name="mlwidgets view", daemon=True).start()
 
     def _steer(self, request: dict[str, Any]) -> None:
         try:
