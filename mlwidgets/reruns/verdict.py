@@ -6,81 +6,20 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any
 
 from mlwidgets.errors import UnknownRun
 from mlwidgets.runs.alive import holder
-from mlwidgets.runs.folder import RunFolder, read_json, write_once
+from mlwidgets.runs.folder import RunFolder, write_once
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import settle
+from mlwidgets.runs.verdict import Verdict, read_verdict
+
+__all__ = ["Verdict", "await_verdict", "first_of", "verdict_of", "verdict_of_run"]
 
 _RUNS, _SWEEPS, _REPORTS = "mlwidgets.reruns.outcome", "mlwidgets.reruns.sweeps", "mlwidgets.reruns.reports"
 _PATIENCE = 60.0
 """Seconds that a supervisor has to gather what there is to know of a run that has ended."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What came of a rerun beside the run that it does again.
-
-    Attributes
-    ----------
-    of
-        Id of that run.
-    equal
-        Whether all that can be compared is the same to the bit; None where nothing has to be the same, because
-        something was changed on purpose, or where nothing can be compared.
-    chip
-        The verdict in two to five words: ``same bits``, ``differs from step 12``, ``lr changed``.
-    summary
-        The verdict in one line.
-    details
-        Further lines: what differs around the runs, what the reason may be.
-    changed
-        What was changed on purpose: the name, what it was, and what it is.
-    first
-        Of each metric that differs the first record that does: ``name``, ``step``, ``index``, ``old`` and ``new``,
-        values as texts, None where one logged none there.
-    parts
-        Of a sweep the verdicts on its trials, by number: ``trial``, ``equal``, ``summary``.
-    """
-
-    of: str
-    equal: bool | None
-    chip: str
-    summary: str
-    details: list[str] = field(default_factory=list)
-    changed: list[list[str | None]] = field(default_factory=list)
-    first: list[dict[str, Any]] = field(default_factory=list)
-    parts: list[dict[str, Any]] = field(default_factory=list)
-
-    def text(self) -> str:
-        """Return summary and details, a line each."""
-        return "\n".join([self.summary, *(f"  {line}" for line in self.details)])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it fit for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Verdict:
-        """Build from `to_json`.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the data are no verdict.
-        """
-        verdict = cls(**data)
-        texts = [verdict.of, verdict.chip, verdict.summary, *verdict.details]
-        tables = (*verdict.first, *verdict.parts)
-        if not all(isinstance(text, str) for text in texts) or not all(isinstance(one, dict) for one in tables):
-            raise ValueError("no verdict")
-        if verdict.equal not in {True, False, None} or not all(isinstance(one, list) for one in verdict.changed):
-            raise ValueError("no verdict")
-        return verdict
 
 
 def verdict_of(folder: RunFolder) -> Verdict | None:
@@ -93,7 +32,7 @@ def verdict_of(folder: RunFolder) -> Verdict | None:
     UnknownRun
         If the run's folder is gone or damaged.
     """
-    kept = read_kept(folder)
+    kept = read_verdict(folder)
     if kept is not None:
         return kept
     try:
@@ -119,7 +58,7 @@ def verdict_of(folder: RunFolder) -> Verdict | None:
     if holder(folder.alive, "supervisor") in {None, os.getpid()}:
         with contextlib.suppress(OSError):
             write_once(folder.verdict, json.dumps(verdict.to_json(), allow_nan=False).encode())
-    return read_kept(folder) or verdict
+    return read_verdict(folder) or verdict
 
 
 def first_of(folder: RunFolder, spec: RunSpec) -> RunFolder | None:
@@ -129,17 +68,6 @@ def first_of(folder: RunFolder, spec: RunSpec) -> RunFolder | None:
         return None
     first = RunFolder(folder.path.parent / told)
     return first if first.spec.exists() else None
-
-
-def read_kept(folder: RunFolder) -> Verdict | None:
-    """Return the verdict that was left in a run's folder, None where there is none that can be read."""
-    data = read_json(folder.verdict)
-    if data is None:
-        return None
-    try:
-        return Verdict.from_json(data)
-    except (ValueError, TypeError):
-        return None
 
 
 def await_verdict(folder: RunFolder, patience: float = _PATIENCE) -> Verdict | None:
@@ -152,7 +80,7 @@ def await_verdict(folder: RunFolder, patience: float = _PATIENCE) -> Verdict | N
     """
     deadline = time.monotonic() + patience
     while holder(folder.alive, "supervisor") is not None and time.monotonic() < deadline:
-        if read_kept(folder) is not None:
+        if read_verdict(folder) is not None:
             break
         time.sleep(0.05)
     return verdict_of(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from mlwidgets.runs.media import Logged, read_media
 from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.state import ENDINGS, FINISHED, Outcome, settle
 from mlwidgets.runs.stopping import ask_to_stop
+from mlwidgets.runs.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -300,6 +302,20 @@ class Run:
                 f"run {self.name!r} left no result: it {_ending(outcome)}; its output is in {self._folder.output}"
             )
         return self._result
+
+    @property
+    def rerun_of(self) -> str | None:
+        """Id of the run that this one does again, None for a run that is no rerun."""
+        return self.spec.rerun_of
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What came of it beside the run that it does again; None while it goes on, and for a run that is no rerun."""
+        if self.rerun_of is None:
+            return None
+        # The room that compares lies above this one, and is called by name.
+        found: Verdict | None = import_module("mlwidgets.reruns.verdict").verdict_of(self._folder)
+        return found
 
     def wait(self, timeout: float | None = None) -> Run:
         """Block until the run has ended; return it.
