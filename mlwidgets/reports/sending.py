@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlwidgets.capture import variables
 from mlwidgets.capture.provenance import provenance
 from mlwidgets.capture.request import check_numbers
 from mlwidgets.errors import NotebookError, ParameterError, StoreError
@@ -155,6 +156,7 @@ def send_report(
             "publish": called if publish else None,
             "execute": execute,
         },
+        variables=variables.gather(),
         submitted_at=time.time(),
     )
     if publish:
