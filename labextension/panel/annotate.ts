@@ -6,8 +6,15 @@ import type { Words } from './words.ts';
 export async function askForAnnotations(run: Summary, words: Words): Promise<Annotations | null> {
   const before = writeTags(run.tags);
   const given = await askFor(
-    words.__('Tags and note of %1', run.name),
+    words.__('Name, tags and note of %1', run.name),
     [
+      {
+        name: 'name',
+        label: words.__('Name'),
+        value: run.name,
+        hint: words.__('Its earlier names still find it.'),
+        check: (text) => (NAME.test(text.trim()) ? null : words.__('A name has letters, digits, _, . and -, at most 100 of them.')),
+      },
       {
         name: 'tags',
         label: words.__('Tags'),
@@ -21,13 +28,16 @@ export async function askForAnnotations(run: Summary, words: Words): Promise<Ann
     { accept: words.__('Save'), cancel: words.__('Cancel') },
   );
   if (!given) return null;
-  const { tags = before, note = run.note } = given;
+  const { name = run.name, tags = before, note = run.note } = given;
   const changed = {
+    ...(name.trim() === run.name ? {} : { name: name.trim() }),
     ...(tags === before ? {} : { tags: readTags(tags) ?? {} }),
     ...(note === run.note.replace(/\r\n?/g, '\n') ? {} : { note: note.trim() }),
   };
   return Object.keys(changed).length ? changed : null;
 }
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 
 /** One tag: a key and perhaps a value, each bare or a JSON text. */
 const TAG = /\s*("(?:\\.|[^"\\])*"|[^,="]*?)\s*(?:=\s*("(?:\\.|[^"\\])*"|[^,"][^,]*?|)\s*)?(?:,|$)/y;

@@ -13,6 +13,7 @@ export interface GridActions {
   stop(run: Summary): void;
   delete(runs: readonly Summary[]): void;
   pin(run: Summary): void;
+  annotate(run: Summary): void;
   menu(run: Summary, at: { x: number; y: number }, back: HTMLElement): void;
   ticked(): void;
   /** Show the trials of a sweep, or hide them. */
@@ -198,6 +199,7 @@ export class RunGrid {
       if (event.altKey || event.metaKey || event.ctrlKey || !this.unfold(run, event.key === 'ArrowRight')) return;
     } else if (event.key === 'Enter' && run) this.actions.open(run);
     else if (event.key === ' ' && run) this.toggle(run);
+    else if (event.key === 'F2' && run) this.actions.annotate(run);
     else if (event.key === 'Delete' && run) this.actions.delete(this.ticked.size ? this.tickedRuns() : [run]);
     else if (event.key === 'Escape' && this.ticked.size) this.untick();
     else if ((event.key === 'ContextMenu' || (event.key === 'F10' && event.shiftKey)) && run) {

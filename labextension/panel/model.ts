@@ -114,6 +114,7 @@ export interface Info {
 
 /** What a user gives to a run afterwards. */
 export interface Annotations {
+  readonly name?: string;
   readonly pinned?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
   readonly note?: string;

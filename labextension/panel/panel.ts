@@ -85,6 +85,9 @@ export class RunPanel {
       pin: (run) => {
         this.attempt(project.annotate(run, { pinned: !run.pinned }));
       },
+      annotate: (run) => {
+        if (!project.readOnly) void this.annotate(run);
+      },
       menu: (run, at, back) => {
         openMenu(run.name, this.menu(run), at, back);
       },
@@ -333,7 +336,7 @@ export class RunPanel {
     return [
       ...items,
       { label: run.pinned ? words.__('Unpin') : words.__('Pin'), group: true, choose: () => { this.attempt(project.annotate(run, { pinned: !run.pinned })); } },
-      { label: words.__('Tags and note…'), choose: () => { void this.annotate(run); } },
+      { label: words.__('Name, tags and note…'), choose: () => { void this.annotate(run); } },
       { label: words.__('Stop'), group: true, disabled: ended || run.stopping, choose: () => { this.stop([run]); } },
       { label: words.__('Delete'), disabled: !ended, choose: () => { this.delete([run]); } },
     ];

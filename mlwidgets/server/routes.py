@@ -119,12 +119,12 @@ class OneRun(Handler):
     @web.authenticated
     @authorized
     async def patch(self, run_id: str) -> None:
-        """Give it a pin, tags, a note."""
+        """Give it a name, a pin, tags, a note."""
         self.may_change()
         given = self.body()
-        unknown = given.keys() - {"pinned", "tags", "note"}
+        unknown = given.keys() - {"name", "pinned", "tags", "note"}
         if unknown or not given:
-            raise web.HTTPError(400, "a run can be given 'pinned', 'tags' and 'note'")
+            raise web.HTTPError(400, "a run can be given 'name', 'pinned', 'tags' and 'note'")
         self.reply(await self.service.call(self._annotate, run_id, given))
 
     def _annotate(self, run_id: str, given: dict[str, Any]) -> Row:

@@ -208,7 +208,7 @@ def test_a_run_is_stopped_while_its_kernel_is_dead_then_deleted_and_restored(lab
     assert page.locator(".jp-CodeCell").nth(1).locator(".mlw-cell-mark").count() == 1
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
-    choose(page, orphan, "Tags and note…")
+    choose(page, orphan, "Name, tags and note…")
     dialog = page.locator("dialog.mlw-dialog")
     dialog.locator("[name=tags]").fill("team=vision, best")
     dialog.locator("[name=note]").fill("keep this")
@@ -229,6 +229,18 @@ def test_a_run_is_stopped_while_its_kernel_is_dead_then_deleted_and_restored(lab
     orphan.wait_for()
     assert orphan.locator(".mlw-row-star").is_visible()
     assert "keep this" in (orphan.get_attribute("title") or "")
+
+    orphan.click()
+    for name, now in (("no name", "orphan"), ("adopted", "adopted"), ("orphan", "orphan")):
+        page.locator(".mlw-grid").focus()
+        page.keyboard.press("F2")
+        dialog.locator("[name=name]").fill(name)
+        page.keyboard.press("Enter")
+        if name != now:
+            dialog.locator(".mlw-wrong", has_text="A name has letters").wait_for()
+            page.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
+        row(page, now).wait_for()
 
     mark.click()
     page.locator(".mlw-opened:visible .mlw-badge", has_text="stopped").wait_for()

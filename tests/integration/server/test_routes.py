@@ -120,10 +120,13 @@ async def test_annotations(ask: Any, runs: Path) -> None:
     _, row = await ask("runs", run.id, method="PATCH", body={"tags": {"b": "2"}})
     assert (row["pinned"], row["tags"]) == (True, {"b": "2"})
     assert (run.tags, run.note, run.pinned) == ({"b": "2"}, "second", True)
-    _, row = await ask("runs", run.id, method="PATCH", body={"tags": None, "note": None, "pinned": False})
-    assert (row["pinned"], row["tags"], row["note"]) == (False, {"a": "1"}, "first")
+    _, row = await ask("runs", run.id, method="PATCH", body={"name": "best"})
+    assert (row["id"], row["name"], run.name) == (run.id, "best", "best")
+    _, row = await ask("runs", run.id, method="PATCH", body={"name": None, "tags": None, "note": None, "pinned": False})
+    assert (row["name"], row["pinned"], row["tags"], row["note"]) == (run.spec.name, False, {"a": "1"}, "first")
     assert RunFolder(run.path).spec.read_bytes() == spec
-    for wrong in ({"tags": {"": "x"}}, {"tags": {"a": 1}}, {"pinned": "yes"}, {"note": 3}, {"state": "x"}, {}, [], "{"):
+    tags = ({"tags": {"": "x"}}, {"tags": {"a": 1}})
+    for wrong in (*tags, {"pinned": "yes"}, {"note": 3}, {"name": "a b"}, {"name": 3}, {"state": "x"}, {}, [], "{"):
         status, found = await ask("runs", run.id, method="PATCH", body=wrong)
         assert status == 400, wrong
         assert "\n" not in found["message"]
