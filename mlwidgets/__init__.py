@@ -10,7 +10,7 @@ import mlwidgets.runs as _room  # noqa: F401
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlwidgets.api import report, run, sweep, train
+    from mlwidgets.api import report, rerun, resume_run, run, sweep, train
     from mlwidgets.runs.run import Run
     from mlwidgets.sweeps.space import (
         choice,
@@ -59,7 +59,9 @@ __all__ = [
     "quniform",
     "randint",
     "report",
+    "rerun",
     "resume",
+    "resume_run",
     "run",
     "runs",
     "runs_frame",
@@ -72,6 +74,8 @@ __all__ = [
 _WHERE = {
     "train": "mlwidgets.api",
     "report": "mlwidgets.api",
+    "rerun": "mlwidgets.api",
+    "resume_run": "mlwidgets.api",
     "run": "mlwidgets.api",
     "sweep": "mlwidgets.api",
     "Run": "mlwidgets.runs.run",

@@ -8,11 +8,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from mlwidgets.capture import provenance as here
 from mlwidgets.capture.request import check_numbers
-from mlwidgets.errors import StoreError, UnknownRun
+from mlwidgets.errors import ParameterError, StoreError, UnknownRun
 from mlwidgets.runner import queue
+from mlwidgets.runs.annotations import read_annotations
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.spec import (
@@ -26,6 +28,7 @@ from mlwidgets.runs.spec import (
     parse_literal,
 )
 from mlwidgets.runs.store import RunStore
+from mlwidgets.submit import is_literal
 
 _SWEEPS, _REPORTS = "mlwidgets.reruns.sweeps", "mlwidgets.reruns.reports"
 _OF_A_SCHEDULE = frozenset({"schedule", "due"})
@@ -137,7 +140,7 @@ def asked_again(
     """
     check_trusted(folder)
     check_changes(before, changes)
-    name = changes.name or before.name
+    name = changes.name or read_annotations(folder).name or before.name
     gone = [digest for digest in digests_of(before) if not store.objects.claim(digest)]
     if gone:
         raise StoreError(f"an object that {folder.id} needs is gone: {gone[0]}; see mlwidgets fsck")
@@ -195,6 +198,21 @@ def literal(text: str) -> str:
     except ValueError:
         return literal_text(text)
     return text
+
+
+def literals(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return parameters' values as texts.
+
+    Raises
+    ------
+    ParameterError
+        If one is such that no text says all there is to say of it.
+    """
+    for name, value in params.items():
+        if not is_literal(value):
+            kind = type(value).__name__
+            raise ParameterError(f"{name} is given a {kind}: it takes what a Python literal can say, as 0.1 or 'adam'")
+    return {name: literal_text(value) for name, value in params.items()}
 
 
 def digests_of(spec: RunSpec) -> Iterator[str]:
