@@ -133,21 +133,22 @@ def look(repository: Repository) -> State:
     with tempfile.TemporaryDirectory(prefix="mlwidgets-") as scratch:
         git = _Look(repository, repository.top, Path(scratch))
         try:
-            changed, new = _read_status(git, state)
-            state.files = sorted(_shown(path) for path in (*changed, *new))
+            changed, gone, new = _read_status(git, state)
+            state.files = sorted({_shown(path) for path in (*changed, *gone, *new)})
             chosen = [*_readable(git.top, changed, state), *_small(git.top, new, state)]
             state.left_out.sort()
             if state.files:
-                _keep(git, state, chosen)
+                _keep(git, state, chosen, gone)
         except (_Failed, Unusable, OSError) as error:
             state.problem = str(error)
     return state
 
 
-def _read_status(git: _Look, state: State) -> tuple[list[bytes], list[bytes]]:
-    """Return the changed files that git knows, and those that it does not, ignored ones left aside."""
+def _read_status(git: _Look, state: State) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Return the changed files that git knows, those that are gone, and those that it does not know nor ignore."""
     asked = ("--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none")
     changed: list[bytes] = []
+    gone: list[bytes] = []
     new: list[bytes] = []
     for line in git.ask("status", *asked).split(b"\0"):
         kind, _, rest = line.partition(b" ")
@@ -161,11 +162,12 @@ def _read_status(git: _Look, state: State) -> tuple[list[bytes], list[bytes]]:
             new.append(rest)
         elif kind in {b"1", b"u"}:
             fields = rest.split(b" ", 7 if kind == b"1" else 9)
-            changed.append(fields[-1])
+            is_gone = fields[0] == b"D." or fields[0][1:] == b"D" or _size(git.top, fields[-1]) is None
+            (gone if is_gone else changed).append(fields[-1])
             # What a submodule has not committed itself no tree of this repository can hold.
             if fields[1].startswith(b"S") and fields[1][2:4] != b"..":
                 state.left_out.append(f"{_shown(fields[-1])}/")
-    return changed, new
+    return changed, gone, new
 
 
 def _shown(path: bytes) -> str:
@@ -173,10 +175,9 @@ def _shown(path: bytes) -> str:
 
 
 def _readable(top: Path, paths: Sequence[bytes], state: State) -> Iterator[bytes]:
-    """Yield the changed files whose content can be kept; one that is gone is a change, too."""
+    """Yield the changed files whose content can be kept."""
     for path in paths:
-        size = _size(top, path)
-        if size is not None and (size < 0 or size > LARGEST_CHANGED):
+        if not 0 <= (_size(top, path) or 0) <= LARGEST_CHANGED:
             state.left_out.append(_shown(path))
         else:
             yield path
@@ -209,10 +210,11 @@ def _size(top: Path, path: bytes) -> int | None:
     return 0 if stat.S_ISLNK(status.st_mode) or stat.S_ISDIR(status.st_mode) else -1
 
 
-def _keep(git: _Look, state: State, chosen: Sequence[bytes]) -> None:
+def _keep(git: _Look, state: State, chosen: Sequence[bytes], gone: Sequence[bytes]) -> None:
     repository = git.repository
-    names = b"".join(path + b"\0" for path in chosen)
-    git.ask("update-index", "--add", "--remove", "--replace", "-z", "--stdin", data=names)
+    for how, paths in ((("--force-remove",), gone), (("--add", "--remove", "--replace"), chosen)):
+        if paths:
+            git.ask("update-index", *how, "-z", "--stdin", data=b"".join(path + b"\0" for path in paths))
     tree = git.ask("write-tree", "--missing-ok").decode().strip()
     before, time = objects.make("tree", b"", repository.algorithm).id, 0.0
     if state.commit is not None:
@@ -259,7 +261,7 @@ def without_credentials(url: str) -> str:
         host = parts.hostname or ""
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return re.sub(r"://[^/@]*@", "://", url)
+        return re.sub(r"://.*@", "://", url)
     if "://" not in url or not parts.scheme:
         return url
     user = f"{parts.username}@" if parts.username and parts.scheme.startswith("ssh") else ""
