@@ -60,7 +60,7 @@ class Bases:
 
     def __init__(self, near: Path) -> None:
         self._store = find_store(near)
-        self._folder = self._store / "twins"
+        self.folder = self._store / "twins"
 
     def prepare(self) -> None:
         """Make sure that bases can be kept.
@@ -74,9 +74,9 @@ class Bases:
         """
         RunStore(self._store).prepare()
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise TwinError(f"cannot write to {self._folder}: {error.strerror or error}") from error
+            raise TwinError(f"cannot write to {self.folder}: {error.strerror or error}") from error
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -87,7 +87,7 @@ class Bases:
         TwinError
             If somebody else does not come to an end.
         """
-        fd = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        fd = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         deadline = time.monotonic() + _PATIENCE
         try:
             while True:
@@ -129,7 +129,7 @@ class Bases:
             # One that a loss of power takes is found again: both files say the same.
             write_whole(path, json.dumps(said).encode(), flush=False)
         except OSError as error:
-            raise TwinError(f"cannot write to {self._folder}: {error.strerror or error}; free some space") from error
+            raise TwinError(f"cannot write to {self.folder}: {error.strerror or error}; free some space") from error
 
     def forget(self, pairing: Pairing) -> None:
         """Know nothing of a pair any more."""
@@ -139,7 +139,7 @@ class Bases:
     def of_missing_notebooks(self) -> Iterator[tuple[Path, Path, Base]]:
         """Return notebooks that are not there any more, with their twins and what both said last."""
         top = Path(os.path.realpath(self._store)).parent
-        for path in sorted(self._folder.glob("*.json")):
+        for path in sorted(self.folder.glob("*.json")):
             base = _read(path)
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 notebook, twin = (top / name for name in json.loads(path.read_bytes())["paths"])
@@ -156,7 +156,7 @@ class Bases:
     def _path(self, notebook: Path, twin: Path) -> Path:
         said = f"{self._relative(notebook)}\0{self._relative(twin)}"
         key = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-        return self._folder / f"{key}.json"
+        return self.folder / f"{key}.json"
 
 
 def _read(path: Path) -> Base | None:

@@ -17,6 +17,9 @@ _PROGRAM = ".jupytext.py"
 _HEAD = 1 << 14
 """Bytes in which a text file says that it is a notebook."""
 
+Settings = tuple[Any, Path | None]
+"""Jupytext's configuration and the file that it is in; None and None where there is none."""
+
 
 @dataclass(frozen=True)
 class Pairing:
@@ -83,7 +86,7 @@ def need_jupytext() -> None:
         raise TwinError("text twins need Jupytext, which is not installed: pip install 'mlwidgets[twins]'") from error
 
 
-def settings_of(path: Path) -> tuple[Any, Path | None]:
+def settings_of(path: Path) -> Settings:
     """Return Jupytext's configuration for a file, and where it is written; None and None where there is none.
 
     Raises
@@ -124,8 +127,13 @@ def pairing_of(path: Path) -> Pairing | None:
     return next(iter(pairings_of(path)), None)
 
 
-def pairings_of(path: Path) -> tuple[Pairing, ...]:
+def pairings_of(path: Path, using: Settings | None = None) -> tuple[Pairing, ...]:
     """Return the pairings of a notebook with each of its twins, or that of a text file with its notebook.
+
+    Parameters
+    ----------
+    using
+        What `settings_of` shall be taken to say.
 
     Raises
     ------
@@ -133,9 +141,9 @@ def pairings_of(path: Path) -> tuple[Pairing, ...]:
         As `pairing_of`.
     """
     path = Path(os.path.realpath(path))
-    if not may_be_paired(path):
+    if using is None and not may_be_paired(path):
         return ()
-    config, written = settings_of(path)
+    config, written = using or settings_of(path)
     metadata = _metadata(path)
     found = _paired(path, metadata, config)
     notebook = next((one for one, fmt in found if fmt["extension"] == NOTEBOOK), None)

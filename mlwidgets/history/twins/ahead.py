@@ -1,0 +1,102 @@
+"""What a notebook becomes once its twins come to it; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlwidgets.history.merging import documents
+from mlwidgets.history.merging.documents import Document
+from mlwidgets.history.twins.bases import Base, Bases
+from mlwidgets.history.twins.deciding import Decided
+from mlwidgets.history.twins.pair import Pair
+from mlwidgets.history.twins.pairing import Pairing, pairings_of
+from mlwidgets.history.twins.reading import Side, read_notebook_side, read_side
+from mlwidgets.history.twins.results import Choice, Conflict, Synced
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What there is to come to a notebook.
+
+    Parameters
+    ----------
+    twin, format
+        Its twin, the first one of several.
+    notebook
+        The bytes that it becomes; None where it stays as it is, and while there are conflicts.
+    conflicts
+        What is to be decided first.
+    kinds
+        Of the notebook's cells, in order: ``code``, ``markdown`` or ``raw``.
+    """
+
+    twin: Path
+    format: str
+    notebook: bytes | None = None
+    conflicts: tuple[Conflict, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+def look(path: Path, content: bytes | None = None, choices: Mapping[str, Choice] | None = None) -> Ahead | None:
+    """Return what a notebook becomes with what its twins say; None where it has no twin.
+
+    Parameters
+    ----------
+    content
+        Of the notebook while somebody edits it, without outputs; by default what is in the file.
+    choices
+        Decisions on conflicts, by their ids.
+
+    Raises
+    ------
+    MlwidgetsError
+        If one of the files cannot be read: one line that says why.
+    """
+    found: Ahead | None = None
+    for pairing in pairings_of(path):
+        one = _look(pairing, found.notebook if found and found.notebook is not None else content, choices or {})
+        if found is None or one.notebook is not None or one.conflicts:
+            found = one if found is None else Ahead(found.twin, found.format, one.notebook, one.conflicts, one.kinds)
+        if found.conflicts:
+            break
+    return found
+
+
+def _look(pairing: Pairing, content: bytes | None, choices: Mapping[str, Choice]) -> Ahead:
+    bases = Bases(pairing.notebook.parent)
+    base = bases.load(pairing)
+    twin = read_side(pairing.twin, base.digests[1] if base else "")
+    side: Side
+    ours: Document | None
+    if content is None:
+        side, ours = read_notebook_side(pairing)
+    else:
+        side, ours = Side(pairing.notebook, content, None), documents.read(content, str(pairing.notebook))
+    if twin.data is None or ours is None:
+        return Ahead(pairing.twin, pairing.format)
+    kinds = tuple(cell.kind for cell in ours.cells)
+    pair = _Looking(pairing, bases, lambda conflict: choices.get(conflict.id))
+    synced = pair._both(base, side, ours, twin)
+    conflicts = () if synced is None else synced.conflicts
+    return Ahead(pairing.twin, pairing.format, None if conflicts else pair.becomes, conflicts, kinds)
+
+
+@dataclass
+class _Looking(Pair):
+    """Finds out what would be written, and writes nothing."""
+
+    becomes: bytes | None = None
+
+    def _remember(self, raw: dict[str, Any], text: str, notebook: bytes, twin: bytes) -> None:
+        pass
+
+    def _write_twin(self, base: Base, side: Side, ours: Document, twin: Side) -> Synced:
+        return self._synced()
+
+    def _write_both(self, result: Decided, side: Side, ours: Document, twin: Side, now: Document) -> Synced:
+        if result.notebook != ours.raw:
+            self.becomes = ours.written(result.notebook)
+        return Synced(conflicts=result.conflicts)
