@@ -16,7 +16,7 @@ from jupyter_server.services.contents.manager import AsyncContentsManager
 from traitlets import Bool, Dict, Enum, Unicode, default
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.server import history, page, reports, reports_api, routes, schedules, stream
+from mlwidgets.server import history, page, reports, reports_api, rerunning, routes, schedules, stream
 from mlwidgets.server.access import LOGIN, MODES, OPEN, TOKEN, TOKEN_VARIABLE, Access
 from mlwidgets.server.saves import Listener, Saves
 from mlwidgets.server.service import SETTING, Service
@@ -71,6 +71,10 @@ class MlwidgetsApp(ExtensionApp):
     snapshots = Bool(
         default_value=True, help="Keep a snapshot of each notebook that is saved: what it was can be seen later."
     ).tag(config=True)
+    twins = Bool(
+        default_value=True,
+        help="Keep notebooks that are paired with text files and these the same, whichever of them is edited.",
+    ).tag(config=True)
     schedules = Bool(
         default_value=True,
         help="Start what is due by the schedules of the projects below the server's root, unless it is read-only.",
@@ -104,6 +108,9 @@ class MlwidgetsApp(ExtensionApp):
         self.service = Service(root, saves, read_only=self.read_only, schedules=self.schedules)
         self.settings[SETTING] = self.service
         self.settings[reports.ACCESS] = self._access()
+        self.pairs = None
+        if self.twins and self.has_files:
+            self.pairs = self.settings[twins.TWINS] = twins.Pairs(self.serverapp, read_only=self.read_only)
         self.service.threads.submit(self._catch_up)
         self.service.tickers.begin()
 
@@ -127,14 +134,17 @@ class MlwidgetsApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the routes."""
         every: list[tuple[Any, ...]] = [*routes.ROUTES, *stream.ROUTES, *page.ROUTES, *reports.ROUTES]
-        every += schedules.ROUTES
+        every += [*schedules.ROUTES, *rerunning.ROUTES]
         every += [*history.ROUTES, *reports_api.WITH_NOTEBOOKS] if self.has_files else reports_api.ROUTES
+        every += twins.ROUTES if self.pairs is not None else []
         self.handlers.extend(every)
 
     async def stop_extension(self) -> None:
         """End threads; what was saved just now is kept first."""
         if self.service.saves is not None:
             await asyncio.to_thread(self.service.saves.close)
+        if self.pairs is not None:
+            await asyncio.to_thread(self.pairs.twins.close)
         await asyncio.to_thread(self.service.close)
 
 

@@ -14,10 +14,12 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import RunIndex, RunSummary, annotated, read_summary
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import RunStore, age
+from mlwidgets.runs.verdict import read_verdict
 from mlwidgets.server.addresses import address_of
 from mlwidgets.server.going import Going
 from mlwidgets.server.machine import Machine
 from mlwidgets.views.format import json_number
+from mlwidgets.views.reruns import read_rerun, rerun_of
 from mlwidgets.views.sweep import reason
 
 LONGEST_VALUE = 200
@@ -146,7 +148,11 @@ class Listing:
         found = self.rows([self.folder(run_id).id])
         if not found:
             raise UnknownRun(f"the folder of run {run_id[:120]!r} is damaged")
-        return found[0]
+        (row,) = found
+        if row["rerun"] and row["ended"] and row["rerun"]["verdict"] is None:
+            # Whoever was to compare was killed, or is still at it.
+            row["rerun"] = read_rerun(Run(self.store.runs / run_id), ended=True)
+        return row
 
     def going(self, run_id: str) -> Going | None:
         """Return a run as one that goes on; None if its folder is damaged."""
@@ -219,7 +225,15 @@ class Listing:
             "sweep": _sweep(summary.sweep),
             "store": self.key,
             "report": self._report(summary),
+            "rerun": self._rerun(summary),
         }
+
+    def _rerun(self, summary: RunSummary) -> dict[str, Any] | None:
+        """Return of which run it is a rerun, and what came of that as far as somebody has compared them."""
+        if summary.rerun_of is None:
+            return None
+        folder = RunFolder(self.store.runs / summary.id)
+        return rerun_of(folder, summary.rerun_of, read_verdict(folder) if summary.ended else None)
 
     def _report(self, summary: RunSummary) -> str | None:
         """Return the address of the edition that was made of a run, from the server's base."""

@@ -53,7 +53,7 @@ class Follower:
         self._details: dict[str, Any] = {}
         self._header_due = self._details_due = 0.0
         self._known = (0, 0)
-        self._gathered: tuple[Any, Any] = (None, None)
+        self._gathered: tuple[Any, ...] = ()
         self._said: tuple[int, int] | None = None
 
     @property
@@ -148,9 +148,9 @@ class Follower:
             return {**self._details, "files": list_files(self.run), "changes": read_changes(self.run)}
         return read_details(self.run)
 
-    def _gathered_now(self) -> tuple[Any, Any]:
+    def _gathered_now(self) -> tuple[Any, ...]:
         """Return the signs of what is found out about a run beside it, and may come after the end of a short one."""
-        return _sign(self._folder.environment), _sign(self._folder.snapshot)
+        return tuple(_sign(one) for one in (self._folder.environment, self._folder.snapshot, self._folder.verdict))
 
 
 class _Metrics:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import CannotRerun, MlwidgetsError
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.store import name_of
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
+    from mlwidgets.runs.verdict import Verdict
 
 LONGEST_VALUE = 80
 """Characters of a changed parameter."""
@@ -32,47 +32,45 @@ def read_rerun(run: Run, *, ended: bool) -> dict[str, Any] | None:
         ``chip``, ``summary`` and ``details`` as `mlwidgets.reruns.verdict.Verdict` has them.
     """
     of = run.spec.rerun_of
-    if of is None:
-        return None
-    return {
-        "of": of,
-        "name": name_of(of) or of,
-        "changed": changed_in(RunFolder(run.path)),
-        "verdict": _verdict(RunFolder(run.path)) if ended else None,
-    }
+    return None if of is None else rerun_of(RunFolder(run.path), of, _verdict(RunFolder(run.path)) if ended else None)
 
 
-def _verdict(folder: RunFolder) -> dict[str, Any] | None:
+def rerun_of(folder: RunFolder, of: str, verdict: Verdict | None) -> dict[str, Any]:
+    """Return what `read_rerun` does of a rerun whose verdict is known, or not yet."""
+    said = None
+    if verdict is not None:
+        details = [_short(line, LONGEST_LINE) for line in verdict.details[:MOST_LINES]]
+        said = {"equal": verdict.equal, "chip": verdict.chip, "summary": verdict.summary, "details": details}
+    return {"of": of, "name": name_of(of) or of, "changed": changed_in(folder), "verdict": said}
+
+
+def _verdict(folder: RunFolder) -> Verdict | None:
     from mlwidgets.reruns.verdict import verdict_of
 
     try:
-        verdict = verdict_of(folder)
+        return verdict_of(folder)
     except Exception:  # the view of a run does not hang on another run's folder
         logger.debug("what came of the rerun %r could not be told", folder.id, exc_info=True)
         return None
-    if verdict is None:
-        return None
-    details = [_short(line, LONGEST_LINE) for line in verdict.details[:MOST_LINES]]
-    return {"equal": verdict.equal, "chip": verdict.chip, "summary": verdict.summary, "details": details}
 
 
 @functools.lru_cache(maxsize=1000)
 def changed_in(folder: RunFolder) -> list[list[str | None]]:
     """Return what was changed on purpose in a rerun; nothing where the first run's spec cannot be read any more."""
+    from mlwidgets.reruns.outcome import changes_between
+    from mlwidgets.reruns.verdict import first_of
+
     try:
         now = folder.read_spec()
-        before = RunFolder(folder.path.parent / str(now.rerun_of)).read_spec()
+        first = first_of(folder, now)
+        if first is None:
+            return []
+        before = first.read_spec()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
-    sides = [_asked(one) for one in (before, now)]
-    names = dict.fromkeys((*sides[0], *sides[1]))
-    pairs = ((name, sides[0].get(name), sides[1].get(name)) for name in names)
-    return [[name, *(one and _short(one) for one in (old, new))] for name, old, new in pairs if old != new]
-
-
-def _asked(spec: RunSpec) -> dict[str, str]:
-    seed = {} if spec.seed is None else {"seed": str(spec.seed)}
-    return {**spec.params, **seed, **({"deterministic": "True"} if spec.deterministic else {})}
+    return [
+        [str(name), *(one and _short(one) for one in (old, new))] for name, old, new in changes_between(before, now)
+    ]
 
 
 def _short(text: str, most: int = LONGEST_VALUE) -> str:
