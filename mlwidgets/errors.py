@@ -53,9 +53,9 @@ class CannotRerun(MlwidgetsError):
     """
 
     def __init__(self, name: str, problems: Sequence[str], *, forcible: bool) -> None:
-        lines = problems if len(problems) == 1 else [f"\n  - {problem}" for problem in problems]
-        go_on = "" if not forcible else "; --force (force=True) runs it all the same"
-        super().__init__(f"{name} cannot be run again: {lines[0]}{''.join(lines[1:])}{go_on}")
+        reasons = f" {problems[0]}" if len(problems) == 1 else "".join(f"\n  - {problem}" for problem in problems)
+        go_on = "; --force (force=True) runs it all the same" if forcible else ""
+        super().__init__(f"{name} cannot be run again:{reasons}{go_on}")
         self.problems = list(problems)
         self.forcible = forcible
 

@@ -8,7 +8,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from mlwidgets.commands import comparing, reading
+from mlwidgets.commands import comparing, reading, rerunning
 from mlwidgets.commands.common import RUN, find_run, store_of
 
 
@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
     listing.set_defaults(action=_runs)
     reading.add(commands)
     comparing.add(commands)
+    rerunning.add(commands)
     waiting = commands.add_parser("wait", help="wait until a run has ended; exit status 0 if it finished")
     waiting.add_argument("name", help=RUN)
     waiting.set_defaults(action=_wait)
