@@ -11,12 +11,9 @@ from mlwidgets.history.contents import WHOLE
 from mlwidgets.history.merging.documents import Document
 from mlwidgets.history.notebooks.notebook import read_notebook
 from mlwidgets.history.snapshots import History
-from mlwidgets.history.twins.bases import digest
 from mlwidgets.history.twins.deciding import Decided
 from mlwidgets.history.twins.pairing import Pairing
 from mlwidgets.history.twins.reading import Side
-
-__all__ = ["check_is_twin", "digest", "keep"]
 
 
 def keep(pairing: Pairing, notebook: Side | None, result: Decided, twin: Side | None, now: Document) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from mlwidgets.history.merging.documents import Document
 from mlwidgets.history.notebooks.notebook import encode, read_notebook
 from mlwidgets.history.restoring import put_in_place
 from mlwidgets.history.twins import keeping
-from mlwidgets.history.twins.bases import Base, Bases
+from mlwidgets.history.twins.bases import Base, Bases, digest
 from mlwidgets.history.twins.carrying import carried
 from mlwidgets.history.twins.conversion import notebook_of, say_the_same, stripped, text_of
 from mlwidgets.history.twins.deciding import Decide, Decided, clashes, decided
@@ -55,10 +56,10 @@ class Pair:
         """
         base = self.bases.load(self.pairing)
         twin = read_side(self.pairing.twin, base.digests[1] if base else "")
-        if base is not None and twin.data is not None:
-            notebook = read_side(self.pairing.notebook, base.digests[0])
-            if (notebook.digest, twin.digest) == base.digests and base.format == self.pairing.format:
-                return self._synced()
+        if base is not None and twin.digest == base.digests[1] and base.format == self.pairing.format:
+            with contextlib.suppress(OSError):
+                if digest(self.pairing.notebook.read_bytes()) == base.digests[0]:
+                    return self._synced()
         side, ours = read_notebook_side(self.pairing)
         if ours is None:
             return self._make_notebook(base, twin)
@@ -70,7 +71,7 @@ class Pair:
         return Synced(twin=self.pairing.twin)
 
     def _remember(self, raw: dict[str, Any], text: str, notebook: bytes, twin: bytes) -> None:
-        digests = keeping.digest(notebook), keeping.digest(twin)
+        digests = digest(notebook), digest(twin)
         self.bases.save(self.pairing, Base(stripped(raw), text, self.pairing.format, digests))
 
     def _make_notebook(self, base: Base | None, twin: Side) -> Synced | None:
