@@ -9,7 +9,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlwidgets.commands import annotate, git, housekeeping, machine, moving, notebooks, reports, runs, schedules, sweeps
+from mlwidgets.commands import (
+    annotate,
+    git,
+    housekeeping,
+    machine,
+    moving,
+    notebooks,
+    reports,
+    resuming,
+    runs,
+    schedules,
+    sweeps,
+    twins,
+)
 from mlwidgets.errors import MlwidgetsError
 
 
@@ -41,7 +54,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     parser.add_argument("--store", type=Path, help="the store; by default that of the project around this directory")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for room in (runs, sweeps, notebooks, git, reports, schedules, annotate, moving, housekeeping, machine):
+    for room in (
+        runs,
+        resuming,
+        sweeps,
+        notebooks,
+        git,
+        twins,
+        reports,
+        schedules,
+        annotate,
+        moving,
+        housekeeping,
+        machine,
+    ):
         room.add(commands)
     return parser
 

@@ -160,8 +160,13 @@ def _default(function: Callable[..., Any], param: str) -> Any:
     return _NONE if takes is None or takes.default is takes.empty else takes.default
 
 
-def send_off(store: RunStore, spec: RunSpec) -> RunFolder:
+def send_off(store: RunStore, spec: RunSpec, *, fill: Callable[[RunFolder], None] | None = None) -> RunFolder:
     """Make the run folder and start the supervisor.
+
+    Parameters
+    ----------
+    fill
+        Puts into the new folder what the run has from its beginning.
 
     Raises
     ------
@@ -172,6 +177,8 @@ def send_off(store: RunStore, spec: RunSpec) -> RunFolder:
     if spec.report is None:
         executed.here.write(folder)
     try:
+        if fill is not None:
+            fill(folder)
         # A sweep's controller prepares what its trials need, and a report's kernel needs nothing of this process.
         launch(folder, spec, prepare=spec.sweep is None and spec.report is None)
     except (OSError, MlwidgetsError) as error:

@@ -17,7 +17,7 @@ from mlwidgets.runs.run import Run
 from mlwidgets.views.live import show
 from mlwidgets.views.slots import QueuedRunTable, SlotsView
 from mlwidgets.views.table import RunTable
-from mlwidgets_magics import annotating
+from mlwidgets_magics import annotating, rerunning, resuming
 from mlwidgets_magics.choosing import choose, compare
 from mlwidgets_magics.sending import Sending
 from mlwidgets_magics.words import HELP, help_of, read_params, split_words
@@ -25,11 +25,12 @@ from mlwidgets_magics.words import HELP, help_of, read_params, split_words
 _T = TypeVar("_T")
 _USAGE = (
     "usage: %runs [--all | --trials | --where … --sort … | slots | diff A B [C…] | show NAME [NAME…] | logs NAME | "
-    "stop NAME [NAME…] | load NAME [NAMES…] | rename NAME NEW | tag NAME key=value … | note NAME TEXT | "
-    "pin, unpin, delete or restore NAME [NAME…] | trials, narrow, pause or resume SWEEP | concurrent SWEEP N [--now] | "
-    "add SWEEP param=value …]; %runs --help says more"
+    "stop NAME [NAME…] | load NAME [NAMES…] [--best | --last] | rerun or resume NAME [param=value …] | rename NAME NEW | "
+    "tag NAME key=value … | note NAME TEXT | pin, unpin, delete or restore NAME [NAME…] | "
+    "trials, narrow or pause SWEEP | concurrent SWEEP N [--now] | add SWEEP param=value …]; %runs --help says more"
 )
-_OF_SWEEPS = frozenset({"trials", "narrow", "pause", "resume", "concurrent", "add"})
+_OF_SWEEPS = frozenset({"trials", "narrow", "pause", "concurrent", "add"})
+_WHICH = frozenset({"--best", "--last"})
 LONGEST_PARAMS = 200
 """Characters of a trial's parameters in one line."""
 
@@ -58,7 +59,11 @@ class RunsMagics(Magics):
         %runs show NAME [NAME…]     its view: live while it runs, its end afterwards; several together
         %runs logs NAME             its output, and the traceback if it failed
         %runs stop NAME [NAME…]     interrupt it, and kill it if it does not end
-        %runs load NAME [NAMES…]    put its results into the notebook; --best: those of a sweep's best trial
+        %runs load NAME [NAMES…]    put its results into the notebook; --best: as its best checkpoint was, --last: as
+                                    its last was; of a sweep --best is its best trial
+        %runs rerun NAME            do it again, exactly, as a new run; param=value changes what is named, --wait says
+                                    what came of it; %runs rerun --help says more
+        %runs resume NAME           go on from its last checkpoint, as a new run; param=value changes what is named
 
         What is said of a run afterwards:
         %runs rename NAME NEW       call it otherwise; its earlier names still find it
@@ -93,17 +98,24 @@ class RunsMagics(Magics):
             return self._guarded(lambda: annotating.act(words))
         if action in _OF_SWEEPS and names and _is_whole(action, names[1:]):
             return self._guarded(lambda: self._of_sweep(action, names[0], names[1:]))
+        return self._of_run(action, names)
+
+    def _of_run(self, action: str, names: list[str]) -> None:
         if action == "show" and names:
             self._guarded(lambda: _show([api.run(name) for name in names]))
-        elif action == "load" and [name for name in names if name != "--best"]:
-            self._guarded(lambda: self._load(*(name for name in names if name != "--best"), best="--best" in names))
+        elif action == "load" and [name for name in names if name not in _WHICH]:
+            which = next((name for name in names if name in _WHICH), None)
+            self._guarded(lambda: self._load(*(name for name in names if name not in _WHICH), which=which))
         elif action == "stop" and names:
             self._guarded(lambda: _stop([api.run(name) for name in names]))
         elif action == "logs" and len(names) == 1:
             self._guarded(lambda: self._logs(api.run(names[0])))
+        elif action == "rerun" and names:
+            self._guarded(lambda: rerunning.rerun(names, self.shell.user_ns))
+        elif action == "resume" and names:
+            self._guarded(lambda: resuming.resume(names, self.shell.user_ns))
         else:
             raise UsageError(_USAGE)
-        return None
 
     def _guarded(self, action: Callable[[], _T]) -> _T:
         try:
@@ -118,22 +130,25 @@ class RunsMagics(Magics):
         if run.error:
             print(run.error)
 
-    def _load(self, name: str, *names: str, best: bool) -> None:
+    def _load(self, name: str, *names: str, which: str | None) -> None:
         from mlwidgets.sweeps.sweep import Sweep
 
         run = found = api.run(name)
+        # What names meant when the sweep was submitted is what they meant for its trials.
+        submitted = self._sending.submitted.get(found.id)
         if isinstance(found, Sweep):
-            if not best:
+            if which != "--best":
                 raise ParameterError(f"{name} is a sweep: %runs load {name} --best loads its best trial, "
                                      f"%runs load {name}-3 the trial 3")  # fmt: skip
             run = found.best
-        elif best:
-            raise ParameterError(f"--best: {name} is no sweep")
-        # What names meant when the sweep was submitted is what they meant for its trials.
-        submitted = self._sending.submitted.get(found.id)
+        elif which is not None:
+            last = which == "--last"
+            loaded, where = resuming.load(run, names, self.shell.user_ns, submitted, last=last)
+            print(f"{describe(run, loaded)}\n{where}")
+            return
         loaded = load_into(RunFolder(run.path), run.result, self.shell.user_ns, list(names), submitted)
         print(describe(run, loaded))
-        if best:
+        if run is not found:
             print(self._params_of(run, loaded))
 
     def _params_of(self, run: Run, loaded: Loaded) -> str:
@@ -155,18 +170,15 @@ class RunsMagics(Magics):
             return sweep.trials
         if action == "narrow":
             return sweep.narrow()
-        asked = "go on"
         if action == "add":
             sweep.add(read_params(words, taken=self.shell.user_ns))
             asked = f"run a trial with {', '.join(words)}"
         elif action == "concurrent":
             sweep.set_concurrent(_number(words[0]), now="--now" in words)
             asked = f"run {words[0]} at once"
-        elif action == "pause":
+        else:
             sweep.pause()
             asked = f"pause; `%runs resume {name}` lets it go on"
-        else:
-            sweep.resume()
         print(f"{sweep.name}: asked to {asked}")
         return None
 

@@ -21,7 +21,6 @@ def add(commands: Any) -> None:
         ("trials", _trials, "the trials of a sweep, the best first"),
         ("narrow", _narrow, "the next, smaller search around a sweep's good region, as a line to copy"),
         ("pause", _pause, "let a sweep start no trials; those that run go on"),
-        ("resume", _resume, "let a paused sweep go on"),
         ("concurrent", _concurrent, "change how many trials of a sweep run at once"),
         ("add", _add, "have a sweep run a trial with given parameters next"),
     ):
@@ -72,12 +71,6 @@ def _narrow(options: argparse.Namespace) -> int:
 def _pause(options: argparse.Namespace) -> int:
     _sweep(options).pause()
     print(f"{options.name}: asked to pause; `mlwidgets resume {options.name}` lets it go on")
-    return 0
-
-
-def _resume(options: argparse.Namespace) -> int:
-    _sweep(options).resume()
-    print(f"{options.name}: asked to go on")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 
 from mlwidgets.errors import ResultNotAvailable
 from mlwidgets.runs.checkpoints import Checkpoint, read_checkpoints
-from mlwidgets.runs.journal import RECORD_SIZE, read_lines, write_event
+from mlwidgets.runs.journal import RECORD_FORMAT, RECORD_SIZE, read_lines, write_event
 from mlwidgets.tracking.active import active_folder, tell_once
-from mlwidgets.tracking.checkpoints import name_objects
+from mlwidgets.tracking.checkpoints import JOURNAL, name_objects
 from mlwidgets.tracking.log import open_log
 from mlwidgets.tracking.media import active_media
 from mlwidgets.tracking.states import put_back, set_random_states
@@ -46,7 +47,7 @@ def resume(*objects: Any, **named: Any) -> int:
         return 0
     found = read_checkpoints(folder / "checkpoints")
     if not found:
-        _tell(folder, None)
+        _go_back(folder, None)
         return 0
     last, states = _read(found)
     _put_back(states["objects"], given, named)
@@ -96,31 +97,45 @@ def _put_back(states: list[tuple[str, str, Any]], given: dict[str, Any], named: 
         tell_once(f"resume() was not given {', '.join(left)}, which the checkpoint has too")
 
 
-def _go_back(folder: Path, last: Checkpoint) -> None:
-    """Take out of the journal what was logged after the checkpoint, once for each attempt, whoever comes first."""
-    fd = os.open(folder / "checkpoints", os.O_RDONLY | os.O_CLOEXEC)
+def _go_back(folder: Path, last: Checkpoint | None) -> None:
+    """Take out of the journal what is logged again now, once for each attempt, whoever comes first; say so."""
+    try:
+        (folder / "checkpoints").mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(folder / "checkpoints", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        tell_once(f"it was not recorded that the code can go on: {error.strerror or error}")
+        return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        attempt: list[str] = []
+        begun, own = 0.0, False
         for event in read_lines(folder / "events.jsonl", "started", "resumed", "checkpoint"):
-            attempt = [] if event["event"] == "started" else [*attempt, event["event"]]
+            own = event["event"] != "started"
+            begun = begun if own else event["time"]
         # Who has gone on or made a checkpoint of its own has logged what is to stay.
-        if not attempt:
-            for name, size in last.journal.items():
-                _cut(folder / name, size)
-        _tell(folder, last)
+        for name in () if own else JOURNAL:
+            if last is not None:
+                _cut(folder / name, last.journal.get(name, 0))
+            elif _last_time(folder / name) < begun:
+                _cut(folder / name, 0)
+        told = {"number": None} if last is None else {"number": last.number, "epoch": last.epoch, "step": last.step}
+        with contextlib.suppress(OSError):
+            write_event(folder / "events.jsonl", "resumed", **told)
     finally:
         os.close(fd)
 
 
 def _cut(path: Path, size: int) -> None:
     with contextlib.suppress(OSError):
-        if path.stat().st_size > size and (path.suffix != ".bin" or size % RECORD_SIZE == 0):
+        if path.stat().st_size > size:
             os.truncate(path, size)
 
 
-def _tell(folder: Path, last: Checkpoint | None) -> None:
-    """Say in the events that the code can go on, and from where it does."""
-    with contextlib.suppress(OSError):
-        told = {} if last is None else {"epoch": last.epoch, "step": last.step}
-        write_event(folder / "events.jsonl", "resumed", number=None if last is None else last.number, **told)
+def _last_time(path: Path) -> float:
+    """Return when something was last written into a file of the journal, in Unix seconds; 0 where nothing was."""
+    if path.suffix != ".bin":
+        return max((line["time"] for line in read_lines(path)), default=0.0)
+    try:
+        data = path.read_bytes()[-RECORD_SIZE:]
+        return float(struct.unpack(RECORD_FORMAT, data)[2])
+    except (OSError, struct.error):
+        return 0.0

@@ -1,0 +1,88 @@
+"""``%runs resume`` and ``%runs load --best``, ``--last``: what a run's checkpoints are for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from mlwidgets import api
+from mlwidgets.capture.checkpointed import load_checkpoint
+from mlwidgets.capture.results import Loaded
+from mlwidgets.errors import ParameterError
+from mlwidgets.runs.run import Run
+from mlwidgets.views.live import show
+from mlwidgets_magics.words import LineParser, read_params
+
+
+def resume(words: Sequence[str], taken: Any) -> None:
+    """Let a paused sweep go on, or send off a run that goes on from another one's last checkpoint, and show it.
+
+    Parameters
+    ----------
+    taken
+        Names of the notebook, which no parameter's text may be mistaken for.
+
+    Raises
+    ------
+    UsageError
+        If the words are not understood.
+    MlwidgetsError
+        If there is no such run, or it cannot go on.
+    """
+    from mlwidgets.sweeps.sweep import Sweep
+
+    parser = LineParser(prog="%runs resume", add_help=False)
+    parser.add_argument("name")
+    parser.add_argument("params", nargs="*")
+    parser.add_argument("--name", dest="called")
+    for flag in ("--force", "--wait", "--help"):
+        parser.add_argument(flag, action="store_true")
+    options = parser.parse_intermixed_args(list(words))
+    if options.help:
+        raise UsageError("usage: %runs resume NAME [param=value …] [--name NEW] [--force] [--wait]")
+    found = api.run(options.name)
+    if isinstance(found, Sweep):
+        if options.params:
+            raise ParameterError(f"{found.name} is a sweep: it goes on as it is; %runs add gives it a trial")
+        found.resume()
+        print(f"{found.name}: asked to go on")
+        return
+    run = api.resume_run(
+        found, read_params(options.params, taken=taken), name=options.called, force=options.force, tell=_tell
+    )
+    show(run)
+    if options.wait:
+        run.wait()
+
+
+def _tell(found: Any) -> None:
+    for difference in found.differences:
+        print(difference)
+
+
+def load(
+    run: Run, names: Sequence[str], namespace: dict[str, Any], submitted: dict[str, int] | None, *, last: bool
+) -> tuple[Loaded, str]:
+    """Put a run's result and its best or last checkpoint into the notebook; return what was done, and from where.
+
+    Raises
+    ------
+    ParameterError
+        If it has no checkpoint, or nothing tells which of them is the best.
+    ResultNotAvailable
+        If the checkpoint cannot be read.
+    """
+    found = run.checkpoints
+    if not found:
+        raise ParameterError(f"{run.name} has no checkpoint: call mlwidgets.checkpoint(model, epoch=epoch) in its code")
+    chosen = found[-1] if last else run.best_checkpoint
+    if chosen is None:
+        raise ParameterError(
+            f"nothing tells which checkpoint of {run.name} is the best: give checkpoint() a value such as "
+            f"val_accuracy=…; %runs load {run.name} --last loads the last"
+        )
+    values = ", ".join(f"{name} {value:.4g}" for name, value in chosen.values.items())
+    where = f"checkpoint {chosen.number}, made after {chosen.where}" + (f": {values}" if values else "")
+    return load_checkpoint(run, chosen, namespace, names, submitted), where
