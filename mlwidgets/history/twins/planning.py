@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from mlwidgets.history.setup.record import content
 from mlwidgets.history.setup.record import replace as put
 from mlwidgets.history.twins.bases import Bases
 from mlwidgets.history.twins.conversion import notebook_of, text_of
+from mlwidgets.history.twins.finding import notebooks_in
 from mlwidgets.history.twins.keeping import check_is_twin
 from mlwidgets.history.twins.pairing import (
-    NOTEBOOK,
     Pairing,
     Settings,
     first_line,
@@ -100,7 +99,7 @@ def plan(folder: Path, format: str | None = None) -> Plan:  # noqa: A002
     present: list[tuple[Path, Path]] = []
     apart: list[tuple[Path, str]] = []
     problems: list[tuple[Path, str]] = []
-    for notebook in _notebooks(folder):
+    for notebook in notebooks_in(folder):
         try:
             for pairing in pairings_of(notebook, using):
                 if not pairing.twin.exists():
@@ -179,19 +178,6 @@ def _stranger(pairing: Pairing, apart: list[tuple[Path, str]]) -> bool:
         apart.append((pairing.notebook, f"{pairing.twin.name} is another file"))
         return True
     return False
-
-
-def _notebooks(folder: Path) -> Iterator[Path]:
-    """Return the notebooks of a project: none that are hidden, of an environment, or of a library."""
-    for top, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and name not in {"node_modules", "site-packages", "__pycache__"}
-            and not os.path.exists(os.path.join(top, name, "pyvenv.cfg"))
-        )
-        yield from (Path(top, name) for name in sorted(files) if name.endswith(NOTEBOOK) and not name.startswith("."))
 
 
 def pair(plan: Plan) -> list[str]:
