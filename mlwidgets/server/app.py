@@ -16,7 +16,7 @@ from jupyter_server.services.contents.manager import AsyncContentsManager
 from traitlets import Bool, Dict, Enum, Unicode, default
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.server import history, page, reports, reports_api, rerunning, routes, schedules, stream
+from mlwidgets.server import history, page, reports, reports_api, rerunning, routes, schedules, stream, twins
 from mlwidgets.server.access import LOGIN, MODES, OPEN, TOKEN, TOKEN_VARIABLE, Access
 from mlwidgets.server.saves import Listener, Saves
 from mlwidgets.server.service import SETTING, Service

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.runner.boot import python_command
@@ -209,6 +209,13 @@ def _concerns(job: Job, path: str) -> bool:
     return any(is_below(path, named) for named in job[1:])
 
 
+class Hears(Protocol):
+    """Whom `Listener` tells."""
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """Take note of what Jupyter says that it did."""
+
+
 class Listener(logging.Handler):
     """Hears what Jupyter's event logger says of files.
 
@@ -216,7 +223,7 @@ class Listener(logging.Handler):
     is none the save itself would fail.
     """
 
-    def __init__(self, saves: Saves) -> None:
+    def __init__(self, saves: Hears) -> None:
         super().__init__()
         self._saves = saves
 

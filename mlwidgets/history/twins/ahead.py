@@ -15,6 +15,7 @@ from mlwidgets.history.twins.pair import Pair
 from mlwidgets.history.twins.pairing import Pairing, pairings_of
 from mlwidgets.history.twins.reading import Side, read_notebook_side, read_side
 from mlwidgets.history.twins.results import Choice, Conflict, Synced
+from mlwidgets.history.twins.syncing import synced_by
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,14 @@ def look(path: Path, content: bytes | None = None, choices: Mapping[str, Choice]
     return found
 
 
+def write_twins(path: Path) -> Synced:
+    """Let the twins of a notebook say what it does; the notebook itself, which somebody has open, is not written.
+
+    What a twin says that the notebook does not stays in it, and `look` tells of it.
+    """
+    return synced_by(path, lambda _: None, _Writing)
+
+
 def _look(pairing: Pairing, content: bytes | None, choices: Mapping[str, Choice]) -> Ahead:
     bases = Bases(pairing.notebook.parent)
     base = bases.load(pairing)
@@ -100,3 +109,16 @@ class _Looking(Pair):
         if result.notebook != ours.raw:
             self.becomes = ours.written(result.notebook)
         return Synced(conflicts=result.conflicts)
+
+
+@dataclass
+class _Writing(Pair):
+    """Writes twins alone."""
+
+    def _make_notebook(self, base: Base | None, twin: Side) -> Synced:
+        return self._synced()
+
+    def _write_both(self, result: Decided, side: Side, ours: Document, twin: Side, now: Document) -> Synced | None:
+        if result.notebook != ours.raw:
+            return self._synced()
+        return super()._write_both(result, side, ours, twin, now)

@@ -30,7 +30,7 @@ def sync(notebook: Path, *, choose: Choice | None = None) -> Synced:
     choose
         Whose version stays where both sides changed a cell; without it these are conflicts, and nothing is written.
     """
-    return _sync(notebook, lambda _: choose)
+    return synced_by(notebook, lambda _: choose)
 
 
 def settle(notebook: Path, choices: Mapping[str, Choice]) -> Synced:
@@ -39,16 +39,17 @@ def settle(notebook: Path, choices: Mapping[str, Choice]) -> Synced:
     Conflicts without a decision, and those of which either version has changed since, are returned again and stay as
     they are on both sides. Where it is not known what both sides said last, all are decided together or none.
     """
-    return _sync(notebook, lambda conflict: choices.get(conflict.id))
+    return synced_by(notebook, lambda conflict: choices.get(conflict.id))
 
 
-def _sync(path: Path, decide: Decide) -> Synced:
+def synced_by(path: Path, decide: Decide, kind: type[Pair] = Pair) -> Synced:
+    """Do what `sync` does, by a way of its own to write what has to be written."""
     try:
         pairings = pairings_of(path)
-        done = [_sync_one(one, decide) for one in pairings]
+        done = [_sync_one(one, decide, kind) for one in pairings]
         if len(pairings) > 1 and done[-1].changed in {"notebook", "both"}:
             # What came from the last twin goes to the others.
-            done += [_sync_one(one, decide) for one in pairings[:-1]]
+            done += [_sync_one(one, decide, kind) for one in pairings[:-1]]
     except MlwidgetsError as error:
         return Synced(problem=str(error))
     except OSError as error:
@@ -65,13 +66,13 @@ def _sync(path: Path, decide: Decide) -> Synced:
     )
 
 
-def _sync_one(pairing: Pairing, decide: Decide) -> Synced:
+def _sync_one(pairing: Pairing, decide: Decide, kind: type[Pair]) -> Synced:
     bases = Bases(pairing.notebook.parent)
     try:
         bases.prepare()
         with bases.alone():
             for _ in range(_TRIES):
-                result = Pair(pairing, bases, decide).sync()
+                result = kind(pairing, bases, decide).sync()
                 if result is not None:
                     return result
     except MlwidgetsError as error:
