@@ -69,13 +69,14 @@ def _imported_by(code: str) -> Iterator[str]:
 def _referred_to(names: Mapping[str, Any]) -> Iterator[str]:
     """Yield the modules that values come from; nothing of the values' own is called."""
     for value in list(names.values()):
-        of = value if isinstance(value, type) else type(value)
-        if isinstance(value, types.ModuleType):
-            name: Any = value.__name__
-        elif isinstance(value, types.FunctionType):
+        # Not by isinstance, which asks the value.
+        of = type(value)
+        if issubclass(of, types.ModuleType):
+            name: Any = types.ModuleType.__getattribute__(value, "__dict__").get("__name__")
+        elif issubclass(of, types.FunctionType):
             name = value.__module__
         else:
-            name = type.__getattribute__(of, "__module__")
+            name = type.__getattribute__(value if issubclass(of, type) else of, "__module__")
         if isinstance(name, str):
             yield name.partition(".")[0]
 

@@ -32,6 +32,9 @@ def add(commands: Any) -> None:
         form.add_argument("--json", dest="form", action="store_const", const="json", help=lines)
         form.add_argument("--parquet", dest="form", action="store_const", const="parquet", help="as Parquet (pyarrow)")
         command.add_argument("-o", "--output", type=Path, metavar="FILE", help="into this file, which is there whole")
+        if action is _show:
+            what = "what was not committed to git at submit, as a patch for git apply, instead"
+            form.add_argument("--diff", dest="form", action="store_const", const="diff", help=what)
         if action is _metrics:
             command.add_argument("--system", action="store_true", help="what it used of the machine, instead")
         command.set_defaults(action=action)
@@ -41,6 +44,8 @@ def _show(options: argparse.Namespace) -> int:
     from mlwidgets.commands import tables
 
     run = find_run(options)
+    if options.form == "diff":
+        return _write_patch(run, options.output)
     if options.form is None:
         from mlwidgets.views.data import snapshot
         from mlwidgets.views.summary import summary
@@ -56,6 +61,26 @@ def _show(options: argparse.Namespace) -> int:
     }
     columns = {name: [value if isinstance(value, int | float | None) else str(value)] for name, value in flat.items()}
     return tables.write(tables.Table(columns), options.form, options.output)
+
+
+def _write_patch(run: Run, output: Path | None) -> int:
+    from mlwidgets.commands import tables
+    from mlwidgets.runs.folder import RunFolder
+    from mlwidgets.runs.uncommitted import read_patch
+
+    patch = read_patch(RunFolder(run.path))
+    if patch is None:
+        git = run.environment.get("git")
+        known = isinstance(git, dict) and not git.get("uncommitted") and not git.get("problem")
+        why = "all was committed" if known else "what was not committed is not known"
+        print(f"mlwidgets: {run.name} has no patch: {why}", file=sys.stderr)
+        return 0
+    if output is None and sys.stdout.isatty():
+        # Whoever wrote those files has nothing to say to the terminal.
+        text = patch.decode("utf-8", "replace")
+        sys.stdout.write("".join(c if c.isprintable() or c in "\n\t" else "?" for c in text))
+        return 0
+    return tables.write_bytes(patch, output)
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -87,6 +87,19 @@ def write_text(text: str, output: Path | None) -> int:
     return 0
 
 
+def write_bytes(data: bytes, output: Path | None) -> int:
+    """Write bytes as they are; return the exit status.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written; what was there before is there still.
+    """
+    with _opened(output) as file:
+        file.write(data)
+    return 0
+
+
 def write_object(data: Any, output: Path | None) -> int:
     """Write one JSON object; return the exit status.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mlwidgets.archives.staging import finish_leftovers, leftovers
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.housekeeping import worktrees
 from mlwidgets.housekeeping.collecting import aside, put_back
 from mlwidgets.housekeeping.finding import Finding
 from mlwidgets.housekeeping.folders import check_run
@@ -68,6 +69,7 @@ def check(store: RunStore, *, repair: bool = False, deep: bool = False) -> Itera
     yield from _check_reports(store, repair=repair)
     yield from _check_schedules(store)
     yield from _check_trash(store, repair=repair)
+    yield from worktrees.check(store, repair=repair)
 
 
 class _Objects:

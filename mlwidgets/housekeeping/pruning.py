@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlwidgets.errors import MlwidgetsError, ParameterError, StoreError
+from mlwidgets.housekeeping import worktrees
 from mlwidgets.housekeeping.collecting import GRACE, Collected, collect, unreferenced
 from mlwidgets.housekeeping.references import References
 from mlwidgets.runs.annotations import read_annotations
@@ -247,6 +248,9 @@ def prune(store: RunStore, planned: Plan, *, now: bool = False, grace: float = G
         done.objects = collect(store, planned.references, grace=grace)
     except MlwidgetsError as error:
         done.problem = str(error)
+    # What cannot be let go of now is later; a check says why.
+    with contextlib.suppress(MlwidgetsError):
+        worktrees.release(store)
     return done
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlwidgets.history.git.repository import Repository, Unusable, last_words
 
 KEPT = "refs/mlwidgets/kept"
-_NOTES = "repositories"
+NOTES = "repositories"
 """File in the store: a line for each repository that keeps something for it."""
 
 
@@ -74,7 +74,7 @@ def release(repository: Repository, store: Path, needed: Callable[[], Collection
 
 def _note(store: Path, repository: Repository) -> None:
     line = os.fsencode(repository.common) + b"\n"
-    path = store / _NOTES
+    path = store / NOTES
     with contextlib.suppress(OSError):
         if not path.exists() or line not in path.read_bytes().splitlines(keepends=True):
             with open(path, "ab") as file:
@@ -84,7 +84,7 @@ def _note(store: Path, repository: Repository) -> None:
 def repositories(store: Path) -> list[Repository]:
     """Return the repositories that may keep something for a store, as far as they are still there."""
     try:
-        lines = (store / _NOTES).read_bytes().splitlines()
+        lines = (store / NOTES).read_bytes().splitlines()
     except FileNotFoundError:
         return []
     found = (Path(os.fsdecode(line)) for line in dict.fromkeys(lines) if line)
