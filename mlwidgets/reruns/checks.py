@@ -14,7 +14,7 @@ from mlwidgets.capture.data import check_data
 from mlwidgets.capture.names import read_names
 from mlwidgets.errors import CannotRerun, CaptureError, MlwidgetsError, ParameterError
 from mlwidgets.reruns import needs
-from mlwidgets.reruns.repeating import Changes, check_changes, digests_of, folder_of, literal, read_again
+from mlwidgets.reruns.repeating import Changes, changeable, check_changes, digests_of, folder_of, literal, read_again
 from mlwidgets.runner.devices import inventory
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
@@ -26,8 +26,6 @@ VERIFIED = 256 << 20
 """Bytes of objects whose contents are looked at: what is damaged would make another run of it."""
 MOST = 12
 """Packages that are named one by one."""
-_PLAIN = frozenset({"int", "float", "bool", "str", "NoneType", "list", "tuple", "dict"})
-"""Types of variables in whose place a parameter's literal may stand."""
 
 
 @dataclass(frozen=True)
@@ -149,29 +147,19 @@ def _parameter(spec: RunSpec, name: str) -> Iterator[str]:
         yield f"parameter {name!r} would have no effect: the code assigns it itself in line {line} before it reads it"
 
 
-def changeable(spec: RunSpec) -> dict[str, str]:
-    """Return what of a run can be changed, with the texts that it had: parameters, and variables of plain values."""
-    frozen = {one.name: one for one in spec.inputs.names} if spec.inputs else {}
-    found = {name: text for name, text in spec.params.items() if name not in frozen}
-    return found | {name: one.summary for name, one in frozen.items() if one.type in _PLAIN}
-
-
 def _kind(spec: RunSpec, name: str, text: str) -> Iterator[str]:
     """Say that a parameter's new value is of another kind than the one that it had."""
-    before = changeable(spec).get(name)
-    if not before:
-        return
+    before = changeable(spec).get(name, "")
+    frozen = {one.name: one.type for one in spec.inputs.names} if spec.inputs else {}
     try:
-        old, new = parse_literal(before), parse_literal(text)
+        new = type(parse_literal(text)).__name__
+        old = frozen[name] if name in frozen else type(parse_literal(before)).__name__
     except ValueError:
         return
-    if old is None or new is None or type(old) is type(new):
+    if old == new or "NoneType" in {old, new} or (old, new) == ("float", "int"):
         return
-    if isinstance(old, int | float) and isinstance(new, int | float) and not isinstance(old, bool):
-        if isinstance(old, int) and isinstance(new, float):
-            yield f"{name} was the whole number {before}, and {text} is none"
-        return
-    yield f"{name} was {before} ({type(old).__name__}), and {text} is of another type ({type(new).__name__})"
+    was = f"{before} ({old})" if before else f"a {old}"
+    yield f"{name} was {was}, and {text} is of another type ({new})"
 
 
 def _python(store: RunStore, folder: RunFolder, spec: RunSpec) -> Iterator[str]:

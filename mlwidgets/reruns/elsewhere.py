@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError
-from mlwidgets.reruns.checks import changeable, check
-from mlwidgets.reruns.repeating import Changes, literal, read_again
+from mlwidgets.reruns.checks import check
+from mlwidgets.reruns.repeating import Changes, changeable, literal, read_again
 from mlwidgets.reruns.sending import send_again
 from mlwidgets.runner import boot
 from mlwidgets.runs.folder import RunFolder

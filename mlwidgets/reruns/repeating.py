@@ -33,6 +33,8 @@ from mlwidgets.submit import is_literal
 _SWEEPS, _REPORTS = "mlwidgets.reruns.sweeps", "mlwidgets.reruns.reports"
 _OF_A_SCHEDULE = frozenset({"schedule", "due"})
 """Tags that say who started a run."""
+_PLAIN = frozenset({"int", "float", "bool", "str", "NoneType", "list", "tuple", "dict"})
+"""Types of variables in whose place a parameter's literal may stand."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,13 @@ def check_changes(before: RunSpec, changes: Changes) -> None:
     check_name(changes.name or before.name)
     check_numbers(changes.seed, resources.timeout, resources.priority, resources.retries)
     queue.check(resources.gpus, resources.cpus)
+
+
+def changeable(spec: RunSpec) -> dict[str, str]:
+    """Return what of a run can be changed, with the texts that it had: parameters, and variables of plain values."""
+    frozen = {one.name: one for one in spec.inputs.names} if spec.inputs else {}
+    found = {name: text for name, text in spec.params.items() if name not in frozen}
+    return found | {name: one.summary for name, one in frozen.items() if one.type in _PLAIN}
 
 
 def _without(frozen: Frozen | None, replaced: Collection[str]) -> Frozen | None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from mlwidgets.errors import MlwidgetsError, ParameterError, ScheduleError
-from mlwidgets.runner import queue
 from mlwidgets.runner.launch import launch
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import read_lines
-from mlwidgets.runs.machine import host
-from mlwidgets.runs.spec import RunSpec, literal_text, parse_literal
+from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import ENDINGS, KILLED, STOPPED, read_events, settle
 from mlwidgets.runs.state import FINISHED as RUN_FINISHED
 from mlwidgets.runs.store import RunStore
@@ -164,6 +161,8 @@ def repeated(
         If that one is gone, or is no sweep where it should be one.
     ParameterError
         If it has no such parameter.
+    ResultNotAvailable, StoreError
+        If nobody trusts its maker, or something that it needs is gone.
     """
     folder = RunFolder(store.runs / str(schedule.target["run"]))
     try:
@@ -174,34 +173,15 @@ def repeated(
         ) from error
     if (spec.sweep is not None) != (schedule.kind == "sweep"):
         raise ScheduleError(f"{folder.id} is {'a' if spec.sweep else 'no'} sweep: give it as such")
-    frozen = {one.name for one in spec.inputs.names} if spec.inputs else set()
+    # A server that only shows schedules need not know how code is captured.
+    from mlwidgets.reruns.repeating import Changes, asked_again, changeable
+
+    known = changeable(spec)
     for name in params:
-        if name not in spec.params or name in frozen:
-            known = [one for one in spec.params if one not in frozen]
+        if name not in known:
             have = f"it has: {', '.join(known)}" if known else "it has none"
             raise ParameterError(f"the run {folder.id} has no parameter {name!r} that can be changed; {have}")
-    queue.check(spec.resources.gpus, spec.resources.cpus)
-    provenance = spec.provenance and replace(spec.provenance, kernel_pid=os.getpid(), host=host())
-    return replace(
-        spec,
-        id=run,
-        params={**spec.params, **{name: _literal(text) for name, text in params.items()}},
-        resources=replace(spec.resources, after=None),
-        provenance=provenance,
-        tags={**spec.tags, **tags},
-        trial_of=None,
-        trial=None,
-        submitted_at=time.time(),
-    )
-
-
-def _literal(text: str) -> str:
-    """Return a text as a command has it as a literal: what is none is a text itself."""
-    try:
-        parse_literal(text)
-    except ValueError:
-        return literal_text(text)
-    return text
+    return asked_again(store, folder, spec, Changes(params, tags=tags), run)
 
 
 def _written(schedule: Schedule, at: float) -> str:

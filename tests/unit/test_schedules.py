@@ -184,14 +184,16 @@ def test_hostile_names_of_reports(schedules: Schedules, notebook: Path, report: 
 def test_a_run_is_repeated_with_other_parameters(
     store: RunStore, schedules: Schedules, new_run: Callable[..., RunFolder]
 ) -> None:
-    inputs = Frozen("0" * 64, names=(FrozenName("data", "list"),))
-    run = new_run("lenet", params={"lr": "0.1", "mode": "'fast'", "data": "<list>"}, inputs=inputs, tags={"a": "b"})
+    inputs = Frozen(store.put(b"a table"), names=(FrozenName("data", "DataFrame"),))
+    run = new_run(
+        "lenet", params={"lr": "0.1", "mode": "'fast'", "data": "<DataFrame>"}, inputs=inputs, tags={"a": "b"}
+    )
     kept = schedules.add(
         Schedule("weekly", "run", {"run": "lenet"}, cron="0 7 * * 1", params={"lr": "0.2", "mode": "slow"}), NOW
     )
     assert kept.target == {"run": run.id}
     spec = repeated(store, kept, "20261123-060000-lenet-abcd", kept.params, {"schedule": "weekly"})
-    assert spec.params == {"lr": "0.2", "mode": "'slow'", "data": "<list>"}
+    assert spec.params == {"lr": "0.2", "mode": "'slow'", "data": "<DataFrame>"}
     assert (spec.code, spec.tags, spec.id) == (
         "x = 1\n",
         {"a": "b", "schedule": "weekly"},
