@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
@@ -24,6 +25,10 @@ _TABLE = "summaries_5"
 _AT_ONCE = 500
 """Ids in one question to sqlite."""
 _NOTHING = Annotations()
+_UNREADABLE = (sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError)
+"""Of an index that is locked, damaged, read-only or of another version: the folders tell all the same."""
+_remembered: dict[str, tuple[int, Mapping[str, RunSummary]]] = {}
+"""Of one store, by its path: the version of its index and what that held."""
 
 
 @dataclass(frozen=True)
@@ -156,27 +161,39 @@ class RunIndex:
         self.forget(cached.keys() - set(ids))
         return found
 
-    def kept(self, ids: Sequence[str] | None = None) -> dict[str, RunSummary]:
+    def kept(self, ids: Sequence[str] | None = None) -> Mapping[str, RunSummary]:
         """Return what the cache holds of the runs with these ids, or of all, as `summarize` gave it."""
+        if ids is None:
+            return self._all_kept()
+        rows: list[tuple[str]] = []
         try:
-            connection = self._connect()
-            try:
-                rows: list[tuple[str, str]] = []
-                if ids is None:
-                    rows = connection.execute(f"SELECT id, summary FROM {_TABLE}").fetchall()  # noqa: S608 - a constant
-                for start in range(0, len(ids or ()), _AT_ONCE):
-                    part = [one for one in (ids or ())[start : start + _AT_ONCE] if _is_text(one)]
+            with contextlib.closing(self._connect()) as connection:
+                for start in range(0, len(ids), _AT_ONCE):
+                    part = [one for one in ids[start : start + _AT_ONCE] if _is_text(one)]
                     marks = ",".join("?" * len(part))
-                    question = f"SELECT id, summary FROM {_TABLE} WHERE id IN ({marks})"  # noqa: S608 - constants
+                    question = f"SELECT summary FROM {_TABLE} WHERE id IN ({marks})"  # noqa: S608 - constants
                     rows += connection.execute(question, part).fetchall()
-            finally:
-                connection.close()
-            # One text of all: thousands of small ones take twice as long.
-            read = map(_from_row, json.loads(f"[{','.join([text for _, text in rows])}]"))
-            return {summary.id: summary for summary in read if summary.state in END_STATES}
-        except (sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError):
-            # Locked, damaged, read-only or of another version: the folders tell all the same.
+            return _read(rows)
+        except _UNREADABLE:
             return {}
+
+    def _all_kept(self) -> Mapping[str, RunSummary]:
+        """To read thousands is most of what a list costs: a process remembers them for its next one."""
+        path = os.fspath(self._store.path)
+        try:
+            with contextlib.closing(self._connect()) as connection, connection:
+                connection.execute("BEGIN")
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                told = _remembered.get(path)
+                if told is not None and version and told[0] == version:
+                    return told[1]
+                rows = connection.execute(f"SELECT summary FROM {_TABLE}").fetchall()  # noqa: S608 - a constant
+            found = _read(rows)
+        except _UNREADABLE:
+            return {}
+        _remembered.clear()
+        _remembered[path] = (version, found)
+        return found
 
     def keep(self, summaries: Collection[RunSummary]) -> None:
         """Put summaries of runs that have ended, as `summarize` gave them, into the cache."""
@@ -211,6 +228,8 @@ class RunIndex:
             try:
                 with connection:
                     connection.executemany(statement, rows)
+                    # Whoever remembers what was in it sees that this is over.
+                    connection.execute(f"PRAGMA user_version = {1 + secrets.randbelow(2**31 - 1)}")
             finally:
                 connection.close()
         except sqlite3.OperationalError:
@@ -249,6 +268,12 @@ def _from_row(values: list[Any]) -> RunSummary:
     summary = object.__new__(RunSummary)
     summary.__dict__.update(zip(_NAMES, values))  # noqa: B905 - what is at the end may be missing
     return summary
+
+
+def _read(rows: Sequence[tuple[str]]) -> dict[str, RunSummary]:
+    # One text of all: thousands of small ones take twice as long.
+    read = map(_from_row, json.loads(f"[{','.join([text for (text,) in rows])}]"))
+    return {summary.id: summary for summary in read if summary.state in END_STATES}
 
 
 def _is_text(folder_name: str) -> bool:
