@@ -16,6 +16,7 @@ import { sidebar } from './panel/sidebar.ts';
 import { status } from './panel/status.ts';
 import { RunRenderer } from './renderer.ts';
 import { reports } from './reports/plugin.ts';
+import { twins } from './twins/plugin.ts';
 
 /** Before the widget's own renderer (-10), which shows nothing without its kernel. */
 const RANK = -20;
@@ -46,4 +47,4 @@ const runs = {
   },
 };
 
-export default [runs, sidebar, notebook, status, notify, changes, reports];
+export default [runs, sidebar, notebook, status, notify, changes, reports, twins];

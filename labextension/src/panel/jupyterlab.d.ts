@@ -44,6 +44,10 @@ declare module '@jupyterlab/apputils' {
     addItem(item: { command: string; category: string }): unknown;
   }
   export const ICommandPalette: unknown;
+  export interface IToolbarWidgetRegistry {
+    addFactory(factory: string, name: string, make: (widget: Widget) => Widget): unknown;
+  }
+  export const IToolbarWidgetRegistry: unknown;
   export interface IWidgetTracker<T extends Widget> {
     readonly widgetAdded: ISignal<unknown, T>;
     find(test: (widget: T) => boolean): T | undefined;

@@ -32,14 +32,18 @@ export interface TwinState {
   readonly shared: boolean;
   /** Of the notebook's file, as the server tells it of each file. */
   readonly hash: string | null;
+  /** Tells one state of the text file from others. */
+  readonly text: string | null;
 }
 
 /** Nothing is known of a twin. */
-export const ALONE: TwinState = { twin: null, format: null, news: false, conflicts: [], problem: null, shared: false, hash: null };
+export const ALONE: TwinState = { twin: null, format: null, news: false, conflicts: [], problem: null, shared: false, hash: null, text: null };
 
 /** The notebook's cells as they become; null where they stay as they are. */
 export interface Merge {
   readonly cells: readonly CellState[] | null;
+  /** Of the notebook; null where they stay as they are. */
+  readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly conflicts: readonly Conflict[];
 }
 
@@ -76,6 +80,16 @@ export class TwinsApi {
   /** What an open notebook becomes with what its twin says; null while another page is at it. */
   async merge(path: string, notebook: NotebookText, choices: Readonly<Record<string, Choice>> = {}): Promise<Merge | null> {
     return this.ask<Merge | null>('twins', {}, { path, do: 'merge', client: this.client, notebook, choices });
+  }
+
+  /** Carry out decisions where several people write in the notebook; what is left to be decided. */
+  async settle(path: string, choices: Readonly<Record<string, Choice>>): Promise<readonly Conflict[]> {
+    return (await this.ask<{ conflicts: Conflict[] }>('twins', {}, { path, do: 'settle', choices })).conflicts;
+  }
+
+  /** Let both files say the same, whoever has the notebook open. */
+  async sync(path: string): Promise<void> {
+    await this.ask('twins', {}, { path, do: 'sync' });
   }
 
   /** The page has the notebook open no longer. */

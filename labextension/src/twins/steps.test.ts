@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { replacement, stepsOf, type CellState, type Step } from './steps.ts';
 
 const cell = fc.record({
-  id: fc.constantFrom(...'abcdefghij'),
+  id: fc.constantFrom(...Array.from('abcdefghij')),
   type: fc.constantFrom('code', 'markdown'),
   source: fc.string({ unit: fc.constantFrom('a', 'b', '\n', '😀', '😁', 'é'), maxLength: 8 }),
   metadata: fc.constantFrom(null, { tags: ['x'] }),
@@ -39,7 +39,7 @@ test('what is done leads to the cells that are wanted', () => {
 });
 
 test('cells that are the same are not touched, and one that was moved is moved alone', () => {
-  const now = [...'abcdef'].map((id) => ({ id, type: 'code', source: id, metadata: null }));
+  const now = Array.from('abcdef').map((id) => ({ id, type: 'code', source: id, metadata: null }));
   expect(stepsOf(now, now)).toEqual([]);
   const [first, ...rest] = now;
   expect(stepsOf(now, first ? [...rest, first] : [])).toEqual([{ do: 'move', from: 0, to: 5 }]);
