@@ -25,8 +25,8 @@ from mlwidgets_magics.words import HELP, help_of, read_params, split_words
 _T = TypeVar("_T")
 _USAGE = (
     "usage: %runs [--all | --trials | --where … --sort … | slots | diff A B [C…] | show NAME [NAME…] | logs NAME | "
-    "stop NAME [NAME…] | load NAME [NAMES…] [--best | --last] | rerun or resume NAME [param=value …] | rename NAME NEW | "
-    "tag NAME key=value … | note NAME TEXT | pin, unpin, delete or restore NAME [NAME…] | "
+    "stop NAME [NAME…] | load NAME [NAMES…] [--best | --last] | rerun or resume NAME [param=value …] | "
+    "rename NAME NEW | tag NAME key=value … | note NAME TEXT | pin, unpin, delete or restore NAME [NAME…] | "
     "trials, narrow or pause SWEEP | concurrent SWEEP N [--now] | add SWEEP param=value …]; %runs --help says more"
 )
 _OF_SWEEPS = frozenset({"trials", "narrow", "pause", "concurrent", "add"})
