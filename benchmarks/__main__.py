@@ -18,6 +18,7 @@ FIGURES = (
     "log",
     "read",
     "submit",
+    "provenance",
     "start",
     "queue",
     "sampling",

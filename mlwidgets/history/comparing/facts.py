@@ -10,6 +10,7 @@ from mlwidgets.history.comparing.frozen import variable_digests
 from mlwidgets.runs.data import read_data
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.libraries import read_libraries
+from mlwidgets.runs.nondeterminism import nondeterministic
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import Frozen
@@ -109,7 +110,8 @@ def libraries(run: Run) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in ("torch", "numpy", "threadpools"):
         found |= _flat(name, told.get(name))
-    return found
+    chance = nondeterministic(RunFolder(run.path))
+    return found | ({"without deterministic form": "; ".join(chance)} if chance else {})
 
 
 def packages(run: Run) -> dict[str, str]:
