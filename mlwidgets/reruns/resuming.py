@@ -89,8 +89,9 @@ def _carry_over(folder: RunFolder, new: RunFolder) -> None:
     for one in found:
         _link(one.path, new.checkpoints / one.path.name)
     for name, size in found[-1].journal.items():
-        with open(folder.path / name, "rb") as source, open(new.path / name, "wb") as target:
-            target.write(source.read(size))
+        if size:
+            with open(folder.path / name, "rb") as source, open(new.path / name, "wb") as target:
+                target.write(source.read(size))
     if folder.media_files.is_dir():
         _link(folder.media_files, new.media_files)
     events = LineWriter(new.events)
