@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,18 +98,13 @@ def decided(base: Document, ours: Document, theirs: Document, found: list[Clash]
     TwinError
         If cells are so much alike that it cannot be said which is which.
     """
-    sides = [_Side(one) for one in (base, ours, theirs)]
-    b, o, t = sides
+    b, o, t = (_Side(one) for one in (base, ours, theirs))
     for n, cell in enumerate(o.cells):
         _marked(cell)["ours"] = n
-    open_ones: dict[int, Clash] = {}
     for n, clash in enumerate(found):
-        node = clash.node
-        if clash.choice is None:
-            open_ones[n] = clash
-            for side, index in ((o, node.ours), (t, node.theirs)):
-                if index is not None:
-                    _marked(side.cells[index])["clash"] = n
+        for side, index in ((o, clash.node.ours), (t, clash.node.theirs)):
+            if index is not None:
+                _marked(side.cells[index])["clash"] = n
         _settle(clash, b, o, t)
     merged = merge(b.document(), o.document(), t.document(), Labels("notebook", "twin"))
     if merged.conflicts:
@@ -117,7 +112,7 @@ def decided(base: Document, ours: Document, theirs: Document, found: list[Clash]
             f"cell {merged.conflicts[0].number} of {len(ours.cells)} cannot be told from others that both sides "
             "changed; take one side as a whole: mlwidgets sync --ours or --theirs"
         )
-    return _three(json.loads(merged.data), ours, base, theirs, open_ones)
+    return _three(json.loads(merged.data), ours, base, theirs, found)
 
 
 class _Side:
@@ -128,14 +123,9 @@ class _Side:
         self._raw = copy.deepcopy(stripped(document.raw))
         self.cells: list[dict[str, Any]] = self._raw["cells"]
         self.gone: set[int] = set()
-        self.more: dict[int, dict[str, Any]] = {}
 
     def document(self) -> Document:
-        cells = []
-        for n, cell in enumerate(self.cells):
-            cells += [] if n in self.gone else [cell]
-            cells += [self.more[n]] if n in self.more else []
-        raw = {**self._raw, "cells": cells}
+        raw = {**self._raw, "cells": [cell for n, cell in enumerate(self.cells) if n not in self.gone]}
         return replace(self._document, raw=raw, cells=read_notebook(raw, "a twin").cells)
 
 
@@ -146,23 +136,18 @@ def _marked(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settle(clash: Clash, b: _Side, o: _Side, t: _Side) -> None:
-    """Change the sides so that the cell is no longer one that both changed."""
-    node, choice = clash.node, clash.choice or "both"
+    """Change the sides so that the cell is none that both changed, and will be found where it belongs."""
+    node = clash.node
     if node.ours is not None and node.theirs is not None:
         here, there = o.cells[node.ours], t.cells[node.theirs]
-        if choice == "twin":
-            _say(here, there)
-            return
-        if clash.choice == "both":
-            t.more[node.theirs] = {
-                key: copy.deepcopy(value) for key, value in there.items() if key not in {"id", "metadata"}
-            } | {"metadata": {}}
+        if node.base is not None:
+            _say(here, b.cells[node.base])
         _say(there, here)
         return
     side, index = (t, node.theirs) if node.ours is None else (o, node.ours)
     assert index is not None
     assert node.base is not None
-    if choice == ("notebook" if node.ours is None else "twin"):
+    if clash.choice == ("notebook" if node.ours is None else "twin"):
         _say(side.cells[index], b.cells[node.base])
     else:
         # Nobody had it before, so nobody deleted it.
@@ -177,33 +162,58 @@ def _say(cell: dict[str, Any], other: dict[str, Any]) -> None:
             cell[key] = copy.deepcopy(other[key])
 
 
-def _three(
-    raw: dict[str, Any], ours: Document, base: Document, theirs: Document, found: Mapping[int, Clash]
-) -> Decided:
+def _three(raw: dict[str, Any], ours: Document, base: Document, theirs: Document, found: Sequence[Clash]) -> Decided:
     """Return what notebook, twin and base are from now on, of the merged cells."""
-    notebook: list[dict[str, Any]] = []
-    twin: list[dict[str, Any]] = []
-    before: list[dict[str, Any]] = []
+    rows: tuple[list[dict[str, Any]], ...] = ([], [], [])
+    taken = {cell.get("id") for cell in raw["cells"]}
     for cell in raw["cells"]:
         mark = cell["metadata"].pop(_MARK, {})
-        if "ours" in mark:
-            _keep_outputs(cell, ours.raw["cells"][mark["ours"]])
-        clash = found.get(mark["clash"]) if "clash" in mark else None
-        if clash is None:
-            for row in (notebook, twin, before):
-                row.append(cell)
+        of_ours = ours.raw["cells"][mark["ours"]] if "ours" in mark else None
+        clash = found[mark["clash"]] if "clash" in mark else None
+        if clash is not None and clash.choice is None:
+            node = clash.node
+            for row, document, index in zip(
+                rows, (ours, theirs, base), (node.ours, node.theirs, node.base), strict=True
+            ):
+                if index is not None:
+                    row.append(_made(cell, document.cells[index], of_ours))
             continue
-        node = clash.node
-        for row, document, index in (
-            (notebook, ours, node.ours),
-            (twin, theirs, node.theirs),
-            (before, base, node.base),
-        ):
-            if index is not None:
-                row.append(copy.deepcopy(cell))
-                _put(row[-1], document.cells[index])
-    left = tuple(clash.conflict for clash in found.values())
-    return Decided({**raw, "cells": notebook}, {**raw, "cells": twin}, {**raw, "cells": before}, left)
+        kept = [None] if clash is None else _kept(clash, ours, theirs)
+        cells = [_made(cell, kept[0], of_ours), *(_beside(cell, other, taken) for other in kept[1:])]
+        for row in rows:
+            row.extend(cells)
+    left = tuple(clash.conflict for clash in found if clash.choice is None)
+    notebook, twin, before = ({**raw, "cells": cells} for cells in rows)
+    return Decided(notebook, twin, before, left)
+
+
+def _kept(clash: Clash, ours: Document, theirs: Document) -> list[Cell | None]:
+    """Return the versions of a cell that stay."""
+    here, there = _at(ours, clash.node.ours), _at(theirs, clash.node.theirs)
+    chosen = {"notebook": [here], "twin": [there]}.get(clash.choice or "", [here, there])
+    return [one for one in chosen if one is not None]
+
+
+def _made(cell: dict[str, Any], said: Cell | None, ours: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a merged cell that says what it is to say, with its outputs."""
+    made = copy.deepcopy(cell)
+    if said is not None:
+        _put(made, said)
+    if ours is not None:
+        _keep_outputs(made, ours)
+    return made
+
+
+def _beside(cell: dict[str, Any], said: Cell | None, taken: set[Any]) -> dict[str, Any]:
+    """Return a cell of its own with the other version; where cells have ids it gets the same one whoever makes it."""
+    assert said is not None
+    made: dict[str, Any] = {"cell_type": "raw", "metadata": {}, "source": type(cell["source"])()}
+    _put(made, said)
+    if "id" in cell:
+        start = hashlib.sha256(f"{cell['id']}\0{said.source}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        made["id"] = next(i for n in range(len(taken) + 1) if (i := f"{start}-{n}" if n else start) not in taken)
+        taken.add(made["id"])
+    return made
 
 
 def _put(cell: dict[str, Any], said: Cell) -> None:
