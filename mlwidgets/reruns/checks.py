@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mlwidgets.capture import hardware
 from mlwidgets.capture.data import check_data
+from mlwidgets.capture.installed import installed
 from mlwidgets.capture.names import read_names
 from mlwidgets.errors import CannotRerun, CaptureError, MlwidgetsError, ParameterError
 from mlwidgets.reruns import needs
 from mlwidgets.reruns.repeating import Changes, changeable, check_changes, digests_of, folder_of, literal, read_again
-from mlwidgets.runner.devices import inventory
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.objects import ObjectStore, content_digest
@@ -88,7 +89,7 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None) ->
     if spec.report is None:
         found.problems.extend(_python(store, folder, spec))
         found.differences.extend(_versions(folder, spec))
-    found.differences.extend(_hardware(folder, spec))
+    found.differences.extend(_hardware(folder, spec, changes.resources(spec.resources).gpus))
     return found
 
 
@@ -171,10 +172,9 @@ def _python(store: RunStore, folder: RunFolder, spec: RunSpec) -> Iterator[str]:
             f"it ran in Python {told}, and this is {platform.python_version()}: frozen functions are byte code, which "
             "another minor version cannot execute"
         )
-    then = needs.packages_then(folder, spec) | needs.used_then(folder)
     gone = sorted(name for name in needs.modules_needed(spec, store.objects) if not needs.is_here(name))
     for module in gone:
-        package, version = needs.package_of(module, then)
+        package, version = needs.package_of(module, folder, spec)
         words, exact = (f"{package} {version}", f"{package}=={version}") if version else (package, package)
         yield f"it needs {words}, which is not installed here: pip install {exact}"
     if (other or gone) and (own := needs.own_interpreter(folder, spec)) is not None:
@@ -186,21 +186,27 @@ def _versions(folder: RunFolder, spec: RunSpec) -> Iterator[str]:
     told, now = spec.provenance.python if spec.provenance is not None else "", platform.python_version()
     if told and told != now and told.split(".")[:2] == now.split(".")[:2]:
         yield f"Python: {told} then, {now} now"
-    then: Mapping[str, str] = needs.used_then(folder)
-    others = []
-    for package, version in then.items():
-        present = needs.version_now(package)
-        if present != version:
-            others.append(f"{package}: {version} then, {present or 'not installed'} now")
+    here, _ = installed()
+    others = [
+        f"{package}: {version} then, {here.get(package, 'not installed')} now"
+        for package, version in needs.used_then(folder).items()
+        if here.get(package) != version
+    ]
     yield from others[:MOST]
     if len(others) > MOST:
         yield f"and {len(others) - MOST} more packages are of other versions"
 
 
-def _hardware(folder: RunFolder, spec: RunSpec) -> Iterator[str]:
+def _hardware(folder: RunFolder, spec: RunSpec, gpus: float) -> Iterator[str]:
     """Say what this machine has that the other had not."""
     told = needs.environment_then(folder, spec)
-    then = [str(gpu.get("name")) for gpu in told.get("gpus") or () if isinstance(gpu, dict)]
-    now = [device.name for device in inventory().gpus] if then or spec.resources.gpus else []
-    if told and spec.resources.gpus and then != now:
-        yield f"GPUs: {', '.join(then) or 'none'} then, {', '.join(now) or 'none'} now"
+    then = told.get("cpu")
+    if isinstance(then, str) and then != (now := hardware.cpu_model()):
+        yield f"processor: {then} then, {now} now"
+    if not told or not (gpus or spec.resources.gpus):
+        return
+    devices = [one for one in told.get("gpus") or () if isinstance(one, dict)]
+    for what, key in (("GPUs", "name"), ("GPU driver", "driver_version")):
+        sides = [", ".join(dict.fromkeys(str(one.get(key)) for one in of)) for of in (devices, hardware.gpus())]
+        if sides[0] != sides[1]:
+            yield f"{what}: {sides[0] or 'none'} then, {sides[1] or 'none'} now"

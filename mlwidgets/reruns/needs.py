@@ -7,8 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from importlib import metadata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +113,15 @@ def packages_then(folder: RunFolder, spec: RunSpec) -> dict[str, str]:
     return {str(name): str(version) for name, version in told.items()} if isinstance(told, dict) else {}
 
 
-def package_of(module: str, packages: Mapping[str, str]) -> tuple[str, str | None]:
-    """Return the package that a module is most likely part of, with its version where that is known."""
-    for name in (_CALLED_OTHERWISE.get(module, ""), module.lower(), module.lower().replace("_", "-")):
-        if name in packages:
-            return name, packages[name]
+def package_of(module: str, folder: RunFolder, spec: RunSpec) -> tuple[str, str | None]:
+    """Return the package that a module is most likely part of, with its version where a run was, if that is known."""
+    told = environment_then(folder, spec).get("provided")
+    given = told.get(module) if isinstance(told, dict) else None
+    known = packages_then(folder, spec)
+    by = [str(name) for name in given] if isinstance(given, list) else []
+    for name in (*by, _CALLED_OTHERWISE.get(module, ""), module.lower().replace("_", "-"), module.lower()):
+        if name in known:
+            return name, known[name]
     return _CALLED_OTHERWISE.get(module, module), None
 
 
@@ -126,14 +129,6 @@ def used_then(folder: RunFolder) -> dict[str, str]:
     """Return the packages that a run's code imported from, with their versions then."""
     told = read_libraries(folder).get("modules")
     return dict(told) if isinstance(told, dict) else {}
-
-
-def version_now(package: str) -> str | None:
-    """Return the version of a package here, None if it is not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def own_interpreter(folder: RunFolder, spec: RunSpec) -> str | None:

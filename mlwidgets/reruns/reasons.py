@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mlwidgets.errors import MlwidgetsError
-from mlwidgets.history.comparing.facts import Fact
 from mlwidgets.history.comparing.runs import compare_runs
 from mlwidgets.reruns.chance import hints, touched_files
 from mlwidgets.runs.folder import RunFolder
@@ -14,7 +13,7 @@ from mlwidgets.runs.state import settle
 
 MOST = 8
 """Of each kind that are told."""
-_WITHOUT_EFFECT = ("user", "notebook", "git", "executable", "folder")
+_WITHOUT_EFFECT = ("user", "notebook", "git", "uncommitted", "executable", "folder", "memory", "cuda_visible_devices")
 """Facts of the environment that give no other bits by themselves."""
 _OF_THE_CODE = frozenset({"gpus", "cpus", "cold"})
 """Resources that may."""
@@ -45,28 +44,27 @@ def reasons(first: RunFolder, again: RunFolder, spec: RunSpec) -> list[str]:
     found += told[:MOST]
     if not found:
         found.append("nothing that is known differs; threads that add in another order, or a GPU, may be the reason")
-        if not spec.deterministic and "torch" in read_libraries(again):
+        if not spec.deterministic and "torch" in read_libraries(again).get("imported", ()):
             found[-1] += ": --deterministic lets torch use operations that give the same bits each time"
     return found
 
 
 def _around(first: RunFolder, again: RunFolder) -> list[str]:
-    """Return what of data, packages, machine and environment is other than it was."""
+    """Return what of data, libraries, machine and environment is other than it was, data first."""
     try:
         told = compare_runs([first, again], ["then", "now"]).facts
     except MlwidgetsError:
         return []
     used = {str(name) for of in (first, again) for name in read_libraries(of).get("modules", {})}
-    facts: list[Fact] = []
-    for group, these in told.items():
-        if group in {"parameters", "variables", "state around"}:
-            continue
-        if group == "packages":
-            facts += [one for one in these if not used or one[0] in used]
-        elif group == "resources":
-            facts += [one for one in these if one[0] in _OF_THE_CODE]
-        else:
-            facts += [one for one in these if not one[0].startswith(_WITHOUT_EFFECT)]
-    # Data are what a result depends on most, a machine's name least.
-    facts.sort(key=lambda one: (not one[0].startswith("data"), one[0] in {"host", "platform"}))
-    return [f"{name}: {then or 'none'} then, {now or 'none'} now" for name, (then, now) in facts]
+    found: list[str] = []
+    for group in ("data", "packages", "libraries", "resources", "environment"):
+        for name, values in told.get(group, ()):
+            if group == "packages" and used and name not in used:
+                continue
+            if group == "resources" and name not in _OF_THE_CODE:
+                continue
+            if group == "environment" and name.startswith(_WITHOUT_EFFECT):
+                continue
+            then, now = (value or "none" for value in values)
+            found.append(f"{'the data ' if group == 'data' else ''}{name}: {then} then, {now} now")
+    return found
