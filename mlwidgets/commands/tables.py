@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -55,10 +55,10 @@ def write(table: Table, form: str, output: Path | None) -> int:
     StoreError
         If the file cannot be written; what was there before is there still.
     """
-    frame = _frame(table, output) if form == "parquet" else None
+    write_parquet = _parquet(table, output) if form == "parquet" else None
     with _opened(output) as file:
-        if frame is not None:
-            file.write(frame.to_parquet(None, engine="pyarrow", index=False))
+        if write_parquet is not None:
+            write_parquet(file)
             return 0
         with _text_over(file) as text:
             if form == "csv":
@@ -122,21 +122,29 @@ def _value(value: Any) -> Any:
     return [_value(one) for one in value] if isinstance(value, list | tuple) else str(value)
 
 
-def _frame(table: Table, output: Path | None) -> Any:
+def _parquet(table: Table, output: Path | None) -> Callable[[IO[bytes]], None]:
+    """Return what writes the table: all that can be wrong with it is found before a file is touched."""
     try:
-        import pandas as pd
-
-        # Asked for before anything is written.
-        import_module("pyarrow")
-    except ImportError as error:
-        raise ParameterError(
-            f"--parquet needs pandas and pyarrow, and there is no {error.name}: pip install {error.name}; "
-            "--csv and --json need nothing"
-        ) from None
+        arrow: Any = import_module("pyarrow")
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        raise ParameterError("--parquet needs pyarrow: pip install pyarrow; --csv and --json need nothing") from None
     if output is None and sys.stdout.isatty():
         raise ParameterError("Parquet is nothing for a terminal: name a file with -o FILE")
-    return pd.DataFrame({name: _plain(column) if isinstance(column, list) else column
-                         for name, column in table.columns.items()})  # fmt: skip
+    columns = arrow.table({name: _column(arrow, column) for name, column in table.columns.items()})
+    return lambda file: parquet.write_table(columns, file)
+
+
+def _column(arrow: Any, column: Any) -> Any:
+    """Return a column as Arrow has it: NaN stays NaN, what it has no type for is text, as is what has no rows."""
+    if not len(column) and getattr(column, "dtype", object) == object:
+        return arrow.array([], arrow.string())
+    try:
+        return arrow.array(column, from_pandas=False)
+    except (arrow.ArrowException, OverflowError, UnicodeError):
+        # Whole numbers of more than 64 bits; half a character, which no encoding has.
+        texts = [None if one is None else str(one).encode("utf-8", "backslashreplace") for one in _plain(column)]
+        return arrow.array(texts, arrow.string())
 
 
 @contextlib.contextmanager

@@ -169,24 +169,61 @@ def test_parquet_says_what_it_needs(
         patch.setitem(sys.modules, "pyarrow", None)
         status, out, err = command("metrics", "lenet", "--parquet", "-o", str(file))
     assert (status, out) == (1, "")
-    assert err == (
-        "mlwidgets: --parquet needs pandas and pyarrow, and there is no pyarrow: pip install pyarrow; "
-        "--csv and --json need nothing\n"
-    )
+    assert err == ("mlwidgets: --parquet needs pyarrow: pip install pyarrow; --csv and --json need nothing\n")
     assert not file.exists()
 
 
-def test_parquet_holds_floats_as_they_are(command: Command, done: RunFolder, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
+def parquet(command: Command, folder: Path, *words: str) -> Any:
+    from pyarrow.parquet import read_table
+
+    file = folder / "x.parquet"
+    assert command(*words, "--parquet", "-o", str(file)) == (0, "", "")
+    assert {one.name for one in folder.iterdir()} <= {"x.parquet", ".mlwidgets"}
+    return read_table(file)
+
+
+def test_parquet_holds_each_record_to_the_last_bit(command: Command, done: RunFolder, tmp_path: Path) -> None:
     import pandas as pd
 
-    for words in (("metrics", "lenet"), ("show", "lenet"), ("logs", "lenet")):
-        file = tmp_path / f"{words[0]}.parquet"
-        assert command(*words, "--parquet", "-o", str(file)) == (0, "", "")
-    read = pd.read_parquet(tmp_path / "metrics.parquet")
-    assert bits(read[read["name"] == "loss"]["value"]) == bits(VALUES)
-    assert read["step"].dtype == np.int64
-    assert list(pd.read_parquet(tmp_path / "logs.parquet")["line"]) == [1, 2, 3]
+    read = parquet(command, tmp_path, "metrics", "lenet")
+    assert [f"{field.name} {field.type}" for field in read.schema] == [
+        "step int64", "time double", "name string", "value double",
+    ]  # fmt: skip
+    loss = [row for row in read.to_pylist() if row["name"] == "loss"]
+    assert bits(row["value"] for row in loss) == bits(VALUES)
+    # NaN is a number that was logged, and not one that is missing.
+    assert read["value"].null_count == 0
+    assert bits(pd.read_parquet(tmp_path / "x.parquet")["value"]) == bits(row["value"] for row in read.to_pylist())
+
+
+def test_parquet_of_what_a_run_is_and_printed(command: Command, done: RunFolder, tmp_path: Path) -> None:
+    (facts,) = parquet(command, tmp_path, "show", "lenet").to_pylist()
+    assert (facts["state"], facts["params.lr"], facts["params.opt"], facts["seed"]) == ("failed", 0.1, "a,b", 3)
+    assert (facts["params.shape"], facts["notebook"], facts["params.top"]) == ("(3, 4)", None, math.inf)
+    lines = parquet(command, tmp_path, "logs", "lenet").to_pylist()
+    assert lines[1] == {"line": 2, "stream": "output", "text": "epoch 2"}
+    assert [line["stream"] for line in lines] == ["output", "output", "error"]
+
+
+def test_parquet_of_what_it_has_no_type_for(command: Command, new_run: Make, tmp_path: Path) -> None:
+    params = {"large": str(2**70), "half": r"'\ud800'", "flag": "True", "none": "None", "several": "[1, 'a']"}
+    new_run("odd", params=params, note="ü")
+    (facts,) = parquet(command, tmp_path, "show", "odd").to_pylist()
+    assert facts["params.large"] == str(2**70)
+    assert facts["params.half"] == r"\ud800"
+    assert (facts["params.flag"], facts["params.none"], facts["params.several"]) == (True, None, "[1, 'a']")
+    assert facts["note"] == "ü"
+    empty = parquet(command, tmp_path, "metrics", "odd")
+    assert (empty.num_rows, str(empty.schema.field("name").type)) == (0, "string")
+    assert parquet(command, tmp_path, "logs", "odd").num_rows == 0
+
+
+def test_parquet_into_a_pipe(store: RunStore, done: RunFolder, tmp_path: Path) -> None:
+    from pyarrow.parquet import read_table
+
+    words = f"{sys.executable} -m mlwidgets.cli --store {store.path} metrics lenet --parquet | cat > piped"
+    subprocess.run(words, shell=True, cwd=tmp_path, timeout=60, check=True)
+    assert read_table(tmp_path / "piped").num_rows == len(VALUES) + 4
 
 
 def test_a_reader_that_leaves_is_no_error(store: RunStore, new_run: Make) -> None:
