@@ -137,7 +137,7 @@ def _parquet(table: Table, output: Path | None) -> Callable[[IO[bytes]], None]:
 
 def _column(arrow: Any, column: Any) -> Any:
     """Return a column as Arrow has it: NaN stays NaN, what it has no type for is text, as is what has no rows."""
-    if not len(column) and getattr(column, "dtype", object) == object:
+    if not len(column) and str(getattr(column, "dtype", "object")) == "object":
         return arrow.array([], arrow.string())
     try:
         return arrow.array(column, from_pandas=False)
