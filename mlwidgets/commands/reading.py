@@ -100,6 +100,8 @@ def _facts(run: Run) -> dict[str, Any]:
         "notebook": spec.provenance.notebook if spec.provenance else None,
         "note": run.note,
         "pinned": run.pinned,
+        "best_epoch": run.best_epoch,
+        "insight": run.insight.lines(),
         "params": {name: param_of(text) for name, text in spec.params.items()},
         "metrics": run.last_values(),
         "tags": run.tags,

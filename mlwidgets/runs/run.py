@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import ResultNotAvailable, RunFailed, StoreError, UnknownRun
 from mlwidgets.runs.annotations import Annotations, annotate, name_of_trial, read_annotations
-from mlwidgets.runs.checkpoints import Checkpoint, best_of, read_checkpoints
+from mlwidgets.runs.checkpoints import Checkpoint, best_of, criterion_of, read_checkpoints
 from mlwidgets.runs.displays import Display, replay
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.foreign import read_origin, trust
+from mlwidgets.runs.insight import Insight, insight
 from mlwidgets.runs.journal import MetricColumn, read_lines, read_metrics
 from mlwidgets.runs.latest import read_last
 from mlwidgets.runs.media import Logged, read_media
@@ -419,6 +420,22 @@ class Run:
     def best_checkpoint(self) -> Checkpoint | None:
         """The best one by the value that they were judged by, None where nothing tells."""
         return next(iter(best_of(self.checkpoints)), None)
+
+    @property
+    def insight(self) -> Insight:
+        """What its curves tell: the best epoch, and whether validation gets worse while training gets better."""
+        judged = next((one.best for one in reversed(self.checkpoints) if one.best), None)
+        return insight({name: (column.steps, column.values) for name, column in self.columns().items()}, judged)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch at which what it is judged by was best, the step where that counts steps; None if nothing tells."""
+        kept, found = self.best_checkpoint, self.insight.best
+        judged = criterion_of(kept.best) if kept is not None else None
+        if kept is not None and judged is not None and (found is None or found.metric != judged[0]):
+            # It is judged by a value that it does not log.
+            return kept.step if kept.epoch is None else kept.epoch
+        return None if found is None else found.step
 
     @property
     def environment(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from mlwidgets.runs.data import read_data
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.libraries import read_libraries
 from mlwidgets.views.changes import read_changes
+from mlwidgets.views.checkpoints import read_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ def read_details(run: Run) -> dict[str, Any]:
         "files": list_files(run),
         "folder": str(run.path),
         "changes": read_changes(run),
+        "checkpoints": read_kept(run),
     }
 
 
@@ -63,6 +65,7 @@ def _facts(run: Run, environment: dict[str, Any]) -> list[tuple[str, Any]]:
         ("Submitted", time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(run.submitted_at))),
         ("Seed", spec.seed),
         ("Reruns", spec.rerun_of),
+        ("Goes on from", spec.resumes),
         ("Trial", None if spec.trial_of is None else f"{spec.trial} of {spec.trial_of}"),
     ]
     if origin is not None:

@@ -11,6 +11,7 @@ from mlwidgets.runs.displays import Replay
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import parse_line
 from mlwidgets.views.changes import read_changes
+from mlwidgets.views.checkpoints import read_kept
 from mlwidgets.views.data import OUTPUT_BYTES, read_header, read_progress
 from mlwidgets.views.details import list_files, read_details
 from mlwidgets.views.grouping import place_system
@@ -145,7 +146,8 @@ class Follower:
     def _read_details(self) -> dict[str, Any]:
         self._gathered = self._gathered_now()
         if self._details.get("packages"):
-            return {**self._details, "files": list_files(self.run), "changes": read_changes(self.run)}
+            found = {"files": list_files(self.run), "changes": read_changes(self.run)}
+            return {**self._details, **found, "checkpoints": read_kept(self.run)}
         return read_details(self.run)
 
     def _gathered_now(self) -> tuple[Any, ...]:

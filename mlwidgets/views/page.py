@@ -18,6 +18,7 @@ from mlwidgets.runs.outline import ending
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, svg, terminal
 from mlwidgets.views.changespage import changes_page
+from mlwidgets.views.checkpoints import insight_lines
 from mlwidgets.views.groups import Chart, charts
 from mlwidgets.views.mediapage import media_page
 from mlwidgets.views.sweeppage import sweep_page
@@ -70,6 +71,7 @@ def page(snapshot: Snapshot, now: float, media: dict[str, Any] | None = None, sc
         _chips(header, max(FEWEST_CHIPS, round(MOST_CHIPS * scale))),
         _text_block(header["note"], f"margin-top:6px;font-style:italic;{MUTED}"),
         changes_page(snapshot, scale),
+        *(_text_block(line[0].upper() + line[1:], f"margin-top:6px;{SMALL}") for line in insight_lines(snapshot)),
         *_numbers(snapshot, scale, ended=ended),
         media_page(media or {}),
         _error(header["error"]),

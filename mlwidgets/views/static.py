@@ -270,4 +270,5 @@ def _details(details: dict[str, Any], scale: float) -> dict[str, Any] | None:
         "files": details["files"][: max(FEWEST_FILES, round(MOST_FILES * scale))],
         "folder": "",
         "changes": kept(details["changes"], scale),
+        "checkpoints": details["checkpoints"],
     }

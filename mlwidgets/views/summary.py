@@ -9,6 +9,7 @@ from mlwidgets.runs.outline import ending
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, terminal
 from mlwidgets.views.changestext import since_words
+from mlwidgets.views.checkpoints import insight_lines
 from mlwidgets.views.data import seconds
 from mlwidgets.views.reruns import rerun_lines
 from mlwidgets.views.sweeptext import sweep_lines
@@ -59,6 +60,7 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
         text.append(f"{line}   lowest {fmt.number(one.low)}, highest {fmt.number(one.high)}, step {one.last_step}")
     if most is not None and len(series) > most:
         text.append(f"  {len(series) - most} more metrics: %runs show {header['id']}")
+    text += [f"  {line}" for line in insight_lines(snapshot)]
     if snapshot.system:
         text.append("  last sample: " + ", ".join(_used(one.name, one.last) for one in snapshot.system))
     text += [f"  not notified: {problem}" for problem in header["unnotified"]]
