@@ -10,7 +10,8 @@ import mlwidgets.runs as _room  # noqa: F401
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlwidgets.api import report, rerun, resume_run, run, sweep, train
+    from mlwidgets.api import report, rerun, run, sweep, train
+    from mlwidgets.going_on import resume_run
     from mlwidgets.runs.run import Run
     from mlwidgets.sweeps.space import (
         choice,
@@ -75,7 +76,7 @@ _WHERE = {
     "train": "mlwidgets.api",
     "report": "mlwidgets.api",
     "rerun": "mlwidgets.api",
-    "resume_run": "mlwidgets.api",
+    "resume_run": "mlwidgets.going_on",
     "run": "mlwidgets.api",
     "sweep": "mlwidgets.api",
     "Run": "mlwidgets.runs.run",

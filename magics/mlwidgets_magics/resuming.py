@@ -11,6 +11,7 @@ from mlwidgets import api
 from mlwidgets.capture.checkpointed import load_checkpoint
 from mlwidgets.capture.results import Loaded
 from mlwidgets.errors import ParameterError
+from mlwidgets.going_on import resume_run
 from mlwidgets.runs.run import Run
 from mlwidgets.views.live import show
 from mlwidgets_magics.words import LineParser, read_params
@@ -49,7 +50,7 @@ def resume(words: Sequence[str], taken: Any) -> None:
         found.resume()
         print(f"{found.name}: asked to go on")
         return
-    run = api.resume_run(
+    run = resume_run(
         found, read_params(options.params, taken=taken), name=options.called, force=options.force, tell=_tell
     )
     show(run)

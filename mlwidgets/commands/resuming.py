@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 
 
 def _resume(options: argparse.Namespace) -> int:
-    from mlwidgets import api
+    from mlwidgets.going_on import resume_run
     from mlwidgets.runs.operands import param_of
     from mlwidgets.sweeps.sweep import Sweep
 
@@ -43,7 +43,7 @@ def _resume(options: argparse.Namespace) -> int:
         if not equals:
             raise ParameterError(f"{one!r} is no parameter: give it as param=value")
         params[key] = param_of(text)
-    run = api.resume_run(found, params, name=options.called, force=options.force, tell=_tell)
+    run = resume_run(found, params, name=options.called, force=options.force, tell=_tell)
     print(f"{run.name} goes on from {found.id} as {run.id}")
     if not options.wait:
         return 0
