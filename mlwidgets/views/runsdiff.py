@@ -18,7 +18,8 @@ from mlwidgets.views.nbdiffwords import COLOURS, change_words, many, number_word
 
 MOST_ROWS = 2000
 """Of code, notebook and modules, each."""
-HEADS = {"parameters": "Parameters", "resources": "Resources", "environment": "Environment", "packages": "Packages",
+HEADS = {"parameters": "Parameters", "resources": "Resources", "data": "Data", "environment": "Environment",
+         "libraries": "Libraries that the code used", "packages": "Packages",
          "variables": "Variables that the code reads", "state around": "Random states and options"}  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">

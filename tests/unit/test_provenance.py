@@ -27,7 +27,7 @@ from mlwidgets.capture.installed import installed
 from mlwidgets.capture.libraries import used_libraries
 from mlwidgets.cli import main
 from mlwidgets.errors import ParameterError
-from mlwidgets.history.comparing.runs import compare_runs
+from mlwidgets.history.comparing.runs import GROUPS, compare_runs
 from mlwidgets.history.git import keeping
 from mlwidgets.history.git.repository import Repository
 from mlwidgets.housekeeping import checking
@@ -43,6 +43,7 @@ from mlwidgets.runs.state import FINISHED, Outcome, write_outcome
 from mlwidgets.runs.store import RunStore
 from mlwidgets.runs.uncommitted import parts_of, read_patch, write_patch
 from mlwidgets.views.details import read_details
+from mlwidgets.views.runsdiff import HEADS, RunsDiffView
 from tests.histories import commit, git
 
 Make = Callable[..., RunFolder]
@@ -380,6 +381,10 @@ def test_data_that_change_after_the_submit_are_not_what_was_meant(new_run: Make,
     assert "were never digested (No such file or directory)" in check_data(gone, project)[0]
 
 
+def test_every_group_of_facts_has_a_head() -> None:
+    assert list(HEADS) == list(GROUPS)
+
+
 def test_runs_diff_says_which_data_differ(new_run: Make, project: Path) -> None:
     (project / "a.csv").write_text("1")
     (project / "b.csv").write_text("1")
@@ -387,7 +392,10 @@ def test_runs_diff_says_which_data_differ(new_run: Make, project: Path) -> None:
     for text in ("1", "2"):
         (project / "a.csv").write_text(text)
         folders.append(submitted(new_run, project, data=named_data([project / "a.csv", project / "b.csv"])))
-    rows = compare_runs(folders).facts["data"]
+    diff = compare_runs(folders)
+    assert "Data" in RunsDiffView(diff).text()
+    assert "a.csv" in RunsDiffView(diff).page()
+    rows = diff.facts["data"]
     assert [name for name, _ in rows] == [str(project / "a.csv")]
     assert all(str(value).startswith("1 bytes #") for value in rows[0][1])
     assert dict(read_details(Run(folders[0].path))["facts"])["Data"].startswith(str(project))
