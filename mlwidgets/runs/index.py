@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
@@ -181,14 +182,13 @@ class RunIndex:
         """To read thousands is most of what a list costs: a process remembers them for its next one."""
         path = os.fspath(self._store.path)
         try:
-            with contextlib.closing(self._connect()) as connection, connection:
+            with _uncollected(), contextlib.closing(self._connect()) as connection, connection:
                 connection.execute("BEGIN")
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 told = _remembered.get(path)
                 if told is not None and version and told[0] == version:
                     return told[1]
-                rows = connection.execute(f"SELECT summary FROM {_TABLE}").fetchall()  # noqa: S608 - a constant
-            found = _read(rows)
+                found = _read(connection.execute(f"SELECT summary FROM {_TABLE}").fetchall())  # noqa: S608 - a constant
         except _UNREADABLE:
             return {}
         _remembered.clear()
@@ -268,6 +268,18 @@ def _from_row(values: list[Any]) -> RunSummary:
     summary = object.__new__(RunSummary)
     summary.__dict__.update(zip(_NAMES, values))  # noqa: B905 - what is at the end may be missing
     return summary
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector out: it would look at all that there is, for each few hundred of what is new."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _read(rows: Sequence[tuple[str]]) -> dict[str, RunSummary]:
