@@ -1,4 +1,5 @@
 // What the panel asks of the server.
+import type { RerunAsked, RerunPlan } from '../views/rerun.ts';
 import type { Annotations, Info, Slots, Sparkline, StoreName, Summary } from './model.ts';
 
 /** Asks the server; in JupyterLab its own settings do, elsewhere `fetch` with the page's cookies. */
@@ -9,10 +10,15 @@ export class Refused extends Error {
   constructor(
     message: string,
     readonly status: number,
+    /** All of the answer. */
+    readonly content: unknown = null,
   ) {
     super(message);
   }
 }
+
+/** What names a run. */
+export type Named = Pick<Summary, 'id' | 'store'>;
 
 export interface Page {
   readonly total: number;
@@ -70,11 +76,19 @@ export class Api {
     return this.change('DELETE', run, '');
   }
 
+  rerunPlan(run: Named): Promise<RerunPlan> {
+    return this.get(`runs/${encodeURIComponent(run.id)}/rerun`, [['store', run.store]]);
+  }
+
+  rerun(run: Named, asked: RerunAsked): Promise<Summary> {
+    return this.change('POST', run, '/rerun', asked);
+  }
+
   restore(run: Summary): Promise<Summary> {
     return this.change('POST', run, '/restore');
   }
 
-  private change<T>(method: string, { id, store }: Summary, what: string, body?: object): Promise<T> {
+  private change<T>(method: string, { id, store }: Named, what: string, body?: object): Promise<T> {
     const init = body ? { method, body: JSON.stringify(body) } : { method };
     return this.read(`runs/${encodeURIComponent(id)}${what}`, [['store', store]], init);
   }
@@ -98,6 +112,6 @@ export class Api {
     }
     if (response.ok) return content as T;
     const said = (content as { message?: unknown } | null)?.message;
-    throw new Refused(typeof said === 'string' && said ? said : response.statusText || `HTTP ${response.status}`, response.status);
+    throw new Refused(typeof said === 'string' && said ? said : response.statusText || `HTTP ${response.status}`, response.status, content);
   }
 }

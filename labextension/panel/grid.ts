@@ -14,6 +14,7 @@ export interface GridActions {
   delete(runs: readonly Summary[]): void;
   pin(run: Summary): void;
   annotate(run: Summary): void;
+  rerun(run: Summary): void;
   menu(run: Summary, at: { x: number; y: number }, back: HTMLElement): void;
   ticked(): void;
   /** Show the trials of a sweep, or hide them. */
@@ -149,6 +150,12 @@ export class RunGrid {
     else node.removeAttribute('aria-activedescendant');
   }
 
+  /** Make a run the active one, where it is shown. */
+  show(key: string): void {
+    const at = this.runs.findIndex((run) => keyOf(run) === key);
+    if (at >= 0) this.activate(at);
+  }
+
   private activeIndex(): number {
     return this.activeKey === null ? -1 : this.runs.findIndex((run) => keyOf(run) === this.activeKey);
   }
@@ -197,7 +204,8 @@ export class RunGrid {
       if (event.shiftKey && now && !this.ticked.has(keyOf(now))) this.toggle(now);
     } else if ((event.key === 'ArrowRight' || event.key === 'ArrowLeft') && run) {
       if (event.altKey || event.metaKey || event.ctrlKey || !this.unfold(run, event.key === 'ArrowRight')) return;
-    } else if (event.key === 'Enter' && run) this.actions.open(run);
+    } else if (event.key === 'Enter' && run && (event.ctrlKey || event.metaKey)) this.actions.rerun(run);
+    else if (event.key === 'Enter' && run) this.actions.open(run);
     else if (event.key === ' ' && run) this.toggle(run);
     else if (event.key === 'F2' && run) this.actions.annotate(run);
     else if (event.key === 'Delete' && run) this.actions.delete(this.ticked.size ? this.tickedRuns() : [run]);

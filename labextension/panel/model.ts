@@ -1,5 +1,6 @@
 // What the server tells of a project's runs: see docs/panel.md.
 import type { Num, Progress, RunState } from '../views/model.ts';
+import type { RerunOf } from '../views/rerun.ts';
 import type { Counts, Objective } from '../views/sweep/model.ts';
 
 /** What the list says of a sweep. */
@@ -44,6 +45,8 @@ export interface Summary {
   readonly sweep?: SweepSummary | null;
   /** Address from the server's base of the page that was made of it, where it executed a notebook. */
   readonly report?: string | null;
+  /** Of which run it is a rerun, and what came of that. */
+  readonly rerun?: RerunOf | null;
 }
 
 export interface StoreName {

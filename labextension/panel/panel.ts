@@ -13,6 +13,7 @@ import { MachineSection } from './machine.ts';
 import { openMenu, type MenuItem } from './menu.ts';
 import { keyOf, type Summary } from './model.ts';
 import type { Project } from './project.ts';
+import { rerun } from './rerun.ts';
 import { Sparklines } from './sparklines.ts';
 import { metricValue, objectiveOf, withoutTrialsOfChosen } from './sweeps.ts';
 import { Toast } from './toast.ts';
@@ -81,6 +82,9 @@ export class RunPanel {
       },
       delete: (runs) => {
         this.delete(runs);
+      },
+      rerun: (run) => {
+        void this.rerun(run);
       },
       pin: (run) => {
         this.attempt(project.annotate(run, { pinned: !run.pinned }));
@@ -337,7 +341,8 @@ export class RunPanel {
       ...items,
       { label: run.pinned ? words.__('Unpin') : words.__('Pin'), group: true, choose: () => { this.attempt(project.annotate(run, { pinned: !run.pinned })); } },
       { label: words.__('Name, tags and note…'), choose: () => { void this.annotate(run); } },
-      { label: words.__('Stop'), group: true, disabled: ended || run.stopping, choose: () => { this.stop([run]); } },
+      { label: words.__('Rerun…'), group: true, disabled: !ended, choose: () => { void this.rerun(run); } },
+      { label: words.__('Stop'), disabled: ended || run.stopping, choose: () => { this.stop([run]); } },
       { label: words.__('Delete'), disabled: !ended, choose: () => { this.delete([run]); } },
     ];
   }
@@ -346,6 +351,23 @@ export class RunPanel {
     const given = await askForAnnotations(run, this.host.words);
     this.grid.node.focus({ preventScroll: true });
     if (given) this.attempt(this.project.annotate(run, given));
+  }
+
+  private async rerun(run: Summary): Promise<void> {
+    const { project, host, grid } = this;
+    if (project.readOnly || !hasEnded(run.state)) return;
+    const started = await rerun(project, run, host.words);
+    grid.node.focus({ preventScroll: true });
+    if (!started) return;
+    this.update();
+    grid.show(keyOf(started));
+    this.toast.show(host.words.__('%1 runs again.', run.name), {
+      label: host.words.__('Open'),
+      run: () => {
+        const made = project.list.get(keyOf(started));
+        if (made) host.open([made]);
+      },
+    });
   }
 
   private stop(runs: readonly Summary[]): void {

@@ -3,6 +3,7 @@ import { hasEnded } from '../views/model.ts';
 import { Refused, type Api } from './api.ts';
 import { RunList } from './list.ts';
 import { keyOf, type Annotations, type Info, type Slots, type StoreName, type Summary } from './model.ts';
+import { AwaitedVerdicts, rerunner } from './rerun.ts';
 import { Stream, type Channel, type Socket } from './stream.ts';
 
 /** Rows that are asked for first, and with each later request. */
@@ -43,6 +44,7 @@ export class Project {
   private readonly listeners = new Set<() => void>();
   private readonly endListeners = new Set<(run: Summary) => void>();
   private readonly cells = new Map<string, Summary[]>();
+  private readonly verdicts = new AwaitedVerdicts((store, id) => this.refresh(store, id));
   private paths: readonly string[] = [];
   private wanted = FIRST;
   private loads = 0;
@@ -116,6 +118,7 @@ export class Project {
     this.disposed = true;
     this.loads += 1;
     clearTimeout(this.timer);
+    this.verdicts.dispose();
     this.stream.dispose();
     this.listeners.clear();
     this.endListeners.clear();
@@ -152,7 +155,15 @@ export class Project {
   }
 
   follow(store: string, runs: readonly string[]): Channel {
-    return this.stream.channel(store, runs);
+    const channel = this.stream.channel(store, runs);
+    channel.rerun = { ...rerunner(this, store), beside: (run) => channel.ask({ type: 'compare', runs: [run] }) };
+    return channel;
+  }
+
+  /** Take a run that was just made. */
+  add(run: Summary): void {
+    this.newer.add(keyOf(run));
+    this.put([run]);
   }
 
   /** Ask for a run anew, of which more is known after its end. */
@@ -280,6 +291,7 @@ export class Project {
     for (const run of runs) {
       const before = this.list.get(keyOf(run));
       if (before && !hasEnded(before.state) && hasEnded(run.state)) for (const ended of this.endListeners) ended(run);
+      if (hasEnded(run.state) && run.rerun && !run.rerun.verdict) this.verdicts.await(run);
       // The cell started the sweep, and the sweep its trials.
       if (run.cell && run.trial_of == null) this.putCell(run.cell, run);
     }

@@ -1,6 +1,7 @@
 import { element, icon, setText } from '../views/dom.ts';
 import { formatElapsed, formatNumber, formatTook } from '../views/format.ts';
 import { hasEnded, type Num } from '../views/model.ts';
+import { changeText, showVerdict } from '../views/rerun.ts';
 import { shownState, stateIcon, STOP_ICON } from '../views/states.ts';
 import { stateWord } from '../views/sweep/model.ts';
 import { CARET, MORE, STAR } from './icons.ts';
@@ -40,6 +41,7 @@ export class Row {
   private readonly name = element('span', 'mlw-row-name');
   private readonly star = element('span', 'mlw-row-star', {}, icon(STAR));
   private readonly time = element('span', 'mlw-row-time');
+  private readonly verdict = element('span', 'mlw-verdict', { hidden: '' });
   private readonly about = element('span', 'mlw-row-about');
   private readonly spark: SVGPathElement;
   private readonly sparkBox: SVGSVGElement;
@@ -68,7 +70,7 @@ export class Row {
       cell(this.mark, this.tick),
       cell(this.caret, this.name, this.star),
       cell(this.time),
-      cell(this.about),
+      cell(this.verdict, this.about),
       cell(this.sparkBox, this.value),
       cell(this.stop, this.pin, this.more),
     ];
@@ -124,6 +126,7 @@ export class Row {
     this.node.dataset.run = run.id;
     this.node.dataset.state = run.state;
     setText(this.name, run.name);
+    showVerdict(this.verdict, run.rerun?.verdict ?? null);
     this.star.hidden = !run.pinned;
     this.tick.setAttribute('aria-label', words.__('Tick %1', run.name));
     this.stop.hidden = readOnly || hasEnded(run.state);
@@ -182,8 +185,11 @@ function about(run: Summary, { words, now, lead, sweep }: RowContext): string {
   const leading = lead !== null && Object.hasOwn(run.params, lead) ? [`${lead}=${run.params[lead] ?? ''}`] : [];
   const tags = [...leading, ...Object.entries(run.tags).map(([key, value]) => tagText(key, value))];
   // What all trials of a sweep have tells none of them from the others.
-  const own = Object.entries(run.params).filter(([key, value]) => key !== lead && sweep?.params[key] !== value);
+  const changes = run.rerun?.changed ?? [];
+  const told = new Set([lead, ...changes.map(([name]) => name)]);
+  const own = Object.entries(run.params).filter(([key, value]) => !told.has(key) && sweep?.params[key] !== value);
   const params = own.map(([key, value]) => `${key}=${value}`);
+  if (run.rerun) params.unshift(words.__('rerun'), ...changes.map(changeText));
   if (run.stopping && !hasEnded(run.state)) return words.__('stopping…');
   const trials = run.state === 'submitted' ? [] : trialsText(run, words);
   if (run.state === 'submitted') return [run.waiting ?? words.__('starting…'), ...tags, ...params].join(' · ');
@@ -225,6 +231,8 @@ function tooltip(run: Summary, words: Words): string {
     pairs(run.tags),
     run.note,
     run.notebook ?? '',
+    run.rerun ? words.__('rerun of %1', run.rerun.of) : '',
+    run.rerun?.verdict?.summary ?? '',
     run.id,
   ];
   return lines.filter(Boolean).join('\n');
@@ -236,6 +244,6 @@ function describe(run: Summary, context: RowContext): string {
   const known = metricValue(run, metric);
   const value = known === undefined ? '' : `${metric ?? ''} ${formatNumber(known)}`;
   const when = hasEnded(run.state) ? formatWhen(run.submitted, now) : since(run, now);
-  const parts = [run.name, stateWord(shownState(run)), run.pinned ? words.__('pinned') : '', when, about(run, context), value, run.note];
+  const parts = [run.name, stateWord(shownState(run)), run.pinned ? words.__('pinned') : '', run.rerun?.verdict?.chip ?? '', when, about(run, context), value, run.note];
   return parts.filter(Boolean).join(', ');
 }

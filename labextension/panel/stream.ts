@@ -1,5 +1,6 @@
 // The page's one connection to the server: what changes comes here, for all panels, tabs and cells of the page.
 import { hasEnded, type RunData, type RunSource } from '../views/model.ts';
+import type { Rerunner } from '../views/rerun.ts';
 import { RunStore, type Message } from '../views/store.ts';
 import type { Slots, Summary } from './model.ts';
 import { readPacket } from './wire.ts';
@@ -159,6 +160,8 @@ export class Channel implements RunSource {
   readonly teller = 'server';
   /** Shows one of its runs, or of their trials, in a place of its own. */
   declare open?: (run: string) => void;
+  /** Does its runs again. */
+  declare rerun?: Rerunner;
   private readonly store: RunStore;
   private readonly listeners = new Set<() => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;

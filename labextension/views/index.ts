@@ -5,6 +5,7 @@ import './charts.css';
 import './details.css';
 import './sweep/sweep.css';
 import './changes/changes.css';
+import './rerun.css';
 
 import type { RunSource } from './model.ts';
 import { RunView } from './runview.ts';

@@ -1,5 +1,6 @@
 // What a view shows of a run. The same fields come from the kernel and out of a saved notebook.
 import type { RunChanges } from './changes/model.ts';
+import type { RerunAsked, Rerunner, RerunOf, RerunPlan, RerunRefused } from './rerun.ts';
 import type { SweepData } from './sweep/model.ts';
 import type { Terminal } from './terminal.ts';
 import type { Num, RunState } from './words.ts';
@@ -26,6 +27,8 @@ export interface Header {
   readonly waiting?: string | null;
   /** "attempt 2 of 3" where it is tried more than once. */
   readonly attempt?: string | null;
+  /** Of which run it is a rerun. */
+  readonly rerun?: RerunOf | null;
 }
 
 export interface Progress {
@@ -77,6 +80,15 @@ export interface Details {
   readonly folder: string;
   /** Since the run before of this name; null of the first. Versions of before there were diffs say nothing of it. */
   readonly changes?: RunChanges | null;
+  /** What is kept of the training; versions of before there were checkpoints say nothing of it. */
+  readonly checkpoints?: Checkpoints;
+}
+
+export interface Checkpoints {
+  /** What says how good one is: `max:val_accuracy`. */
+  readonly judged: string | null;
+  /** Number, epoch or step, values, bytes, whether it is the best or the last. */
+  readonly rows: readonly (readonly [number, string, string, number, string])[];
 }
 
 export interface RunData {
@@ -101,6 +113,7 @@ export type Question =
   | { type: 'file'; run: string; name: string }
   | { type: 'media'; run: string; file: string }
   | { type: 'trial'; run: string; trial: string }
+  | { type: 'rerun'; run: string; asked: RerunAsked | null }
   | { type: 'runs' }
   | { type: 'compare'; runs: readonly string[] };
 
@@ -114,6 +127,10 @@ export interface Answer {
   readonly runs?: readonly (readonly [string, string, RunState, number, string, boolean])[];
   /** A trial, whole. */
   readonly run?: RunData;
+  /** What doing a run again takes, the new run's id, or what is in the way. */
+  readonly plan?: RerunPlan;
+  readonly started?: string;
+  readonly refused?: RerunRefused;
 }
 
 /** Where a view gets its data from and whom it asks. A saved notebook has data alone. */
@@ -130,6 +147,8 @@ export interface RunSource {
   stop?(run: string): void;
   /** Ask of a sweep that it starts no more trials, goes on, or runs `n` of them at once. */
   steer?(run: string, ask: 'pause' | 'resume' | 'concurrent', n?: number): void;
+  /** Who does a run again. */
+  readonly rerun?: Rerunner;
   /** Show a run in a place of its own, where there is one. */
   open?(run: string): void;
   /** Ask for more; rejects where nobody answers. Nothing may depend on it: a kernel may be busy or gone. */

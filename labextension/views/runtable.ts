@@ -1,9 +1,10 @@
 import type { Clock } from './clock.ts';
-import { element, setText } from './dom.ts';
+import { element, icon, setText } from './dom.ts';
 import { formatNumber } from './format.ts';
 import { chip, StopButton } from './header.ts';
 import type { RunData, RunSource, Series } from './model.ts';
 import { lineColour } from './palette.ts';
+import { RERUN_ICON, showVerdict } from './rerun.ts';
 import { Badge } from './states.ts';
 
 /** Metrics that have a column of their own. */
@@ -12,6 +13,7 @@ const MOST_METRICS = 4;
 interface Row {
   readonly id: string;
   readonly badge: Badge;
+  readonly verdict: HTMLElement;
   readonly time: HTMLElement;
   readonly stop: StopButton;
   readonly choose: HTMLInputElement;
@@ -57,6 +59,7 @@ export class RunTable {
       const row = this.rows[index];
       if (!row) return;
       row.badge.update(run.header);
+      showVerdict(row.verdict, run.header.rerun?.verdict ?? null);
       row.stop.update(run.header);
       row.choose.checked = run.header.id === chosen;
       for (const [name, better] of metrics) {
@@ -97,17 +100,19 @@ export class RunTable {
         this.choose(header.id);
       });
       const label = element('label', 'mlw-run-name', { title: `${header.id}: show its output below` }, choose, swatch, header.name);
+      if (header.rerun) label.append(element('span', 'mlw-rerun-label', { title: `Rerun of ${header.rerun.of}` }, icon(RERUN_ICON), 'rerun'));
       const badge = new Badge();
+      const verdict = element('span', 'mlw-verdict', { hidden: '' });
       const time = element('td', 'mlw-elapsed');
       const stop = new StopButton(this.source, this.clock);
       const values = new Map(metrics.map(([name]) => [name, element('td', 'mlw-number')]));
-      this.rows.push({ id: header.id, badge, time, stop, choose, values });
+      this.rows.push({ id: header.id, badge, verdict, time, stop, choose, values });
       return element(
         'tr',
         '',
         {},
         element('th', '', { scope: 'row' }, label),
-        element('td', '', {}, badge.node),
+        element('td', 'mlw-run-state', {}, badge.node, verdict),
         time,
         ...differing.map((name) => element('td', 'mlw-number mlw-differs', {}, valueOf(run, name))),
         ...values.values(),

@@ -1,5 +1,6 @@
 // What the kernel has told of its runs: the state first, then numbered frames with what is new.
 import type { Answer, Details, Display, Header, Progress, Question, RunData, RunSource } from './model.ts';
+import type { Rerunner } from './rerun.ts';
 import { mergeSeries, type PackedSeries } from './series.ts';
 import { mergeSweep, type PackedSweep } from './sweep/merge.ts';
 import { Terminal, type OutputChange } from './terminal.ts';
@@ -37,10 +38,24 @@ interface PackedAnswer extends Omit<Answer, 'series' | 'run'> {
 const BUFFER = 'mlwidgets:buffer';
 /** Milliseconds after which a question counts as not heard: the kernel is busy or gone. */
 const PATIENCE = 20_000;
+/** The same for what a fresh process has to do. */
+const LONG = 150_000;
 
 export class RunStore implements RunSource {
   runs: readonly RunData[] = [];
   clock = 0;
+  readonly rerun: Rerunner = {
+    look: async (run) => {
+      const { plan } = await this.ask({ type: 'rerun', run, asked: null }, LONG);
+      if (!plan) throw new Error(this.silence);
+      return plan;
+    },
+    start: async (run, asked) => {
+      const { started, refused } = await this.ask({ type: 'rerun', run, asked }, LONG);
+      return started ?? refused ?? Promise.reject(new Error(this.silence));
+    },
+    beside: (run) => this.ask({ type: 'compare', runs: [run] }),
+  };
   private frame = -1;
   private asked = 0;
   private readonly listeners = new Set<() => void>();
@@ -64,13 +79,13 @@ export class RunStore implements RunSource {
     this.send({ type: 'sweep', run, ask, ...(n === undefined ? {} : { n }) });
   }
 
-  ask(question: Question): Promise<Answer> {
+  ask(question: Question, patience = PATIENCE): Promise<Answer> {
     const to = (this.asked += 1);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(to);
         reject(new Error(this.silence));
-      }, PATIENCE);
+      }, patience);
       this.waiting.set(to, (answer) => {
         clearTimeout(timer);
         if (answer.error === undefined) resolve(answer);

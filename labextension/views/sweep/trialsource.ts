@@ -1,5 +1,6 @@
 // One trial of a sweep as a run of its own: what the sweep knows of it at once, and all of it where somebody answers.
 import type { Answer, Question, RunData, RunSource, RunState, Series } from '../model.ts';
+import type { Rerunner } from '../rerun.ts';
 import { Terminal } from '../terminal.ts';
 import { hasEnded } from '../model.ts';
 import { ENDED_EARLY, type SweepData, type Trial, type TrialState } from './model.ts';
@@ -17,6 +18,8 @@ export class TrialSource implements RunSource {
   private disposed = false;
   declare readonly ask?: (question: Question) => Promise<Answer>;
   declare readonly stop?: (run: string) => void;
+  declare readonly rerun?: Rerunner;
+  declare readonly open?: (run: string) => void;
   declare readonly teller?: 'server';
 
   constructor(
@@ -33,6 +36,15 @@ export class TrialSource implements RunSource {
     if (source.stop) {
       this.stop = (run) => {
         source.stop?.(run);
+      };
+    }
+    if (source.rerun) {
+      const { look, start } = source.rerun;
+      this.rerun = { look, start };
+    }
+    if (source.open) {
+      this.open = (run) => {
+        source.open?.(run);
       };
     }
     void this.look();

@@ -1,0 +1,167 @@
+// Doing a run again: who can start it, what that takes, and what came of it.
+import { button, element, icon, setText } from './dom.ts';
+import { hasEnded, type Header, type RunSource } from './model.ts';
+import { askForRerun } from './rerundialog.ts';
+
+export const RERUN_ICON = 'M8 2.300a5.700 5.700 0 0 1 4.600 2.330V2.500H14v4.700H9.300V5.800h2.380A4.250 4.250 0 1 0 12.250 8.500h1.450A5.700 5.700 0 1 1 8 2.300';
+
+/** What a run that does another one again says of it. */
+export interface RerunOf {
+  /** Id of that one. */
+  readonly of: string;
+  readonly name: string;
+  /** Name, what it was, what it is. */
+  readonly changed: readonly (readonly [string, string | null, string | null])[];
+  /** Once both have ended. */
+  readonly verdict: Verdict | null;
+}
+
+export interface Verdict {
+  /** The same to the bit, or not; null where nothing had to be the same. */
+  readonly equal: boolean | null;
+  /** In two to five words. */
+  readonly chip: string;
+  readonly summary: string;
+  readonly details?: readonly string[];
+}
+
+/** What doing a run again takes. */
+export interface RerunPlan {
+  readonly kind: 'run' | 'sweep' | 'report';
+  readonly params: Readonly<Record<string, string>>;
+  readonly problems: readonly string[];
+  /** Whether one may go on in spite of the problems. */
+  readonly forcible: boolean;
+  readonly differences: readonly string[];
+}
+
+export interface RerunAsked {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly force?: boolean;
+  /** Publish the new edition of a report. */
+  readonly publish?: boolean;
+}
+
+export interface RerunRefused {
+  readonly problems: readonly string[];
+  readonly forcible: boolean;
+}
+
+/** Whoever can do runs again: the kernel, or a server. */
+export interface Rerunner {
+  readonly look: (run: string) => Promise<RerunPlan>;
+  /** Resolves to the new run's id, or to what is in the way. */
+  readonly start: (run: string, asked: RerunAsked) => Promise<string | RerunRefused>;
+  /** Show the new run beside the one that this view is of. */
+  readonly beside?: (run: string) => Promise<unknown>;
+}
+
+/** Opens the dialog for a run that has ended; says below the head what it was started as. */
+export class RerunButton {
+  readonly node: HTMLButtonElement;
+  /** What was started, and a way to see it. */
+  readonly started = element('div', 'mlw-rerun-started', { role: 'status', hidden: '' });
+  private header: Header | null = null;
+  private shownOf = '';
+
+  constructor(
+    private readonly source: RunSource,
+    /** Whether it searches: the curves of two searches are not laid beside each other. */
+    private readonly isSweep: () => boolean,
+  ) {
+    this.node = element('button', 'mlw-button mlw-rerun', { type: 'button' }, icon(RERUN_ICON), element('span', '', {}, 'Rerun'));
+    this.node.addEventListener('click', () => {
+      void this.ask();
+    });
+  }
+
+  update(header: Header): void {
+    this.header = header;
+    this.node.hidden = !hasEnded(header.state) || !this.source.rerun;
+    this.node.title = `Run ${header.name} again`;
+    if (header.id !== this.shownOf) this.started.hidden = true;
+  }
+
+  private async ask(): Promise<void> {
+    const { header } = this;
+    const { rerun } = this.source;
+    if (!header || !rerun) return;
+    const run = await askForRerun(header.name, () => rerun.look(header.id), (asked) => rerun.start(header.id, asked));
+    this.node.focus({ preventScroll: true });
+    if (run === null) return;
+    this.shownOf = header.id;
+    const parts: (Node | string)[] = [element('span', '', {}, 'Runs again as '), element('code', '', {}, run)];
+    const canOpen = typeof this.source.open === 'function';
+    if (canOpen) {
+      parts.push(button('Open', 'mlw-button', () => {
+        this.source.open?.(run);
+      }));
+    }
+    if (rerun.beside && !this.isSweep()) {
+      try {
+        await rerun.beside(run);
+      } catch {
+        // It runs all the same, and the line says as what.
+      }
+    } else if (!canOpen) parts.push(element('span', 'mlw-hint', {}, `%runs show ${run}`));
+    this.started.replaceChildren(...parts);
+    this.started.hidden = false;
+  }
+}
+
+/** Of which run one is a rerun, what was changed, and what came of it. */
+export class RerunLine {
+  readonly node = element('div', 'mlw-rerun-of', { hidden: '' });
+  private readonly of = element('span', 'mlw-rerun-name');
+  private readonly changed = element('span', 'mlw-rerun-changed');
+  private readonly chip = element('span', 'mlw-verdict', { role: 'status' });
+  private readonly summary = element('span', 'mlw-rerun-summary');
+  private readonly details = element('ul', 'mlw-rerun-details');
+  private readonly more = button('Details', 'mlw-more', () => {
+    this.fold(this.details.hidden);
+  });
+  private shown: RerunOf | null | undefined = null;
+
+  constructor() {
+    const label = element('span', 'mlw-rerun-label', {}, icon(RERUN_ICON), this.of);
+    this.node.append(element('div', 'mlw-rerun-line', {}, label, this.changed, this.chip, this.summary, this.more), this.details);
+    this.fold(false);
+  }
+
+  update(rerun: RerunOf | null | undefined): void {
+    if (rerun === this.shown) return;
+    this.shown = rerun;
+    this.node.hidden = !rerun;
+    if (!rerun) return;
+    setText(this.of, `Rerun of ${rerun.name}`);
+    this.of.title = rerun.of;
+    setText(this.changed, rerun.changed.map(changeText).join(', '));
+    this.changed.hidden = !rerun.changed.length;
+    const { verdict } = rerun;
+    showVerdict(this.chip, verdict);
+    setText(this.summary, verdict?.summary ?? '');
+    const details = verdict?.details ?? [];
+    this.more.hidden = !details.length;
+    this.details.replaceChildren(...details.map((line) => element('li', '', {}, line)));
+    if (!details.length) this.fold(false);
+  }
+
+  private fold(open: boolean): void {
+    this.details.hidden = !open;
+    this.more.setAttribute('aria-expanded', String(open));
+    setText(this.more, open ? 'Less' : 'Details');
+  }
+}
+
+/** Put a verdict into a chip; without one it is not there. */
+export function showVerdict(chip: HTMLElement, verdict: Verdict | null): void {
+  chip.hidden = !verdict;
+  if (!verdict) return;
+  setText(chip, verdict.chip);
+  chip.title = verdict.summary;
+  chip.dataset.equal = verdict.equal === null ? 'other' : String(verdict.equal);
+}
+
+export function changeText([name, old, now]: RerunOf['changed'][number]): string {
+  return `${name} ${old ?? '–'} → ${now ?? '–'}`;
+}
