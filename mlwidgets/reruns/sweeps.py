@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 from mlwidgets.errors import CaptureError, ParameterError, UnknownRun
-from mlwidgets.history.comparing.metrics import first_difference
+from mlwidgets.reruns.equality import columns_of, compare
+from mlwidgets.reruns.outcome import changes_between
 from mlwidgets.reruns.verdict import Verdict, verdict_of
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.journal import MetricColumn, read_lines
+from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.outline import WORDS
-from mlwidgets.runs.run import Run
 from mlwidgets.runs.spec import Resources, RunSpec
 from mlwidgets.runs.store import RunStore
 from mlwidgets.runs.trials import TERMINATED, WARM_START, Trial, best, read_log, read_trials
@@ -102,7 +103,7 @@ def verdict_of_sweep(folder: RunFolder) -> Verdict:
     first = RunFolder(folder.path.parent / of)
     asked = SweepDefinition.from_json(spec.sweep or {})
     repeats = [one for one in asked.repeats if one["by"] != WARM_START]
-    changed = _changed(first, spec)
+    changed = changes_between(first.read_spec(), spec)
     if not repeats:
         return Verdict(of, None, _chip(changed), _searched_anew(folder, first, asked, changed), changed=changed)
     before, now = read_log(first.path).trials, read_log(folder.path).trials
@@ -135,14 +136,16 @@ def _compared(
 ) -> tuple[bool | None, str]:
     if now is None or now.run is None:
         return None, "it was not begun again"
-    runs = [RunFolder(folder.path.parent / str(run)) for run in (one["run"], now.run)]
+    # An archive may name any path.
+    runs = [RunFolder(folder.path.parent / os.path.basename(str(run))) for run in (one["run"], now.run)]
     gone = next((which for run, which in zip(runs, ("first", "second"), strict=True) if not run.spec.exists()), None)
     if gone:
         return None, f"the {gone} run was deleted"
     if before is not None and TERMINATED in {before.state, now.state} and _reach(before) != _reach(now):
-        common, differs = _common(*runs)
+        found = compare(*map(columns_of, runs), a_cut=True, b_cut=True)
+        where = next((f"{name} differs from step {one.step}" for name, one in found.first.items()), None)
         ends = f"{_ending(now)}, {_ending(before)} in the first one"
-        return False, f"{ends}; {differs or f'the same in all {common} values that both logged'}"
+        return False, f"{ends}; {where or f'the same in all {found.values} values that both logged'}"
     told = verdict_of(runs[1])
     return (None, "it has not ended") if told is None else (told.equal, told.summary)
 
@@ -157,31 +160,6 @@ def _ending(trial: Trial) -> str:
         return str(WORDS.get(trial.state, trial.state))
     reached = (trial.why or {}).get("interval")
     return f"ended early by the policy after {reached} values" if reached else "ended early by the policy"
-
-
-def _common(first: RunFolder, second: RunFolder) -> tuple[int, str | None]:
-    """Return how many values both runs logged, and where these differ first."""
-    old, new = Run(first.path).columns(), Run(second.path).columns()
-    sides: tuple[dict[str, MetricColumn], dict[str, MetricColumn]] = {}, {}
-    for name in old.keys() & new.keys():
-        both = min(len(old[name].values), len(new[name].values))
-        for side, column in zip(sides, (old[name], new[name]), strict=True):
-            side[name] = MetricColumn(column.steps[:both], column.times[:both], column.values[:both])
-    found = next(iter(first_difference(*sides).items()), None)
-    where = None if found is None else f"{found[0]} differs from step {found[1].step}"
-    return sum(len(column.values) for column in sides[0].values()), where
-
-
-def _changed(first: RunFolder, spec: RunSpec) -> list[list[str | None]]:
-    """Return what was changed on purpose: name, what it was, what it is."""
-    try:
-        before = first.read_spec()
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    names = dict.fromkeys((*before.params, *spec.params))
-    sides: dict[str, tuple[str | None, str | None]] = {n: (before.params.get(n), spec.params.get(n)) for n in names}
-    sides["seed"] = tuple(None if one is None else str(one) for one in (before.seed, spec.seed))  # type: ignore[assignment]
-    return [[name, *values] for name, values in sides.items() if values[0] != values[1]]
 
 
 def _chip(changed: list[list[str | None]]) -> str:
