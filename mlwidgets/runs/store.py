@@ -158,11 +158,8 @@ class RunStore:
 
     def called(self, name: str) -> Iterator[RunFolder]:
         """Yield the runs that are called so now, newest first."""
-        runs = os.fspath(self.runs)
         for one in self.ids():
-            # Of thousands most were given nothing: to ask whether the file is there is cheaper than to open it.
-            given = os.access(f"{runs}/{one}/{ANNOTATIONS}", os.F_OK)
-            if (name_now(RunFolder(self.runs / one)) if given else name_of(one)) == name:
+            if self._name_now(one) == name:
                 yield RunFolder(self.runs / one)
 
     def find(self, name: str) -> RunFolder:
@@ -198,9 +195,17 @@ class RunStore:
 
     def _formerly(self, name: str) -> Iterator[RunFolder]:
         """Yield the runs that were called so once, newest first."""
-        for folder in self.folders():
-            if name_of(folder.id) == name or name in read_annotations(folder).formerly:
+        for one in self.ids():
+            folder = RunFolder(self.runs / one)
+            if name_of(one) == name or (self.is_annotated(one) and name in read_annotations(folder).formerly):
                 yield folder
+
+    def is_annotated(self, run_id: str) -> bool:
+        """Whether a run was given something: of thousands most were not, and this is cheaper than to read what."""
+        return os.access(f"{os.fspath(self.runs)}/{run_id}/{ANNOTATIONS}", os.F_OK)
+
+    def _name_now(self, run_id: str) -> str:
+        return name_now(RunFolder(self.runs / run_id)) if self.is_annotated(run_id) else name_of(run_id)
 
     def _trials_called(self, name: str) -> Iterator[RunFolder]:
         """Yield the trials whose sweep was given another name, by that name."""
@@ -212,10 +217,10 @@ class RunStore:
 
     def _names(self) -> list[str]:
         """Return the names of runs and sweeps, the newest first; hundreds of trials would hide them."""
-        folders = list(self.folders())
-        sweeps = {name_of(folder.id) for folder in folders if os.path.exists(folder.wishes)}
-        own = [folder for folder in folders if not _is_trial_of(sweeps, *name_of(folder.id).rpartition("-"))]
-        return list(dict.fromkeys(map(name_now, own)))
+        ids = self.ids()
+        sweeps = {name_of(one) for one in ids if os.path.exists(RunFolder(self.runs / one).wishes)}
+        own = [one for one in ids if not _is_trial_of(sweeps, *name_of(one).rpartition("-"))]
+        return list(dict.fromkeys(map(self._name_now, own)))
 
 
 def _is_trial_of(sweeps: set[str], sweep: str, _dash: str, number: str) -> bool:
