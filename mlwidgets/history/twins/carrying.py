@@ -73,7 +73,7 @@ def _spans(text: Sequence[Cell], cells: Sequence[Cell]) -> list[Span]:
     anchors = [
         (one.old, one.new)
         for one in align(text, cells, Budget())
-        if not one.moved and (text[one.old].kind, text[one.old].source) == (cells[one.new].kind, cells[one.new].source)
+        if not one.moved and _bare(text[one.old]) == _bare(cells[one.new])
     ]
     for at, there in [*sorted(anchors), (len(text), len(cells))]:
         if at > k or there > i:
@@ -82,6 +82,10 @@ def _spans(text: Sequence[Cell], cells: Sequence[Cell]) -> list[Span]:
             spans.append((range(at, at + 1), range(there, there + 1)))
         k, i = at + 1, there + 1
     return spans
+
+
+def _bare(cell: Cell) -> tuple[str, str]:
+    return cell.kind, cell.source.strip()
 
 
 def _origins(before: Sequence[Cell], now: Sequence[Cell]) -> dict[int, int]:
@@ -148,7 +152,8 @@ def _new(cell: dict[str, Any], base: Document) -> dict[str, Any]:
 
 def _metadata(base: Document, before: Document, now: Document) -> dict[str, Any]:
     sides = [_dict(one.raw.get("metadata")) for one in (before, base, now)]
-    if not (sides[2] or sides[0]):
+    if not sides[2]:
+        # It has no header any more: it says nothing of them.
         return sides[1]
     found: dict[str, Any] = merge_values(sides, "", [])
     return found

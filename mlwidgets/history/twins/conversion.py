@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -12,6 +13,7 @@ from mlwidgets.history.twins.pairing import Pairing, first_line, settings_of
 
 _SHAPE = "text_representation"
 """Of Jupytext's metadata what only says how and by which version the text was written."""
+_HEADER = re.compile(r"\A(#!.*\n|.*coding.*\n)*\W{0,4}---[ \t]*\n(?:.*\n){0,40}?\W*jupytext:")
 
 
 def stripped(raw: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def text_of(raw: dict[str, Any], pairing: Pairing) -> str:
 
 
 def notebook_of(text: str, pairing: Pairing) -> Document:
-    """Return the notebook that a twin's text says, without ids.
+    """Return the notebook that a twin's text says, without ids; of one without a header it has no metadata.
 
     Raises
     ------
@@ -60,15 +62,19 @@ def notebook_of(text: str, pairing: Pairing) -> Document:
     """
     config, _ = settings_of(pairing.twin)
     import jupytext
+    from jupytext.formats import read_metadata
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            header = read_metadata(text, pairing.twin.suffix)
             read = jupytext.reads(text, pairing.format, config=config)
         cells = [{key: value for key, value in cell.items() if key != "id"} for cell in read.cells]
-        metadata = dict(read.metadata)
+        metadata = dict(read.metadata) if header else {}
     except Exception as error:  # as above
         raise TwinError(f"Jupytext cannot read {pairing.twin}: {first_line(error)}; mend it, then sync") from error
+    if not header and _HEADER.match(text):
+        raise TwinError(f"the header of {pairing.twin} cannot be read: it is no YAML; mend it, then sync")
     if isinstance(metadata.get("jupytext"), dict):
         kept = {key: value for key, value in metadata["jupytext"].items() if key != _SHAPE}
         metadata = {key: value for key, value in metadata.items() if key != "jupytext"}
@@ -78,13 +84,13 @@ def notebook_of(text: str, pairing: Pairing) -> Document:
 
 
 def say_the_same(one: Document, other: Document) -> bool:
-    """Return whether two texts say the same, in whatever style they are written."""
-    return _said(one) == _said(other)
+    """Return whether two texts say the same, in whatever style they are written, with a header or without."""
+    here, there = one.raw["metadata"], other.raw["metadata"]
+    return _said(one) == _said(other) and (here == there or not here or not there)
 
 
-def _said(document: Document) -> tuple[Any, ...]:
-    cells = [(cell["cell_type"], cell["source"], cell.get("metadata")) for cell in document.raw["cells"]]
-    return cells, document.raw["metadata"]
+def _said(document: Document) -> list[tuple[Any, ...]]:
+    return [(cell["cell_type"], cell["source"], cell.get("metadata")) for cell in document.raw["cells"]]
 
 
 def _dict(value: Any) -> dict[str, Any]:

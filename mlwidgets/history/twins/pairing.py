@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,10 @@ def settings_of(path: Path) -> Settings:
             return None, None
         if found.endswith(".py"):
             raise TwinError(f"{found} is a program, which is not executed here; write its settings into jupytext.toml")
-        return load_jupytext_configuration_file(found), Path(found)
+        with warnings.catch_warnings():
+            # What it says of old options is for those who write them, not for each save.
+            warnings.simplefilter("ignore")
+            return load_jupytext_configuration_file(found), Path(found)
     except TwinError:
         raise
     except Exception as error:  # whatever a reader of TOML, YAML or JSON says

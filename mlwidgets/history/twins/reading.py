@@ -184,7 +184,10 @@ def _fence_open_since(text: str) -> int:
         signs, rest = match.groups()
         if not fence:
             fence, since = ("", 0) if signs[0] == "`" and "`" in rest else (signs, number)
-        elif signs.startswith(fence) and not rest.strip():
+        elif signs.startswith(fence):
+            if rest.strip():
+                # Another one begins, of which the end would be taken for that of the first.
+                return since
             fence = ""
     return since if fence else 0
 
