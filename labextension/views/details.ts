@@ -1,6 +1,6 @@
 // What a run was and what it left: parameters, code, environment, files, each with a download.
 import { button, element, setText } from './dom.ts';
-import type { RunData, RunSource } from './model.ts';
+import type { Checkpoints, RunData, RunSource } from './model.ts';
 import { highlight } from './python.ts';
 import { formatBytes } from './system.ts';
 
@@ -95,12 +95,13 @@ export class FilesPanel extends Panel {
   }
 
   protected content(run: RunData): unknown {
-    return [run.details?.files, run.details?.folder];
+    return [run.details?.files, run.details?.folder, run.details?.checkpoints];
   }
 
   protected draw({ header, details }: RunData): Node[] {
+    const kept = details?.checkpoints?.rows.length ? checkpoints(header.name, details.checkpoints) : [];
     if (!details?.files.length) {
-      return [empty('The run saved no files. ', element('code', '', {}, 'mlwidgets.save(…)'), ' puts them here.')];
+      return [...kept, empty('The run saved no files. ', element('code', '', {}, 'mlwidgets.save(…)'), ' puts them here.')];
     }
     const status = element('div', 'mlw-hint', { role: 'status' });
     const items = details.files.map(([name, size]) => {
@@ -116,7 +117,7 @@ export class FilesPanel extends Panel {
       );
     });
     const where = element('div', 'mlw-hint mlw-path', {}, `${details.folder}/outputs`);
-    return [where, status, element('table', 'mlw-table mlw-files', {}, element('tbody', '', {}, ...items))];
+    return [...kept, where, status, element('table', 'mlw-table mlw-files', {}, element('tbody', '', {}, ...items))];
   }
 
   private async fetch(run: string, name: string, status: HTMLElement): Promise<void> {
@@ -129,6 +130,27 @@ export class FilesPanel extends Panel {
       setText(status, error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** What is kept of the training, and how it is got back. */
+function checkpoints(run: string, { rows }: Checkpoints): Node[] {
+  const items = rows.map(([number, where, values, bytes, marks]) =>
+    element(
+      'tr',
+      '',
+      {},
+      element('th', '', { scope: 'row' }, String(number)),
+      element('td', '', {}, where),
+      element('td', '', {}, values),
+      element('td', '', {}, marks),
+      element('td', 'mlw-number', {}, formatBytes(bytes)),
+    ),
+  );
+  const names = ['Checkpoint', 'After', 'Values', '', 'Size'].map((name, i) => element('th', i === 4 ? 'mlw-number' : '', { scope: 'col' }, name));
+  const best = rows.some(([, , , , marks]) => marks.startsWith('best'));
+  const how = element('div', 'mlw-hint', {}, element('code', '', {}, `%runs load ${run} --${best ? 'best' : 'last'}`), ' puts it into a notebook.');
+  const table = element('table', 'mlw-table mlw-kept', {}, element('thead', '', {}, element('tr', '', {}, ...names)), element('tbody', '', {}, ...items));
+  return [table, how];
 }
 
 function empty(...text: (Node | string)[]): HTMLElement {

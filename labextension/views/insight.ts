@@ -40,6 +40,11 @@ export function overfittingFrom(validation: Line, training: Line, better: number
   return before !== null && last !== null && (last - before) * better > 0 ? best.x : null;
 }
 
+/** The middle of the last values: where a line has come to. */
+export function middle({ y }: Line): number {
+  return median(y.filter((value): value is number => value != null).slice(-FEWEST));
+}
+
 /** Whether two lines run along the same x: one may count batches and the other epochs. */
 function sideBySide(a: Line, b: Line): boolean {
   const [endA, endB] = [a.x[a.x.length - 1] ?? 0, b.x[b.x.length - 1] ?? 0];

@@ -8,6 +8,7 @@ import { CodePanel, EnvironmentPanel, FilesPanel, ParametersPanel } from './deta
 import { DisplayList } from './displays.ts';
 import { element } from './dom.ts';
 import { HeaderBar } from './header.ts';
+import { InsightLine } from './insightline.ts';
 import { mountMedia, type MountedMedia } from './media/index.ts';
 import { hasEnded, type RunData, type RunSource } from './model.ts';
 import { OutputPane } from './output.ts';
@@ -34,6 +35,7 @@ export class RunView {
   private readonly details: Readonly<Record<string, { readonly node: HTMLElement; update(run: RunData): void }>>;
   private readonly changes = new RunChangesPanel();
   private readonly since: SinceLine;
+  private readonly insight = new InsightLine();
   private readonly tabs: Tabs;
   private readonly system: SystemSection;
   private readonly mediaNode = element('div');
@@ -84,7 +86,7 @@ export class RunView {
     this.since = new SinceLine(() => {
       this.tabs.show('changes');
     });
-    this.header.node.append(this.since.node);
+    this.header.node.append(this.since.node, this.insight.node);
     this.move(compare.node);
     this.node.append(this.error, this.charts.node, this.mediaNode, this.displays.node, this.tabs.node, this.system.node);
     // JupyterLab's shortcuts for whatever has the focus in a notebook look no further than that element.
@@ -178,6 +180,7 @@ export class RunView {
     if (this.tabs.isOpen('output')) this.output.update(run, hasEnded(header.state));
     for (const [id, panel] of Object.entries(this.details)) if (this.tabs.isOpen(id)) panel.update(run);
     this.since.update(run);
+    this.insight.update(run);
     this.tabs.hide('changes', !run.details?.changes);
     this.tabs.count('files', run.details?.files.length ?? 0);
   }
