@@ -9,11 +9,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlwidgets.errors import HistoryError
 from mlwidgets.history.git import keeping
-from mlwidgets.history.git.repository import Repository
+from mlwidgets.history.git.repository import Repository, run_git
 from mlwidgets.history.git.worktree import LARGEST_FILE, State, find, look, remote_of, without_credentials
 from mlwidgets.runs.uncommitted import parts_of
 from tests.histories import (
@@ -323,6 +325,27 @@ def test_a_filter_that_fails_costs_the_commit_and_nothing_else(tmp_path: Path) -
     assert state.problem is not None
     assert "filter" in state.problem
     assert state.files == [".gitattributes", "a.dat"]
+
+
+def test_a_work_tree_that_cannot_be_looked_through_has_a_commit_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = REPOSITORIES["SHA-1"](tmp_path)
+    edit(path)
+    repository = find(path.parent)
+    assert repository is not None
+    git_status = run_git
+
+    def slow(*arguments: str, **options: Any) -> Any:
+        if "status" in arguments:
+            raise HistoryError("git did not answer within 60 s; is the file system well?")
+        return git_status(*arguments, **options)
+
+    monkeypatch.setattr("mlwidgets.history.git.worktree.run_git", slow)
+    state = look(repository)
+    assert (state.commit, state.branch) == (git(path.parent, "rev-parse", "HEAD").strip(), "main")
+    assert state.kept is None
+    assert "did not answer" in str(state.problem)
 
 
 def test_refs_keep_it_from_the_collector_for_as_long_as_they_are_needed(tmp_path: Path) -> None:

@@ -120,13 +120,7 @@ class _Look:
 
 
 def look(repository: Repository) -> State:
-    """Keep what is not committed in a work tree; return what it was like.
-
-    Raises
-    ------
-    HistoryError
-        If git cannot be had.
-    """
+    """Keep what is not committed in a work tree; return what it was like, and what was wrong."""
     state = State()
     if repository.top is None:
         return state
@@ -139,9 +133,20 @@ def look(repository: Repository) -> State:
             state.left_out.sort()
             if state.files:
                 _keep(git, state, chosen, gone)
-        except (_Failed, Unusable, OSError) as error:
+        except (_Failed, HistoryError, OSError) as error:
             state.problem = str(error)
+    if state.commit is None and state.problem is not None:
+        with contextlib.suppress(HistoryError):
+            _read_head(repository, state)
     return state
+
+
+def _read_head(repository: Repository, state: State) -> None:
+    """Read commit and branch alone, which are known at once where a work tree is too large to be looked through."""
+    commit = repository.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    branch = repository.git("symbolic-ref", "--quiet", "--short", "HEAD")
+    state.commit = commit.stdout.decode().strip() or None
+    state.branch = _shown(branch.stdout.rstrip(b"\n")) or None
 
 
 def _read_status(git: _Look, state: State) -> tuple[list[bytes], list[bytes], list[bytes]]:
