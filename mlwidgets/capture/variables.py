@@ -19,8 +19,8 @@ _REPEATABLE = (":4096:8", ":16:8")
 """With these cuBLAS gives the same bits each time (its manual, "Results Reproducibility")."""
 
 _SHAPING = re.compile(
-    # Where files and machines are is no part of it.
-    r"(?!\w+_(HOME|DIR|PATH|FILE|ROOT|HOST|ADDR|PORT|IFNAME)$)"
+    # Where files and machines are is no part of it, nor is what scikit-learn sets when it is imported.
+    r"(?!\w+_(HOME|DIR|PATH|FILE|ROOT|HOST|ADDR|PORT|IFNAME|DUPLICATE_LIB_OK|INIT_AT_FORK)$)"
     rf"({HASH_SEED}|{CUBLAS}|CUDA_LAUNCH_BLOCKING|CUDA_DEVICE_ORDER|NVIDIA_TF32_OVERRIDE|TZ|LANG|LC_\w+"
     r"|(OMP|KMP|GOMP|MKL|OPENBLAS|BLIS|VECLIB|NUMEXPR|TORCH|PYTORCH|CUDNN|NCCL|TF|XLA|JAX)_\w+)"
 )

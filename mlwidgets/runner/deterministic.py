@@ -66,7 +66,8 @@ class Listener:
         operation = said["without"] or said["default"] or said["library"]
         if operation not in self._heard:
             self._heard.add(operation)
-            self._tell(operation, self._where(sys._getframe(1)))
+            # torch's own threads have no frame of Python's before this one.
+            self._tell(operation, self._where(sys._getframe().f_back))
         return True
 
     def _tell(self, operation: str, where: str) -> None:
