@@ -233,6 +233,7 @@ def report(
     tags: Mapping[str, str] | None = None,
     note: str = "",
     settings: Mapping[str, Any] | None = None,
+    data: Iterable[str | Path] = (),
     wait: bool = False,
 ) -> Run:
     """Execute a notebook from its first cell to its last as a run, and publish it as a report.
@@ -262,6 +263,8 @@ def report(
     settings
         What the report is to be from now on: ``title``, ``show_code``, ``on_failed_check``, ``pdf``, ``keep``,
         ``days``, ``open``, ``site``.
+    data
+        Files and folders that the notebook reads: digests of their contents are kept with the run.
     wait
         Block until the run has ended and is published, and raise what it raised.
 
@@ -298,6 +301,7 @@ def report(
         tags=tags,
         note=note,
         settings=settings,
+        data=data,
     )
     run = open_run(folder.path)
     if wait:

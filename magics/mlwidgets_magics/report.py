@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from mlwidgets import api
 from mlwidgets.capture import executed
+from mlwidgets.capture.data import named_data
 from mlwidgets.capture.provenance import notebook_here
 from mlwidgets.commands.common import seconds
 from mlwidgets.commands.scheduling import add_when, given_of, show, who_ticks
@@ -44,7 +45,7 @@ class ReportMagics(Magics):
         """Publish this notebook as a report: it is executed as a run, from its first cell to its last.
 
         %report [NAME] [--title TEXT] [--show-code] [--open] [--withhold] [--pdf] [--keep N] [--keep-days D]
-                [--as-it-stands] [--timeout T] [--cell-timeout T] [--gpus N] [--cpus N] [--wait]
+                [--as-it-stands] [--timeout T] [--cell-timeout T] [--gpus N] [--cpus N] [--data PATH] [--wait]
                 [--every CRON|off] [--tz ZONE] [--until DATE] [--after NAME] [--when-changed PATH]
                 [--notify [WHEN=]TARGET] [--missed once|record] [--retries N] [--matrix NAME=A,B]
                 [param=value …]
@@ -63,6 +64,7 @@ class ReportMagics(Magics):
         --timeout T       end it after that time: 90, 90s, 15m, 2h, 1d
         --cell-timeout T  the same for each cell
         --gpus N, --cpus N  what it waits for and then has
+        --data PATH       a file or folder that it reads: the digest of its content is kept with the run
         --wait            block until it is published
         --every CRON      also by itself from now on, such as "0 7 * * 1-5"; off: no longer
         --tz ZONE         in which that is read, such as Europe/Berlin; this machine's by default
@@ -107,6 +109,7 @@ class ReportMagics(Magics):
                 cell_timeout=options.cell_timeout,
                 gpus=options.gpus,
                 cpus=options.cpus,
+                data=options.data,
             )
             if scheduled is not None:
                 _schedule(scheduled)
@@ -192,6 +195,7 @@ def _parser() -> LineParser:
     parser.add_argument("--cell-timeout", type=seconds, metavar="T")
     parser.add_argument("--gpus", type=float, default=0.0, metavar="N")
     parser.add_argument("--cpus", type=int, metavar="N")
+    parser.add_argument("--data", action="append", default=[], metavar="PATH")
     add_when(parser)
     return parser
 
@@ -213,7 +217,8 @@ def _scheduled(path: Path, name: str | None, given: list[str], options: Any) -> 
     if options.as_it_stands:
         raise ParameterError("%report: what runs by itself is executed: leave --as-it-stands out")
     called = name or name_of(path)
-    own = {"timeout": options.timeout, "cell_timeout": options.cell_timeout, "cpus": options.cpus}
+    data = [one["absolute"] for one in named_data(options.data)] or None
+    own = {"data": data, "timeout": options.timeout, "cell_timeout": options.cell_timeout, "cpus": options.cpus}
     target = {
         "notebook": str(path),
         "report": called,

@@ -48,6 +48,7 @@ def _add_run(choices: Any) -> None:
     run.add_argument(
         "--cpus", type=int, metavar="N", help="CPU places: 1, or none where the notebook sends runs itself"
     )
+    run.add_argument("--data", action="append", default=[], metavar="PATH", help="a file or folder that it reads")
     run.add_argument("--kernel", metavar="NAME", help="by default the one that the notebook asks for")
     run.add_argument("--no-execute", action="store_true", help="publish the outputs that the notebook has")
     run.add_argument("--no-publish", action="store_true", help="only execute it, into the run's outputs")
@@ -81,6 +82,7 @@ def _run(options: argparse.Namespace) -> int:
         execute=not options.no_execute,
         kernel=options.kernel,
         settings=_settings(options),
+        data=options.data,
         store=store_of(options),
     )
     run = open_run(folder.path)

@@ -7,12 +7,13 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlwidgets.capture import variables
+from mlwidgets.capture.data import named_data
 from mlwidgets.capture.provenance import provenance
 from mlwidgets.capture.request import check_numbers
 from mlwidgets.errors import NotebookError, ParameterError, StoreError
@@ -55,6 +56,7 @@ def send_report(
     tags: Mapping[str, str] | None = None,
     note: str = "",
     settings: Mapping[str, Any] | None = None,
+    data: Iterable[str | Path] = (),
     store: RunStore | None = None,
     run_id: str | None = None,
     content: bytes | None = None,
@@ -85,6 +87,8 @@ def send_report(
         Name of the kernel; the one that the notebook asks for if None.
     settings
         What the report is to be from now on: title, show_code, pdf and so on, as its definition has them.
+    data
+        Files and folders that the notebook reads: digests of their contents are kept with the run.
     store
         The one of the project around the working directory if None.
     run_id
@@ -130,6 +134,8 @@ def send_report(
     if cpus is None:
         cpus = 0 if not execute or _sends_runs(asked) else 1
     queue.check(gpus, cpus)
+    # The kernel works in the notebook's folder.
+    read = tuple({**one, "path": _from(path.parent, one)} for one in named_data(data))
     language = asked.language
     if execute:
         kernel = kernel or kernel_of(document, language)
@@ -157,6 +163,7 @@ def send_report(
             "execute": execute,
         },
         variables=variables.gather(),
+        data=read,
         submitted_at=time.time(),
     )
     if publish:
@@ -171,6 +178,10 @@ def send_report(
         if publish:
             unexpect(store, called, spec.id)
         raise
+
+
+def _from(folder: Path, one: Mapping[str, str]) -> str:
+    return one["path"] if os.path.isabs(one["path"]) else os.path.relpath(one["absolute"], folder)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -91,6 +91,22 @@ def test_what_the_run_is_asked(tmp_path: Path, sent: list[RunSpec]) -> None:
     assert module_of(spec) == EXECUTOR_MODULE
 
 
+def test_data_are_named_from_where_the_kernel_works(
+    tmp_path: Path, sent: list[RunSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "reports" / "sales.ipynb")
+    (tmp_path / "sales.csv").write_text("1,2\n")
+    monkeypatch.chdir(tmp_path)
+    send_report(path, data=["sales.csv", tmp_path / "sales.csv"])
+    absolute = str(tmp_path / "sales.csv")
+    assert sent[0].data == (
+        {"path": "../sales.csv", "absolute": absolute},
+        {"path": absolute, "absolute": absolute},
+    )
+    with pytest.raises(ParameterError, match=r"--data gone\.csv: there is no such file"):
+        send_report(path, data=["gone.csv"])
+
+
 def test_the_report_is_defined_and_expected(tmp_path: Path, sent: list[RunSpec]) -> None:
     path = write(tmp_path / "sales.ipynb")
     send_report(path, settings={"title": "Sales", "keep": 3}, params={"epochs": 3})
