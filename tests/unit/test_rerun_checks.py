@@ -32,9 +32,8 @@ def frozen(store: RunStore, **values: Any) -> Frozen:
 
 
 def where(cwd: Path, **fields: Any) -> Provenance:
-    return Provenance(
-        **{"cwd": str(cwd), "executable": sys.executable, "python": HERE, "host": "h", "user": "u", **fields}
-    )
+    told = {"cwd": str(cwd), "executable": sys.executable, "python": HERE, "host": "h", "user": "u"}
+    return Provenance(**{**told, **fields})
 
 
 def started(store: RunStore) -> list[str]:
@@ -83,7 +82,8 @@ def test_a_damaged_folder(store: RunStore, new_run: Make) -> None:
 
 def test_objects_that_are_gone_or_damaged(store: RunStore, new_run: Make) -> None:
     inputs = frozen(store, data=[1], more=bytes(2 << 20))
-    module = {"name": "helpers", "path": "/x/helpers.py", "package": False, "digest": store.put(b"x = 1\n")}
+    module: dict[str, Any] = {"name": "helpers", "path": "/x/helpers.py", "package": False}
+    module["digest"] = store.put(b"x = 1\n")
     folder = new_run(inputs=inputs, modules=(module,), ambient=frozen(store, argv=["a"]))
     assert check(store, folder).impossible == []
     (store.objects.path / module["digest"]).unlink()
@@ -249,8 +249,8 @@ def test_data_that_changed(store: RunStore, new_run: Make, tmp_path: Path) -> No
     for name in ("same.csv", "other.csv", "gone.csv"):
         (tmp_path / name).write_text(name)
     names = ["same.csv", "other.csv", "gone.csv"]
-    data = named_data([tmp_path / name for name in names])
-    data = tuple({**one, "path": name} for one, name in zip(data, names, strict=True))
+    found = named_data([tmp_path / name for name in names])
+    data = tuple({**one, "path": name} for one, name in zip(found, names, strict=True))
     folder = new_run(data=data, provenance=where(tmp_path), submitted_at=4e9)
     never = check(store, folder).problems
     assert len(never) == 3
