@@ -70,9 +70,13 @@ function unitOf({ x }: Line): 'epoch' | 'step' {
 
 export function insightWords({ best, overfitting }: Insight): string[] {
   const words = best ? [`Best ${best.metric} ${formatNumber(best.value)} at ${best.unit} ${best.step}`] : [];
-  for (const one of overfitting) {
-    const values = `${one.metric} ${formatNumber(one.best)} → ${formatNumber(one.now)}`;
-    words.push(`Validation has been getting worse since ${one.unit} ${one.since} (${values}) while training got better`);
+  const turns = new Map<string, string[]>();
+  for (const { metric, since, unit, best: from, now } of overfitting) {
+    const key = `${unit} ${since}`;
+    turns.set(key, [...(turns.get(key) ?? []), `${metric} ${formatNumber(from)} → ${formatNumber(now)}`]);
+  }
+  for (const [since, values] of turns) {
+    words.push(`Validation has been getting worse since ${since} (${values.join(', ')}) while training got better`);
   }
   return words;
 }

@@ -59,12 +59,6 @@ class Overfitting:
     best: float
     now: float
 
-    def __str__(self) -> str:
-        return (
-            f"validation has been getting worse since {self.unit} {self.since} "
-            f"({self.metric} {self.best:.4g} → {self.now:.4g}) while training got better"
-        )
-
 
 @dataclass(frozen=True)
 class Insight:
@@ -75,7 +69,16 @@ class Insight:
 
     def lines(self) -> list[str]:
         """Return it in words."""
-        return [str(one) for one in ([self.best] if self.best else []) + list(self.overfitting)]
+        turns: dict[str, list[str]] = {}
+        for one in self.overfitting:
+            turns.setdefault(f"{one.unit} {one.since}", []).append(f"{one.metric} {one.best:.4g} → {one.now:.4g}")
+        return [
+            *([str(self.best)] if self.best else []),
+            *(
+                f"validation has been getting worse since {since} ({', '.join(values)}) while training got better"
+                for since, values in turns.items()
+            ),
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return it fit for JSON."""
