@@ -22,7 +22,7 @@ from mlwidgets.history.twins.helper import Helper
 from mlwidgets.history.twins.pairing import NOTEBOOK, may_be_paired, pairing_of
 from mlwidgets.history.twins.planning import unpair
 from mlwidgets.history.twins.results import Choice, Conflict, Synced
-from mlwidgets.history.twins.syncing import follow_rename
+from mlwidgets.history.twins.syncing import follow_rename, settle
 from mlwidgets.server.saves import is_kept
 from mlwidgets.server.trust import Trust
 
@@ -163,7 +163,7 @@ class Twins:
         decided = self._decisions(notebook)
         choices: dict[str, Choice] = {one.id: "notebook" for one in synced.conflicts if one.twin in decided}
         if choices:
-            synced = self.helper.settle(notebook, choices)
+            synced = settle(notebook, choices)
         self._known.pop(notebook, None)
         if synced.problem is not None:
             self._tell(synced.problem)
@@ -196,16 +196,18 @@ class Twins:
         try:
             state = State(ahead.look(notebook)) if may_be_paired(notebook) else State()
         except MlwidgetsError as error:
-            state = State(None, str(error))
-        self._known[notebook] = (self._stamp(notebook, state), state)
+            # Which file has to change for it to be well again is not known.
+            return State(None, str(error))
+        if state.ahead is not None:
+            self._known[notebook] = (self._stamp(notebook, state), state)
         return state
 
     def _stamp(self, notebook: Path, state: State) -> tuple[Any, ...]:
         twin = state.ahead.twin if state.ahead is not None else None
         return state_of(notebook), twin and state_of(twin), int(time.monotonic() / KNOWN_FOR)
 
-    def opened(self, notebook: Path, client: str) -> None:
-        """Take note of a page that has a notebook open."""
+    def opened(self, notebook: Path, client: str) -> bool:
+        """Take note of a page that has a notebook open; return whether it is news."""
         with self._news:
             now = time.monotonic()
             self._open = {
@@ -213,7 +215,10 @@ class Twins:
                 for path, clients in self._open.items()
                 if (kept := {one: at for one, at in clients.items() if now - at < OPEN_FOR})
             }
-            self._open.setdefault(notebook, {})[client] = now
+            clients = self._open.setdefault(notebook, {})
+            new = client not in clients
+            clients[client] = now
+            return new
 
     def closed(self, notebook: Path, client: str) -> None:
         """Take note of a page that has it open no longer; what it left undone is done."""

@@ -21,6 +21,7 @@ from mlwidgets.errors import TwinError
 from mlwidgets.history.twins import ahead
 from mlwidgets.history.twins.ahead import Ahead
 from mlwidgets.history.twins.planning import Plan, pair, plan
+from mlwidgets.history.twins.syncing import settle
 from mlwidgets.server import saves
 from mlwidgets.server.handler import Handler
 from mlwidgets.server.history import LARGEST_NOTEBOOK, file_of
@@ -128,8 +129,9 @@ class OneTwin(TwinHandler):
         client = self.get_query_argument("client", "")[:LONGEST]
         file = await self.file(path, "read")
         pairs, twins = self.pairs, self.pairs.twins
-        if client and not self.service.read_only:
-            twins.opened(file, client)
+        if client and not self.service.read_only and twins.opened(file, client):
+            # From now on it is known what both said last.
+            twins.add(path)
         await self.service.call(twins.settle_down, path, _SETTLE)
         state = await self.service.call(twins.state, file)
         shared = await pairs.together.document(path) is not None
@@ -147,7 +149,7 @@ class OneTwin(TwinHandler):
         self.may_change()
         given = await self.service.call(self.body)
         work = {"merge": self._merge, "settle": self._settle, "sync": self._sync, "unpair": self._unpair,
-                "close": self._close}.get(given.get("do", ""))  # fmt: skip
+                "close": self._close}.get(str(given.get("do")))  # fmt: skip
         if work is None:
             raise web.HTTPError(400, "do is 'merge', 'settle', 'sync', 'unpair' or 'close'")
         file = await self.file(given.get("path"), "write")
@@ -183,7 +185,7 @@ class OneTwin(TwinHandler):
         path = given["path"].strip("/")
         found: Ahead | None = await pairs.together.flow(path, file, choices)
         if found is None:
-            synced = await self.service.call(pairs.twins.helper.settle, file, choices)
+            synced = await self.service.call(settle, file, choices)
             if synced.problem is not None:
                 raise TwinError(synced.problem)
             found = await self.service.call(ahead.look, file)
