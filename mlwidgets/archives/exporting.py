@@ -19,6 +19,7 @@ from typing import Any
 
 from mlwidgets.archives.layout import FORMAT, MANIFEST, OBJECTS, OURS, RUN_ID, RUNS, ArchiveError, collision, shown
 from mlwidgets.archives.layout import problem_with as problem_with_name
+from mlwidgets.runs.checkpoints import BEGUN
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.footprint import footprint
 from mlwidgets.runs.foreign import user
@@ -30,6 +31,7 @@ from mlwidgets.runs.store import RunStore, name_now
 _PIECE = 1 << 20
 _PACKED = 1 << 20
 """Objects of fewer bytes are compressed: what is larger is numbers, which do not get smaller."""
+_NUMBERS = ("outputs", "media", "checkpoints")
 _AS_IT_IS = ("metrics.bin", "system.bin")
 _TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -110,8 +112,8 @@ def _write(archive: zipfile.ZipFile, store: RunStore, folders: Iterable[RunFolde
         digests |= footprint(folder.path).digests
         top = f"{RUNS}/{folder.id}"
         for name, path in _files(folder.path, top, empty, done.left_out):
-            packed = name.startswith((f"{top}/outputs/", f"{top}/media/")) or path.name in _AS_IT_IS
-            members[name] = path, zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+            numbers = name.startswith(tuple(f"{top}/{part}/" for part in _NUMBERS)) or path.name in _AS_IT_IS
+            members[name] = path, zipfile.ZIP_STORED if numbers else zipfile.ZIP_DEFLATED
     for digest in digests:
         path = store.objects.path / digest
         if path.exists():
@@ -166,7 +168,9 @@ def _files(folder: Path, name: str, empty: list[str], left_out: list[str]) -> It
         empty.append(name)
     for entry in found:
         inside = f"{name}/{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
+        if entry.name.startswith(BEGUN) and name.count("/") == 2 and name.endswith("/checkpoints"):
+            left_out.append(f"{inside} is a checkpoint that was only begun")
+        elif entry.is_dir(follow_symlinks=False):
             yield from _files(Path(entry.path), inside, empty, left_out)
         elif not entry.is_file(follow_symlinks=False):
             left_out.append(f"{inside} is no file but a link or a device")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.housekeeping.checkpoints import check_checkpoints
 from mlwidgets.housekeeping.finding import Finding
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
 from mlwidgets.runs.journal import RECORD_SIZE, metric_key, parse_line, read_lines, read_records
@@ -58,6 +59,7 @@ def check_run(folder: RunFolder, seen: Seen, *, repair: bool) -> Iterator[Findin
         yield from _check_records(folder, path, kind, ended=ended, repair=repair)
     yield from _check_json(folder, repair=repair)
     yield from _check_objects(folder, spec, seen)
+    yield from check_checkpoints(folder, ended=ended, repair=repair)
     if ended:
         yield from _check_temporary(folder, repair=repair)
 

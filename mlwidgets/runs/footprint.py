@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_OF_THE_CODE = frozenset({"outputs", "media"})
+_OF_THE_CODE = frozenset({"outputs", "media", "checkpoints"})
 """Folders that hold what the code wrote: bytes, whatever they look like."""
 _WRITTEN_BY_THE_CODE = frozenset({"displays.jsonl", "media.jsonl"})
 _TOLD = (".json", ".jsonl", ".damaged")
