@@ -24,12 +24,14 @@ FIGURES = (
     "sampling",
     "views",
     "panel",
+    "listing",
     "trials",
     "search",
     "changes",
     "reports",
     "schedules",
     "git",
+    "housekeeping",
     "imports",
 )
 

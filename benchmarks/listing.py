@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.measure import Figure, Row, Spread, at_most, ratios
 from benchmarks.ours import store_in
@@ -20,6 +18,21 @@ PEER_RUNS, QUICK_PEER_RUNS = 2_000, 300
 LIMIT = 100.0
 WHERE, SORT = "lr < 0.5 and state == 'finished'", "accuracy"
 
+_ASK_OURS = """
+import json, sys, time
+from pathlib import Path
+from mlwidgets.runs.index import RunIndex
+from mlwidgets.runs.store import RunStore
+from mlwidgets.runs.where import select
+times = []
+for _ in range(int(sys.argv[4])):
+    begin = time.perf_counter()
+    summaries = RunIndex(RunStore(Path(sys.argv[1]))).summaries()
+    listed = time.perf_counter()
+    chosen = select(summaries, sys.argv[2], sys.argv[3])
+    times.append(((listed - begin) * 1000, (time.perf_counter() - begin) * 1000, len(summaries), len(chosen)))
+print(json.dumps(times))
+"""
 _ASK_MLFLOW = """
 import json, sys, time
 from mlflow import MlflowClient
@@ -42,37 +55,40 @@ def measure(scratch: Path, *, quick: bool) -> Figure:
     figure = Figure(
         "listing",
         f"A list of {runs:,} runs, sorted and filtered",
-        f"Run folders as in the panel's figure, their index written. Each round opens the store anew, reads the names "
-        f"of all folders, the index, and whether a run was annotated since; then it keeps those with `{WHERE}` and "
-        f"sorts them by `{SORT}`. MLflow holds {peers:,} runs in SQLite, asked by its client without a server, with a "
-        f"condition on state and metric, which favours it: it keeps parameters as text alone.",
+        f"Run folders as in the panel's figure, their index written. Each round is a process of its own that opens the "
+        f"store twice: each time it reads the names of all folders, the index (the second time it remembers that), and "
+        f"whether a run was annotated since; then it keeps those with `{WHERE}` and sorts them by `{SORT}`. MLflow "
+        f"holds {peers:,} runs in SQLite, asked by its client without a server in one process after a first time, "
+        f"with a condition on state and metric, which favours it: it keeps parameters as text alone.",
     )
     (scratch / "project").mkdir()
     path = store_in(scratch / "project")
     _write_runs(path, runs)
-    store, index = load("mlwidgets.runs.store").RunStore, load("mlwidgets.runs.index").RunIndex
-    select = load("mlwidgets.runs.where").select
-    index(store(path)).summaries()
-    listed = [_timed(lambda: index(store(path)).summaries()) for _ in range(rounds)]
-    chosen = [_timed(lambda: select(index(store(path)).summaries(), WHERE, SORT)) for _ in range(rounds)]
-    figure.rows.append(Row("listed", "ms", Spread.of(listed)))
+    _ours(path, 1)
+    asked = [_ours(path, 2) for _ in range(rounds)]
+    first, again = ([times[turn][1] for times in asked] for turn in (0, 1))
+    figure.rows += [
+        Row("listed, for the first time in a process", "ms", Spread.of([times[0][0] for times in asked])),
+        Row("listed, again", "ms", Spread.of([times[1][0] for times in asked])),
+        Row("listed, filtered and sorted, for the first time", "ms", Spread.of(first)),
+        Row("listed, filtered and sorted, again", "ms", Spread.of(again)),
+    ]
     try:
         theirs = _mlflow(scratch / "mlflow", peers, rounds)
-        figure.rows.append(Row("listed, sorted and filtered", "ms", Spread.of(chosen)))
-        note = f"{peers:,} runs"
-        figure.rows.append(Row("MLflow `search_runs`", "ms", Spread.of(theirs), ratios(theirs, chosen), note))
+        figure.rows.append(
+            Row("MLflow `search_runs`", "ms", Spread.of(theirs), ratios(theirs, again), f"{peers:,} runs")
+        )
     except NotInstalledError as error:
-        figure.rows.append(Row("listed, sorted and filtered", "ms", Spread.of(chosen)))
         figure.rows.append(Row("MLflow `search_runs`", "ms", None, note=str(error)))
-    text = f"{runs:,} runs listed, sorted and filtered: under {LIMIT:g} ms"
-    figure.targets.append(at_most(text, LIMIT, "ms", Spread.of(chosen)))
+    for when, times in (("for the first time", first), ("again", again)):
+        text = f"{runs:,} runs listed, filtered and sorted, {when}: under {LIMIT:g} ms"
+        figure.targets.append(at_most(text, LIMIT, "ms", Spread.of(times)))
     return figure
 
 
-def _timed(action: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    action()
-    return (time.perf_counter() - begin) * 1000
+def _ours(store: Path, times: int) -> Sequence[Sequence[float]]:
+    answer: list[list[float]] = json.loads(_python(store.parent, _ASK_OURS, str(store), WHERE, SORT, str(times)))
+    return answer
 
 
 def _mlflow(folder: Path, runs: int, rounds: int) -> list[float]:
@@ -89,5 +105,5 @@ def _python(folder: Path, code: str, *arguments: str) -> str:
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=folder
     )
     if done.returncode:
-        raise NotInstalledError(f"MLflow could not be asked: {done.stderr.strip().splitlines()[-1]}")
+        raise NotInstalledError(f"it could not be asked: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout
