@@ -8,6 +8,7 @@ from __future__ import annotations
 import decimal
 import os
 import random
+import re
 import sys
 import warnings
 import zlib
@@ -18,6 +19,10 @@ from typing import Any
 from mlwidgets.capture import logs
 from mlwidgets.capture.imported import imported
 from mlwidgets.capture.onimport import when_imported
+
+_PACKAGES = re.compile(r"/(site|dist)-packages(/|$)")
+_LIBRARIES = re.compile(rf"{_PACKAGES.pattern}|/lib(64)?/python3(\.\d+)?(/|$)|/python3\d+\.zip$")
+"""Folders that belong to an environment, and not to a project."""
 
 
 def gather(*, random_states: bool) -> dict[str, Any]:
@@ -137,9 +142,18 @@ def _drawn() -> int:
 def apply_paths(state: dict[str, Any]) -> None:
     """Set ``sys.argv``, ``sys.path`` and the recursion limit; needed before anything is imported."""
     sys.argv[:] = state.get("argv", sys.argv)
-    sys.path[:] = state.get("path", sys.path)
+    sys.path[:] = _path(state["path"]) if "path" in state else sys.path
     if "recursion_limit" in state:
         sys.setrecursionlimit(state["recursion_limit"])
+
+
+def _path(told: list[str]) -> list[str]:
+    """Return where modules are looked for: as at submit, but for the libraries of another environment this one's."""
+    own = [folder for folder in sys.path if folder.startswith(sys.prefix) and _PACKAGES.search(folder)]
+    if not own or any(folder in told for folder in own):
+        return told
+    local = [folder for folder in told if not _LIBRARIES.search(folder)]
+    return [*local, *(folder for folder in sys.path if folder not in local)]
 
 
 def apply(state: dict[str, Any]) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from mlwidgets.capture import ambient
 from mlwidgets.capture.data import digest_data, named_data
 from mlwidgets.capture.freeze import Freezer
 from mlwidgets.errors import CannotRerun, ParameterError, ResultNotAvailable, StoreError, UnknownRun
+from mlwidgets.history.comparing.frozen import mentioned
 from mlwidgets.reruns import needs
 from mlwidgets.reruns.checks import check
 from mlwidgets.reruns.repeating import Changes, changeable, repeat
@@ -237,6 +239,35 @@ def test_packages_that_are_gone(store: RunStore, new_run: Make, monkeypatch: pyt
         "it needs scikit-gone 1.5, which is not installed here: pip install scikit-gone==1.5",
     ]
     assert any(one.startswith("numpy: 0.1 then, ") for one in found.differences)
+
+
+def test_what_a_large_stream_is_made_of(store: RunStore) -> None:
+    import decimal
+    import fractions
+
+    import numpy as np
+
+    small = {"a": decimal.Decimal(1), "b": fractions.Fraction(1, 3), "c": np.float32(1), "d": np}
+    large = {**small, "e": [f"word {n}" for n in range(150_000)]}
+    tops = []
+    for values in (small, large):
+        told = mentioned(frozen(store, **values), store.objects)
+        assert told is not None
+        tops.append({name.partition(".")[0] for name in told.modules})
+    assert {"decimal", "fractions", "numpy"} <= tops[1] <= tops[0]
+
+
+def test_libraries_are_those_of_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", ["", "/usr/lib/python3.11", f"{sys.prefix}/lib/python3.11/site-packages"])
+    same = ["/project", f"{sys.prefix}/lib/python3.11/site-packages", "/other/site-packages"]
+    monkeypatch.setattr(sys, "argv", ["x"])
+    ambient.apply_paths({"path": same})
+    assert sys.path == same
+    monkeypatch.setattr(sys, "path", ["", "/usr/lib/python3.11", f"{sys.prefix}/lib/python3.11/site-packages"])
+    there = ["/project", "", "/home/maria/env/lib/python3.11/site-packages", "/opt/python/lib/python311.zip"]
+    ambient.apply_paths({"path": [*there, "/opt/python/lib/python3.11/lib-dynload", "/more"]})
+    own = ["/usr/lib/python3.11", f"{sys.prefix}/lib/python3.11/site-packages"]
+    assert sys.path == ["/project", "", "/more", *own]
 
 
 def test_another_processor(store: RunStore, new_run: Make) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -19,6 +20,10 @@ from mlwidgets.runs.spec import Frozen
 
 LARGEST = 8 << 20
 """Bytes of a stream that is followed."""
+LARGEST_AT_ONCE = 1 << 20
+"""The same where somebody waits for it."""
+_GLOBAL = re.compile(rb"\x8c(.)([A-Za-z_][\w.]*)\x94\x8c.[A-Za-z_][\w.]*\x94\x93", re.DOTALL)
+"""How a stream names a class or a function when it first does: two short texts, each memoized, and STACK_GLOBAL."""
 _IMPORTS = frozenset({"module", "subimport"})
 """Functions that streams name modules by: ours, and cloudpickle's."""
 _CODE = (16, 18)
@@ -252,9 +257,10 @@ def variable_digests(frozen: Frozen, objects: ObjectStore) -> dict[str, str] | N
     by the same instructions of the same contents; of functions neither the file nor the line counts that they are in.
     """
     try:
-        follower = _follow(frozen, objects)
-        if follower is None:
+        stream = objects.read(frozen.stream)
+        if len(stream) > LARGEST:
             return None
+        follower = _follower(stream, frozen)
         found: dict[str, str] = {}
         digests = _Digests()
         for record in _records(follower):
@@ -282,11 +288,16 @@ class Mentioned:
 
 
 def mentioned(frozen: Frozen, objects: ObjectStore) -> Mentioned | None:
-    """Return what a stream mentions; None where it is gone, damaged or very large. Nothing of it is executed."""
+    """Return what a stream mentions; None where it is gone or damaged. Nothing of it is executed.
+
+    A large one is only searched for the names of classes and functions: to follow it takes a second for each 2 MB.
+    """
     try:
-        follower = _follow(frozen, objects)
-        if follower is None:
-            return None
+        stream = objects.read(frozen.stream)
+        if len(stream) > LARGEST_AT_ONCE:
+            named = {match[2].decode() for match in _GLOBAL.finditer(stream) if len(match[2]) == match[1][0]}
+            return Mentioned(frozenset(named), ())
+        follower = _follower(stream, frozen)
         sources = [
             record[2]
             for record in _records(follower)
@@ -297,10 +308,7 @@ def mentioned(frozen: Frozen, objects: ObjectStore) -> Mentioned | None:
     return Mentioned(frozenset(follower.modules), tuple(sources))
 
 
-def _follow(frozen: Frozen, objects: ObjectStore) -> _Follower | None:
-    stream = objects.read(frozen.stream)
-    if len(stream) > LARGEST:
-        return None
+def _follower(stream: bytes, frozen: Frozen) -> _Follower:
     return _Follower(io.BytesIO(stream), buffers=iter([_Made("buffer", one) for one in frozen.buffers]))
 
 
