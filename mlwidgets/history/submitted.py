@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlwidgets.history.places import BARE
 from mlwidgets.history.settled import load_settled
 from mlwidgets.history.snapshots import History
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole
+from mlwidgets.runs.store import age
 
 __all__ = ["Executed", "notebook_of_run", "overlaid", "snapshot_of_submit"]
 
@@ -97,10 +99,12 @@ def notebook_of_run(folder: RunFolder) -> Notebook | None:
         spec = folder.read_spec()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if told is None and spec.trial_of is not None:
-        sweep = RunFolder(folder.path.parent / spec.trial_of)
-        if sweep.spec.exists():
-            return notebook_of_run(sweep)
+    other = spec.trial_of or spec.rerun_of or spec.resumes
+    # Only backwards in time: what came out of an archive may say anything.
+    if told is None and other is not None and age(other) < age(folder.id):
+        first = RunFolder(folder.path.parent / os.path.basename(other))
+        if first.spec.exists():
+            return notebook_of_run(first)
     code = spec.code if spec.heading is None else f"{spec.heading}\n{spec.code}"
     return Notebook((Cell(None, "markdown", f"# {spec.name}"), Cell(None, "code", code)), outputs_kept=False)
 

@@ -200,8 +200,11 @@ def _notebooks(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[dict[str
 
 
 def _snapshot_of(run: Run) -> dict[str, Any] | None:
-    trial_of = run.spec.trial_of
-    return read_json(RunFolder(run.path if trial_of is None else run.path.parent / trial_of).snapshot)
+    spec = run.spec
+    told = read_json(RunFolder(run.path).snapshot) if spec.trial_of is None else None
+    other = spec.trial_of or spec.rerun_of or spec.resumes
+    # It was copied when the rerun was submitted, unless that was not there yet.
+    return told if told is not None or other is None else read_json(RunFolder(run.path.parent / other).snapshot)
 
 
 def _stands_in(notebook: Notebook, run: Run) -> bool:
