@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlwidgets.errors import StoreError
+from mlwidgets.runs.spans import seconds_of
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
@@ -47,10 +47,7 @@ def find_run(options: argparse.Namespace, name: str | None = None) -> Run:
 
 def seconds(text: str) -> float:
     """Read a time: 90, 90s, 15m, 2h or 1d."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if match is None:
-        raise ValueError(text)
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    return seconds_of(text)
 
 
 # argparse names it where a value is none.

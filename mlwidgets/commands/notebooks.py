@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.commands.common import find_run
 from mlwidgets.errors import ParameterError, UnknownSnapshot
+from mlwidgets.runs.spans import seconds_of
 
 if TYPE_CHECKING:
     from mlwidgets.history.snapshots import History, Snapshot
@@ -75,10 +75,10 @@ def _count(text: str) -> int:
 
 def _age(text: str) -> float:
     """Read an age: 30d, 12h, 2w; return seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw]?)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age: write 12h, 30d or 2w")
-    return float(match[1]) * {"h": 3600.0, "": 86400.0, "d": 86400.0, "w": 604800.0}[match[2]]
+    try:
+        return seconds_of(text, bare="d")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age: write 12h, 30d or 2w") from None
 
 
 def _diff(options: argparse.Namespace) -> int:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.commands.common import store_of
 from mlwidgets.errors import ScheduleError
+from mlwidgets.runs.spans import seconds_of
 
 if TYPE_CHECKING:
     from mlwidgets.schedules.schedule import Schedule
     from mlwidgets.schedules.timetable import Schedules
 
 NAME = "a schedule's name"
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LATELY = 300.0
 
 
@@ -136,10 +136,10 @@ def _matrix(texts: Sequence[str]) -> tuple[dict[str, str], ...]:
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
-    if found is None:
-        raise ScheduleError(f"{text!r} is no time: give seconds, or 5m, 2h, 1d")
-    return float(found[1]) * _UNITS[found[2]]
+    try:
+        return seconds_of(text)
+    except ValueError:
+        raise ScheduleError(f"{text!r} is no time: give seconds, or 5m, 2h, 1d") from None
 
 
 def _targets(texts: Sequence[str]) -> dict[str, list[str]] | None:

@@ -6,10 +6,10 @@ import math
 import re
 
 from mlwidgets.errors import ParameterError
+from mlwidgets.runs.spans import seconds_of
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
 _AMOUNT = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ?([A-Za-z]*)")
 
 
@@ -36,11 +36,10 @@ def read_span(text: str) -> float:
     ParameterError
         If it is no span of time.
     """
-    found = _AMOUNT.fullmatch(text.strip())
-    unit = _SECONDS.get(found[2].lower()) if found else None
-    if found is None or unit is None:
-        raise ParameterError(f"{text!r:.40} is no span of time: write it as 12h, 90d or 2w")
-    return float(found[1]) * unit
+    try:
+        return seconds_of(text, bare=None)
+    except ValueError:
+        raise ParameterError(f"{text!r:.40} is no span of time: write it as 12h, 90d or 2w") from None
 
 
 def size_words(nbytes: int) -> str:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import ast
 import difflib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from mlwidgets.runs.index import RunSummary
+from mlwidgets.runs.spans import seconds_of
 from mlwidgets.runs.spec import parse_literal
 from mlwidgets.runs.state import END_STATES
 
 LONGEST_TEXT = 10_000
 """Characters of a text that a condition looks at."""
-_UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _STATES = (*sorted(END_STATES), "submitted", "running")
 
 Get = Callable[["Asked"], Any]
@@ -137,10 +136,11 @@ def _literal(text: str) -> Any:
 
 def read_span(node: ast.Constant) -> float:
     """Read a duration: ``90``, ``30min``, ``12h``, ``2d``; return seconds."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*", str(node.value))
-    if match is None:
-        raise Unfit(node, f"{node.value!r:.40} is no duration: write '30min', '12h', '2d', or seconds as a number")
-    return float(match[1]) * _UNITS[match[2]]
+    try:
+        return seconds_of(str(node.value), bare=None)
+    except ValueError:
+        why = f"{node.value!r:.40} is no duration: write '30min', '12h', '2d', or seconds as a number"
+        raise Unfit(node, why) from None
 
 
 def read_moment(node: ast.Constant) -> float:
