@@ -124,7 +124,7 @@ export class RerunLine {
 
   constructor() {
     const label = element('span', 'mlw-rerun-label', {}, icon(RERUN_ICON), this.of);
-    this.node.append(element('div', 'mlw-rerun-line', {}, label, this.changed, this.chip, this.summary, this.more), this.details);
+    this.node.append(element('div', 'mlw-rerun-line', {}, label, this.changed, this.chip, this.more, this.summary), this.details);
     this.fold(false);
   }
 
@@ -136,8 +136,9 @@ export class RerunLine {
     setText(this.of, `Rerun of ${rerun.name}`);
     this.of.title = rerun.of;
     setText(this.changed, rerun.changed.map(changeText).join(', '));
-    this.changed.hidden = !rerun.changed.length;
     const { verdict } = rerun;
+    // The verdict begins with it.
+    this.changed.hidden = !rerun.changed.length || verdict !== null;
     showVerdict(this.chip, verdict);
     setText(this.summary, verdict?.summary ?? '');
     const details = verdict?.details ?? [];

@@ -139,7 +139,7 @@ class RerunForm {
       sweep: translate('As it was: each trial gets the parameters that it had and is compared to the last bit.'),
       report: translate('As it was: metrics and outputs are compared.'),
     }[plan.kind];
-    const anew = plan.kind === 'sweep' ? translate('With another %1 it searches anew.', names.join(', ')) : translate('With another %1.', names.join(', '));
+    const anew = plan.kind === 'sweep' ? translate('With another %1 it searches anew.', names.join(', ')) : translate('With another %1: values are compared, not bits.', names.join(', '));
     setText(this.said, this.accept.disabled ? '' : names.length ? anew : same);
   }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from mlwidgets.reports.publishing.comparing import Comparison, compare
 from mlwidgets.reports.publishing.definition import check_report_name
 from mlwidgets.reports.publishing.editions import Edition
 from mlwidgets.reports.publishing.publish import expect
+from mlwidgets.reruns.equality import columns_of
 from mlwidgets.reruns.repeating import Changes, literal
 from mlwidgets.reruns.verdict import Verdict, verdict_of_run
 from mlwidgets.runs.folder import RunFolder
@@ -24,6 +24,8 @@ from mlwidgets.runs.spec import RunSpec, literal_text, parse_literal
 from mlwidgets.runs.state import settle
 from mlwidgets.runs.store import RunStore
 
+PROGRESS = "progress"
+"""The metric by which whoever executes a notebook says how far it has come."""
 MOST_TOLD = 6
 """Outputs that are not the same of which a verdict tells one by one."""
 
@@ -129,7 +131,7 @@ def verdict_of_report(folder: RunFolder) -> Verdict:
     said = _differences(found)
     if metrics.equal is None:
         return replace(metrics, details=[*metrics.details, *said])
-    logged = bool(metrics.first) or _has_metrics(folder)
+    logged = _has_metrics(folder)
     if not said:
         outputs = "the outputs of all cells are the same"
         if not logged:
@@ -148,7 +150,8 @@ def _executed(folder: RunFolder) -> _Executed:
 
 
 def _has_metrics(folder: RunFolder) -> bool:
-    return os.path.exists(folder.metrics) and os.path.getsize(folder.metrics) > 0
+    """Whether the notebook logged any, beside how far it has come."""
+    return bool(columns_of(folder).keys() - {PROGRESS})
 
 
 def _differences(found: Comparison) -> list[str]:

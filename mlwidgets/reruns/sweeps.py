@@ -165,7 +165,7 @@ def _ending(trial: Trial) -> str:
 def _chip(changed: list[list[str | None]]) -> str:
     if not changed:
         return "searched anew"
-    return f"{changed[0][0]} changed" if len(changed) == 1 else f"{len(changed)} changed"
+    return f"{changed[0][0]} changed" if len(changed) == 1 else f"{len(changed)} changes"
 
 
 def _searched_anew(folder: RunFolder, first: RunFolder, asked: SweepDefinition, changed: list[list[str | None]]) -> str:
