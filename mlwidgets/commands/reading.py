@@ -87,6 +87,7 @@ def _facts(run: Run) -> dict[str, Any]:
     from mlwidgets.runs.operands import param_of
 
     spec, outcome = run.spec, run.outcome
+    verdict = run.verdict
     return {
         "id": run.id,
         "name": run.name,
@@ -100,6 +101,8 @@ def _facts(run: Run) -> dict[str, Any]:
         "notebook": spec.provenance.notebook if spec.provenance else None,
         "note": run.note,
         "pinned": run.pinned,
+        "rerun_of": run.rerun_of,
+        **({} if verdict is None else {"verdict": verdict.to_json()}),
         "best_epoch": run.best_epoch,
         "insight": run.insight.lines(),
         "params": {name: param_of(text) for name, text in spec.params.items()},
