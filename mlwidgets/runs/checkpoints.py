@@ -18,6 +18,7 @@ from typing import Any
 from mlwidgets.errors import ResultNotAvailable
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.foreign import check_trusted
+from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.naming import place
 
 ABOUT = "checkpoint.json"
@@ -174,6 +175,13 @@ def numbered(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if _NUMBERED.fullmatch(path.name))
     except OSError:
         return []
+
+
+def gone_on_from(folder: RunFolder) -> dict[str, Any] | None:
+    """Return the event that tells from which checkpoint a run's code went on last, None where it began anew."""
+    # Who has never asked for one need not be looked through.
+    told = list(read_lines(folder.events, "resumed")) if folder.checkpoints.exists() else []
+    return told[-1] if told and told[-1].get("number") else None
 
 
 def criterion_of(best: Any) -> tuple[str, int] | None:

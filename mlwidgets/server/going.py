@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, replace
 from typing import Any
 
+from mlwidgets.runs.checkpoints import gone_on_from
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import annotated, attempt_of, summarize
 from mlwidgets.runs.outline import outline, state_of
@@ -118,7 +119,8 @@ class Going:
             return None
         if self._sweep:
             return self._sweep.progress(self.summary.started_at)
-        found = progress(self._run.params, self._numbers.by_name, self.summary.started_at)
+        before = gone_on_from(self._folder)
+        found = progress(self._run.params, self._numbers.by_name, self.summary.started_at, before)
         if found is None:
             return None
         return {name: json_number(v) if isinstance(v, float) else v for name, v in asdict(found).items()}

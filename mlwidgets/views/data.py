@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.runs.checkpoints import gone_on_from
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import attempt_of
 from mlwidgets.runs.journal import read_lines
@@ -156,7 +157,8 @@ def seconds(header: dict[str, Any], now: float) -> float:
 
 def read_progress(run: Run, tracks: list[Track], header: dict[str, Any]) -> Progress | None:
     """Return how far the run has come, None where nothing tells."""
-    return progress(run.params, {one.name: one for one in tracks}, header["started"])
+    before = gone_on_from(RunFolder(run.path))
+    return progress(run.params, {one.name: one for one in tracks}, header["started"], before)
 
 
 def read_series(run: Run, buckets: int = BUCKETS) -> list[Series]:

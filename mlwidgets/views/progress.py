@@ -72,11 +72,21 @@ class Told(Protocol):
         """When the last value was first recorded."""
 
 
-def progress(params: Mapping[str, Any], tracks: Mapping[str, Told], started: float | None) -> Progress | None:
+def progress(
+    params: Mapping[str, Any],
+    tracks: Mapping[str, Told],
+    started: float | None,
+    before: Mapping[str, int | None] | None = None,
+) -> Progress | None:
     """Return where the run is, or None where nothing tells.
 
     A metric called ``progress`` (from 0 to 1) comes first, then a number of steps, then a number of epochs among the
     parameters.
+
+    Parameters
+    ----------
+    before
+        The ``epoch`` and the ``step`` that were over when the run, which goes on from a checkpoint, was started.
     """
     if not tracks or started is None:
         return None
@@ -84,24 +94,34 @@ def progress(params: Mapping[str, Any], tracks: Mapping[str, Told], started: flo
     begun = min(started, newest)
     told = tracks.get("progress")
     if told is not None and math.isfinite(told.last):
-        return _progress(told.last, "", begun, told.last_time)
+        return _progress(told.last, "", begun, told.last_time, 0.0 if before is None else None)
     steps = _total(params, STEPS)
     done = max(one.highest_step for one in tracks.values()) + 1
     if steps and done <= steps * 1.01 + 1:
         shown = min(done, steps)
-        return _progress(done / steps, f"step {shown:,} of {steps:,}", begun, newest)
+        return _progress(done / steps, f"step {shown:,} of {steps:,}", begun, newest, _part(before, "step", steps))
     epochs = _total(params, EPOCHS)
     if not epochs:
         return None
     passed = _epochs_passed(tracks, newest)
     if passed is None or passed > epochs * 1.01 + 1:
         return None
-    return _progress(passed / epochs, f"epoch {min(epochs, int(passed + 1))} of {epochs}", begun, newest)
+    label = f"epoch {min(epochs, int(passed + 1))} of {epochs}"
+    return _progress(passed / epochs, label, begun, newest, _part(before, "epoch", epochs))
 
 
-def _progress(fraction: float, label: str, begun: float, at: float) -> Progress:
+def _part(before: Mapping[str, int | None] | None, what: str, total: int) -> float | None:
+    """Return the part of the work that was done when the run was started, None where nobody knows."""
+    if before is None:
+        return 0.0
+    done = before.get(what)
+    return None if done is None else (done + 1) / total
+
+
+def _progress(fraction: float, label: str, begun: float, at: float, before: float | None) -> Progress:
     fraction = min(1.0, max(0.0, fraction))
-    remaining = (at - begun) * (1 - fraction) / fraction if fraction >= SETTLED else None
+    done = 0.0 if before is None else fraction - before
+    remaining = (at - begun) * (1 - fraction) / done if done >= SETTLED else None
     return Progress(fraction, label, remaining, at)
 
 

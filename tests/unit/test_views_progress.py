@@ -65,3 +65,17 @@ def test_a_run_that_logs_more_than_it_said_is_at_its_end_and_then_silent() -> No
     assert found is not None
     assert (found.fraction, found.label) == (1.0, "step 100 of 100")
     assert after({"steps": 10}, loss=[(100.0 + i, 1.0) for i in range(100)]) is None
+
+
+def test_a_run_that_goes_on_from_a_checkpoint_has_only_the_rest_to_do() -> None:
+    """Ten of twenty epochs were there already, and two more took ten seconds each: eight are left."""
+    times = [(float(at), 1.0) for at in (*range(10), 110, 120)]
+    columns = {"loss": MetricColumn(np.arange(12), *np.array(times).T)}
+    tracks = {one.name: one for one in track(columns)}
+    before = {"epoch": 9, "step": None}
+    found = progress({"epochs": 20}, tracks, 100.0, before)
+    assert found is not None
+    assert (found.label, found.fraction, found.remaining) == ("epoch 13 of 20", 0.6, pytest.approx(80.0))
+    unknown = progress({"steps": 20}, tracks, 100.0, before)
+    assert unknown is not None
+    assert unknown.remaining is None
