@@ -19,4 +19,13 @@ def read_data(folder: RunFolder) -> dict[str, dict[str, Any]]:
         sweep = (read_json(folder.spec) or {}).get("trial_of")
         if isinstance(sweep, str) and os.path.basename(sweep) == sweep:
             told = (read_json(RunFolder(folder.path.parent / sweep).environment) or {}).get("data")
-    return {str(path): one for path, one in told.items() if isinstance(one, dict)} if isinstance(told, dict) else {}
+    return {path: one for path, one in told.items() if _is_whole(one)} if isinstance(told, dict) else {}
+
+
+def _is_whole(told: Any) -> bool:
+    """Whether this is what was written, and not what somebody has made of it."""
+    if not isinstance(told, dict):
+        return False
+    return isinstance(told.get("problem"), str) or (
+        isinstance(told.get("digest"), str) and all(isinstance(told.get(key), int) for key in ("bytes", "files"))
+    )

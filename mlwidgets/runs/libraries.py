@@ -36,7 +36,7 @@ def _distributions(folder: RunFolder, modules: list[str]) -> dict[str, str]:
     for module in modules:
         given = provided.get(module, [module.replace("_", "-").lower()])
         for name in given if isinstance(given, list) else ():
-            version = packages.get(name)
+            version = packages.get(name) if isinstance(name, str) else None
             if isinstance(version, str):
-                found[str(name)] = version
+                found[name] = version
     return dict(sorted(found.items()))

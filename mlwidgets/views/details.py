@@ -31,7 +31,7 @@ def read_details(run: Run) -> dict[str, Any]:
     return {
         "code": run.spec.code[:MOST_CODE],
         "heading": run.spec.heading,
-        "facts": [[key, str(value)] for key, value in _facts(run, environment) if value not in {None, ""}],
+        "facts": [[key, str(value)] for key, value in _facts(run, environment) if value is not None and value != ""],
         "packages": [[str(k), str(v)] for k, v in packages.items()] if isinstance(packages, dict) else [],
         "files": list_files(run),
         "folder": str(run.path),
@@ -110,7 +110,7 @@ def _data(path: str, told: dict[str, Any]) -> str:
     if not isinstance(told.get("digest"), str):
         return f"{path}: {told.get('problem') or 'not digested'}"
     changed = ", changed since the submit" if told.get("changed") else ""
-    return f"{path}: {told.get('bytes', 0):,} bytes, {told['digest'][:12]}{changed}"
+    return f"{path}: {told['bytes']:,} bytes, {told['digest'][:12]}{changed}"
 
 
 def _libraries(run: Run) -> Iterator[tuple[str, str]]:

@@ -381,6 +381,28 @@ def test_data_that_change_after_the_submit_are_not_what_was_meant(new_run: Make,
     assert "were never digested (No such file or directory)" in check_data(gone, project)[0]
 
 
+@pytest.mark.parametrize("nonsense", [None, 1, "x", [1], {"a": {"b": [None]}}, {"data": 1, "numpy": {"digest": 1}}])
+def test_what_somebody_has_made_of_a_folder_is_shown_as_far_as_it_goes(
+    new_run: Make, project: Path, nonsense: Any
+) -> None:
+    (project / "a.csv").write_text("1")
+    good = submitted(new_run, project, data=named_data([project / "a.csv"]))
+    told = dict.fromkeys(Run(good.path).environment, nonsense)
+    path = str(project / "a.csv")
+    for environment in (
+        told,
+        {**told, "data": {path: nonsense}},
+        {**told, "git": {"files": nonsense, "more_files": nonsense}},
+    ):
+        bad = new_run("bad", data=good.read_spec().data)
+        bad.environment.write_text(json.dumps(environment))
+        write_event(bad.events, LIBRARIES, imported=nonsense, torch=nonsense, numpy=nonsense)
+        read_details(Run(bad.path))
+        assert RunsDiffView(compare_runs([good, bad])).text()
+        assert len(check_data(bad, project)) == 1
+        read_libraries(bad)
+
+
 def test_every_group_of_facts_has_a_head() -> None:
     assert list(HEADS) == list(GROUPS)
 

@@ -99,7 +99,7 @@ def data(run: Run) -> dict[str, str]:
         found[one["path"]] = (
             str(told.get("problem") or "not digested")
             if not isinstance(digest, str)
-            else f"{told.get('bytes'):,} bytes #{digest[:DIGITS]}{' changed meanwhile' if told.get('changed') else ''}"
+            else f"{told['bytes']:,} bytes #{digest[:DIGITS]}{' changed meanwhile' if told.get('changed') else ''}"
         )
     return found
 
