@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mail import Inbox, mail_server
 from tests.notebook import Notebook
 
 EVERYBODYS = "anywidget joblib matplotlib.pyplot mistune pandas pexpect stack_data torch._dynamo"
@@ -29,3 +30,10 @@ def notebook(tmp_path: Path) -> Iterator[Notebook]:
     opened = Notebook(tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    """What a mail server on this machine was given."""
+    with mail_server() as opened:
+        yield opened

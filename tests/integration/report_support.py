@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from mlwidgets import api
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.run import Run
+from tests.waiting import processes_of, until
 
 SLEEP = "import time\nprint('asleep')\ntime.sleep(300)"
 DEAF = """
@@ -74,29 +71,6 @@ def printed(cell: dict[str, Any]) -> str:
 def cells_told(run: Run) -> list[tuple[int, str]]:
     """Return what the run's events tell of cells."""
     return [(event["index"], event["state"]) for event in read_lines(RunFolder(run.path).events, "cell")]
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def processes_of(run: Run) -> list[psutil.Process]:
-    """Return every process that names the run in its command line or environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            named = str(run.path) in " ".join(process.cmdline())
-            inside = process.environ().get("MLWIDGETS_RUN_FOLDER") == str(run.path)
-            dead = process.status() == psutil.STATUS_ZOMBIE
-        except (psutil.Error, OSError):
-            continue
-        if (named or inside) and not dead and process != psutil.Process():
-            found.append(process)
-    return found
 
 
 def leaves_nothing(run: Run) -> bool:

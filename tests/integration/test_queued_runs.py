@@ -6,8 +6,7 @@ import itertools
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,10 @@ from mlwidgets.errors import ParameterError, StoreError
 from mlwidgets.runner import health
 from mlwidgets.runner.queue import place
 from mlwidgets.runs.run import Run
+from tests.waiting import until
 
 QUICK = "import time\nbegan = time.time()\ntime.sleep(0.05)"
 HOLD = "import os, time\nwhile not os.path.exists({!r}): time.sleep(0.01)"
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def submit(code: str = QUICK, name: str = "x", **options: Any) -> Run:

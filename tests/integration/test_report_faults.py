@@ -21,8 +21,8 @@ from tests.integration.report_support import (
     printed,
     send,
     text,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these tests look for processes in /proc")
 

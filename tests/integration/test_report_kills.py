@@ -27,10 +27,9 @@ from tests.integration.report_support import (
     executed,
     leaves_nothing,
     printed,
-    processes_of,
     send,
-    until,
 )
+from tests.waiting import processes_of, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these tests look for processes in /proc")
 

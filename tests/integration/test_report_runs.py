@@ -29,9 +29,9 @@ from tests.integration.report_support import (
     printed,
     send,
     text,
-    until,
     write,
 )
+from tests.waiting import until
 
 TALKATIVE = """
 import os, sys, mlwidgets

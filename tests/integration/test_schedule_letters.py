@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import base64
-import email
-import email.policy
 import json
-import socket
 import time
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import Envelope
 
 from mlwidgets.runs.store import RunStore
 from mlwidgets.schedules.schedule import Schedule
 from mlwidgets.schedules.telling import tell_pending
 from mlwidgets.schedules.tick import tick
 from mlwidgets.schedules.timetable import Schedules
+from tests.mail import Inbox, text_of
 
 PATIENCE = 120.0
 PNG = base64.b64encode(
@@ -40,24 +35,6 @@ if not Path("there").exists():
 """
 
 
-class Inbox:
-    def __init__(self) -> None:
-        self.letters: list[EmailMessage] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
-        assert isinstance(envelope.content, bytes)
-        letter = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        assert isinstance(letter, EmailMessage)
-        self.letters.append(letter)
-        return "250 OK"
-
-
-def text_of(letter: EmailMessage) -> str:
-    plain = letter.get_body(("plain",))
-    assert plain is not None
-    return str(plain.get_content())
-
-
 def write_notebook(path: Path) -> None:
     cell: dict[str, Any] = {
         "cell_type": "code",
@@ -71,15 +48,12 @@ def write_notebook(path: Path) -> None:
     path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": [cell]}))
 
 
-def test_letters_of_a_failure_and_of_the_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+def test_letters_of_a_failure_and_a_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inbox: Inbox) -> None:
     (tmp_path / "pyproject.toml").write_text(
         "[tool.mlwidgets]\n"
         "secrets = ['TEST_WAREHOUSE_KEY']\n"
         "address = 'https://jupyter.example.org'\n"
-        f"smtp = {{server = '127.0.0.1:{port}', security = 'none', from = 'reports@example.org'}}\n"
+        f"smtp = {{server = '127.0.0.1:{inbox.port}', security = 'none', from = 'reports@example.org'}}\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLWIDGETS_STORE", str(tmp_path / ".mlwidgets"))
@@ -92,22 +66,16 @@ def test_letters_of_a_failure_and_of_the_recovery(tmp_path: Path, monkeypatch: p
     schedules = Schedules(store)
     begin = time.time() - 60
     schedules.add(Schedule("sales", "report", {"notebook": str(notebook)}, cron="* * * * *", notify=notify), begin)
-    inbox = Inbox()
-    server = Controller(inbox, hostname="127.0.0.1", port=port, ready_timeout=60)
-    server.start()
-    try:
-        for number in range(2):
+    for number in range(2):
+        tick(store, begin + 61 + 60 * number)
+        deadline = time.monotonic() + PATIENCE
+        # The clock stands still, so that nothing is due meanwhile.
+        while any(one.open for one in schedules.firings()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
             tick(store, begin + 61 + 60 * number)
-            deadline = time.monotonic() + PATIENCE
-            # The clock stands still, so that nothing is due meanwhile.
-            while any(one.open for one in schedules.firings()):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-                tick(store, begin + 61 + 60 * number)
-            assert tell_pending(store) == 0
-            (tmp_path / "there").touch()
-    finally:
-        server.stop(no_assert=True)
+        assert tell_pending(store) == 0
+        (tmp_path / "there").touch()
     good, bad = schedules.firings()
     failed, recovered = inbox.letters
     assert [bad.state, good.state] == ["failed", "finished"]

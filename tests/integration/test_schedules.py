@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,17 +27,10 @@ from mlwidgets.schedules.times import next_due
 from mlwidgets.schedules.timetable import Schedules
 from mlwidgets.sweeps.sweep import Sweep
 from tests.schedule_torture import BEGIN, DAY, Recorder, set_clock, start_ticker, started, tickers, write_notebook
+from tests.waiting import until
 
 PATIENCE = 120.0
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.05)
-    return found
 
 
 def _as_many(store: RunStore, count: int) -> bool:

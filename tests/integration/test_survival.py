@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,7 @@ import mlwidgets
 from mlwidgets.runs.alive import holder
 from mlwidgets.runs.run import Run
 from tests.notebook import Notebook
+from tests.waiting import processes_of, until
 
 LOGGING = """
 from mlwidgets import log
@@ -29,27 +30,6 @@ while True:
     print("at", i)
     time.sleep(0.002)
 """
-
-
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def processes_of(run: Run) -> list[psutil.Process]:
-    """Every process that names the run folder in its command line or environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            named = str(run.path) in " ".join(process.cmdline())
-            inside = process.environ().get("MLWIDGETS_RUN_FOLDER") == str(run.path)
-        except (psutil.Error, OSError):
-            continue
-        if (named or inside) and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
-            found.append(process)
-    return found
 
 
 def pid_of(run: Run, role: str) -> int:
@@ -93,7 +73,7 @@ def test_times_of_a_run_that_was_silent_and_killed() -> None:
     pids = pid_of(silent, "supervisor"), pid_of(silent, "worker")
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: silent.state == "killed", 5)
+    until(lambda: silent.state == "killed", seconds=5)
     assert 1 <= silent.elapsed <= 10
 
 
@@ -252,7 +232,7 @@ def test_both_killed(run: Run) -> None:
     supervisor, worker = pid_of(run, "supervisor"), pid_of(run, "worker")
     os.kill(supervisor, signal.SIGKILL)
     os.kill(worker, signal.SIGKILL)
-    until(lambda: run.state == "killed", 5)
+    until(lambda: run.state == "killed", seconds=5)
     assert "killed from outside" in str(run.cause)
     assert (run.path / "outcome.json").exists(), "whoever looks first records the end"
     steps = run.columns()["step_value"].values.tolist()
@@ -331,7 +311,7 @@ def test_submitter_killed_at_any_moment(tmp_path: Path, moment: int) -> None:
     whole = [Run(p) for p in (runs.iterdir() if runs.exists() else ()) if not p.name.startswith(".")]
     for found in whole:
         assert found.name == "short"
-        until(lambda: found.ended or found.state == "submitted", 20)
+        until(lambda: found.ended or found.state == "submitted", seconds=20)
         if (found.path / "events.jsonl").stat().st_size:
             found.wait(60)
             assert found.state == "finished"

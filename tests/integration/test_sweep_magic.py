@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import mlwidgets
 from mlwidgets.runs.trials import read_log
 from mlwidgets.sweeps.sweep import Sweep
 from tests.notebook import Notebook
+from tests.waiting import until
 
 CELL = """
 from mlwidgets import log
@@ -34,13 +34,6 @@ def nb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
 def store(nb: Notebook, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLWIDGETS_STORE", str(nb.folder / ".mlwidgets"))
     return nb.folder / ".mlwidgets"
-
-
-def until(there: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def found(name: str) -> Sweep:

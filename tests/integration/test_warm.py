@@ -10,8 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import pytest
 from mlwidgets.runner import warm
 from mlwidgets.runner.warm import WarmProcess
 from mlwidgets.runs.leftovers import lives
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs start fresh elsewhere")
 
@@ -98,13 +98,6 @@ def user() -> Iterator[User]:
         for process in one.warm_processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
-
-
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_the_first_is_cold_and_ten_in_a_row_are_warm(user: User) -> None:
