@@ -1,6 +1,7 @@
 """A rerun asked for by a process that is not to do it itself: a server, which may live in another environment, a view.
 
 The run's own interpreter does it in a process of its own, where there is one that knows mlwidgets; else this one's.
+How code is captured and sent is imported there: a server that only shows runs need not know.
 """
 
 from __future__ import annotations
@@ -15,11 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError
-from mlwidgets.reruns.checks import check
-from mlwidgets.reruns.repeating import Changes, changeable, literal, read_again
-from mlwidgets.reruns.sending import send_again
 from mlwidgets.runner import boot
-from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.foreign import read_origin
 from mlwidgets.runs.journal import FOLDER_VARIABLE
 from mlwidgets.runs.spec import RunSpec, parse_literal
@@ -99,8 +97,9 @@ def _own_interpreter(folder: RunFolder) -> str | None:
     if read_origin(folder) is not None:
         # An archive may name any program.
         return None
-    told = read_again(folder).provenance
-    return told.executable if told is not None and os.access(told.executable, os.X_OK) else None
+    told = (read_json(folder.spec) or {}).get("provenance")
+    executable = told.get("executable") if isinstance(told, dict) else None
+    return executable if isinstance(executable, str) and os.access(executable, os.X_OK) else None
 
 
 def _answer(executable: str, question: str) -> dict[str, Any] | None:
@@ -125,6 +124,8 @@ def _answer(executable: str, question: str) -> dict[str, Any] | None:
 
 def params_of(store: RunStore, spec: RunSpec) -> dict[str, str]:
     """Return the parameters of a run that can be given anew, as a person would type them."""
+    from mlwidgets.reruns.repeating import changeable
+
     if spec.report is not None:
         known: dict[str, str] = importlib.import_module("mlwidgets.reruns.reports").params_of(store, spec)
     else:
@@ -135,6 +136,8 @@ def params_of(store: RunStore, spec: RunSpec) -> dict[str, str]:
 
 def _bare(text: str) -> str:
     """Return a text without its quotation marks where it is read back as the same."""
+    from mlwidgets.reruns.repeating import literal
+
     try:
         value = parse_literal(text)
     except ValueError:
@@ -143,12 +146,18 @@ def _bare(text: str) -> str:
 
 
 def _looked(store: RunStore, folder: RunFolder) -> dict[str, Any]:
+    from mlwidgets.reruns.checks import check
+    from mlwidgets.reruns.repeating import read_again
+
     spec = read_again(folder)
     kind = "sweep" if spec.sweep is not None else "report" if spec.report is not None else "run"
     return {"kind": kind, "params": params_of(store, spec), **check(store, folder).to_json()}
 
 
 def _started(store: RunStore, folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
+    from mlwidgets.reruns.repeating import Changes
+    from mlwidgets.reruns.sending import send_again
+
     changes = Changes(asked.get("params", {}), asked.get("seed"), asked.get("deterministic"))
     force, publish = asked.get("force", False), asked.get("publish", False)
     return {"run": send_again(store, folder, changes, force=force, publish=publish).id}
