@@ -82,7 +82,7 @@ def checkpoint(
     values = {name: float(value) for name, value in named.items() if _is_number(value)}
     objects_by_name = name_objects(objects, sys._getframe(1))
     for name, value in named.items():
-        if name not in values:
+        if name not in values and value is not None:
             objects_by_name[name] = value
     if keep_last < 1 or keep_best < 0:
         raise ValueError("checkpoint: keep_last must be 1 or more and keep_best 0 or more: resume() needs the last")
@@ -155,7 +155,8 @@ def _criterion(best: str | None, values: Mapping[str, float]) -> str | None:
 def name_objects(objects: Iterable[Any], frame: FrameType) -> dict[str, Any]:
     """Return objects by the names of the variables that hold them where they are given, else of their classes."""
     named: dict[str, Any] = {}
-    for value in objects:
+    # A scheduler may be one or None.
+    for value in (one for one in objects if one is not None):
         where = (frame.f_locals, frame.f_globals)
         called = (name for names in where for name, one in [*names.items()] if one is value and name[0] != "_")
         base = next(called, type(value).__name__)

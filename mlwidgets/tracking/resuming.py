@@ -41,6 +41,7 @@ def resume(*objects: Any, **named: Any) -> int:
         If no checkpoint can be read.
     """
     given = name_objects(objects, sys._getframe(1))
+    named = {name: value for name, value in named.items() if value is not None}
     folder = active_folder()
     if folder is None:
         tell_once("resume() does nothing here, outside a tracked run. Put %%train on top of the cell.")

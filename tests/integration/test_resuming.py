@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 import mlwidgets
+from mlwidgets.cli import main
 from mlwidgets.errors import CannotRerun
 from mlwidgets.history.comparing.metrics import first_difference
-from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
-from mlwidgets.runs.run import Run
 from tests.integration.test_stopping import machine
 from tests.laws import soon
 from tests.machine import Machine, kill
@@ -137,17 +136,7 @@ def test_killed_at_random_moments_and_tried_again(machine: Machine, tmp_path: Pa
     assert 1 <= len(run.checkpoints) <= 3
 
 
-def interrupted(code: str, name: str, after: int) -> Run:
-    """Return a run that was killed from outside when it had made so many checkpoints."""
-    wait = f"epochs = {EPOCHS}\nimport time\ndef between(epoch): time.sleep(60 * (epoch >= {after - 1}))\n"
-    run = mlwidgets.train(wait + code, name=name, namespace={}, seed=1)
-    assert soon(lambda: len(list(read_lines(run.path / "events.jsonl", "checkpoint"))) == after, 60), run.output
-    kill(run, "supervisor", "worker")
-    assert run.state == "killed"
-    return run
-
-
-def test_a_run_goes_on_as_another_one(machine: Machine) -> None:
+def test_a_run_goes_on_as_another_one(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     whole = mlwidgets.train(UNDISTURBED + NUMPY, name="whole", namespace={}, seed=1).wait(60)
     code = NUMPY.replace("between(epoch)", "time.sleep(60 * (epoch == hold))")
     first = mlwidgets.train(
@@ -162,13 +151,18 @@ def test_a_run_goes_on_as_another_one(machine: Machine) -> None:
     assert soon(lambda: len(list(read_lines(second.path / "events.jsonl", "checkpoint"))) == 4, 60), second.output
     kill(second, "supervisor", "worker")
     shutil.rmtree(first.path)
-    third = mlwidgets.resume_run(second, {"hold": -1}, name="longer", wait=True)
+    assert main(["resume", second.id, "--name", "longer", "--wait", "hold=-1"]) == 0
+    third = mlwidgets.run("longer")
+    assert f"longer goes on from {second.id} as {third.id}\nlonger: finished" in capsys.readouterr().out
     assert (third.name, third.spec.resumes, third.spec.rerun_of) == ("longer", second.id, None)
     assert first_difference(whole.columns(), third.columns()) == {}
     assert third.result["epoch"] == EPOCHS - 1
     assert third.output.count("goes on from checkpoint 9, made after epoch 8") == 1
     longer = mlwidgets.resume_run(third, {"epochs": EPOCHS + 3}, wait=True)
     assert longer.columns()["loss"].steps.tolist() == list(range(EPOCHS + 3))
+    assert main(["resume", third.id, "nonsense"]) == 1
+    assert main(["resume", third.id, "--all"]) == 1
+    assert "'nonsense' is no parameter" in capsys.readouterr().err
     with pytest.raises(CannotRerun, match="no parameter"):
         mlwidgets.resume_run(third, {"epoch": 3})
 
@@ -236,5 +230,3 @@ def test_a_notebook_loads_the_best_and_goes_on(opened: Notebook) -> None:
     assert "has no 'nothing'" in said
     opened.train("bare", "x = 1")
     assert "bare has no checkpoint" in opened.run("%runs load bare --last", fails=True).text
-    folder = RunFolder(opened.folder / ".mlwidgets" / "runs")
-    assert folder.path.is_dir()

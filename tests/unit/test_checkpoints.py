@@ -69,6 +69,14 @@ def test_objects_of_every_kind_are_put_back_in_place(folder: RunFolder) -> None:
     assert drawn == expected
 
 
+def test_what_is_none_is_passed_over(folder: RunFolder) -> None:
+    model, scheduler = [1], None
+    checkpoint(model, scheduler, scaler=None)
+    model.clear()
+    assert resume(model, scheduler, scaler=None) == 1
+    assert model == [1]
+
+
 def test_torch(folder: RunFolder) -> None:
     import torch
 
