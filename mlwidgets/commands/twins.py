@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -208,7 +209,9 @@ def _tell(path: Path, done: Synced, *, shown: bool) -> None:
     for one in done.conflicts:
         _show_conflict(one, twin, whole=shown)
     if not shown:
-        print(f"  nothing is written until you decide: mlwidgets sync {name} --ours, --theirs or --both [--cells N]")
+        print(
+        print(f"  nothing is written until you decide: mlwidgets sync {shlex.quote(name)} --ours, --theirs or --both")
+        )
 
 
 def _show_conflict(one: Conflict, twin: str, *, whole: bool) -> None:

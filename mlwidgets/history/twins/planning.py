@@ -118,7 +118,7 @@ def plan(folder: Path, format: str | None = None) -> Plan:  # noqa: A002
 def _settings(folder: Path, wanted: str | None) -> Plan:
     """Return the file with settings as it is and as it shall be."""
     config, written = settings_of(folder)
-    said = ";".join(config.formats) if config is not None and config.formats else None
+    said = ";".join(filter(None, config.formats)) or None if config is not None else None
     formats = said or f"ipynb,{PERCENT}"
     if wanted is not None:
         formats = wanted if "ipynb" in wanted else f"ipynb,{wanted}"
@@ -163,7 +163,11 @@ def _loaded(plan: Plan) -> Settings:
     for one in formats:
         name = one.rsplit("//", 1)[-1].strip()
         if not name.endswith("ipynb"):
-            text_of(empty, Pairing(plan.folder / "x.ipynb", plan.folder / "x", name, plan.settings))
+            try:
+                text_of(empty, Pairing(plan.folder / "x.ipynb", plan.folder / "x", name, plan.settings))
+            except TwinError as error:
+                why = str(error).partition(" written as ")[2].partition(" (one of")[0]
+                raise TwinError(f"no text can be written as {why}; take py:percent, md, md:myst or Rmd") from error
     return config, plan.settings
 
 

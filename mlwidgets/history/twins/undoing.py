@@ -70,8 +70,10 @@ def _reason_to_stay(twin: Path, bases: Bases) -> str:
     except TwinError as error:
         return str(error)
     base = bases.load(pairing) if pairing is not None else None
-    if pairing is None or base is None or not pairing.notebook.exists():
-        return "its notebook is not there"
+    if pairing is None or not pairing.notebook.exists():
+        return "no notebook is paired with it any more"
+    if base is None:
+        return "it is not known what its notebook said"
     sides = (read_side(pairing.notebook).digest, read_side(twin).digest)
     return "" if sides == base.digests else "it says something else than its notebook: sync them first"
 
