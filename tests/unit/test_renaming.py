@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from mlwidgets.archives.exporting import export
+from mlwidgets.archives.importing import import_runs
 from mlwidgets.cli import main
 from mlwidgets.errors import ParameterError, StoreError, UnknownRun
 from mlwidgets.runs.annotations import MOST_NAMES, Annotations, annotate, annotation_log, read_annotations
@@ -19,6 +22,7 @@ from mlwidgets.runs.state import Outcome, write_outcome
 from mlwidgets.runs.store import RunStore
 from mlwidgets.runs.trash import delete, find_deleted, restore
 from mlwidgets.runs.where import select
+from tests.unit.archive_support import ended_run
 
 Make = Callable[..., RunFolder]
 
@@ -149,6 +153,18 @@ def test_trials_are_called_after_their_sweep(store: RunStore, new_run: Make) -> 
     assert [store.find(name) for name in ("winner", "lr-2", "search-2")] == [trials[2]] * 3
     annotate(sweep, name=None)
     assert [one.name for one in index.summaries()] == ["winner", "search-1", "search-0", "search"]
+
+
+def test_an_archive_takes_the_names_along(store: RunStore, new_run: Make, tmp_path: Path) -> None:
+    folder = ended_run(store, new_run)
+    annotate(folder, name="first", note="n")
+    annotate(folder, name="best")
+    export(store, ["best"], tmp_path / "run.zip")
+    other = RunStore(tmp_path / "other" / ".mlwidgets")
+    other.prepare()
+    import_runs(other, tmp_path / "run.zip")
+    assert [other.find(name).id for name in ("best", "first", "lenet")] == [folder.id] * 3
+    assert [(one.name, one.note) for one in RunIndex(other).summaries()] == [("best", "n")]
 
 
 def test_a_damaged_run_keeps_its_name(new_run: Make) -> None:

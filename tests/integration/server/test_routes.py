@@ -19,6 +19,7 @@ from mlwidgets.runs.run import Run
 from mlwidgets.runs.store import RunStore
 from mlwidgets.server.routes import API, ONE, ROUTES
 from tests.notebook import Notebook
+from tests.unit.sweep_support import SweepFolder
 from tests.unit.views_support import add_values, end, make_run
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -130,6 +131,14 @@ async def test_annotations(ask: Any, runs: Path) -> None:
         status, found = await ask("runs", run.id, method="PATCH", body=wrong)
         assert status == 400, wrong
         assert "\n" not in found["message"]
+
+
+async def test_trials_are_called_after_their_sweep(ask: Any, runs: Path) -> None:
+    sweep = SweepFolder(runs)
+    trial = sweep.trial(0, {"lr": 0.1}, [0.5])
+    await ask("runs", sweep.folder.id, method="PATCH", body={"name": "lr"})
+    assert {row["name"] for row in (await ask("runs"))[1]["runs"]} == {"lr", "lr-0"}
+    assert (await ask("runs", trial))[1]["name"] == "lr-0"
 
 
 async def test_deleting_with_undo(ask: Any, runs: Path, jp_root_dir: Path) -> None:
