@@ -53,9 +53,12 @@ class CannotRerun(MlwidgetsError):
     """
 
     def __init__(self, name: str, problems: Sequence[str], *, forcible: bool) -> None:
-        reasons = f" {problems[0]}" if len(problems) == 1 else "".join(f"\n  - {problem}" for problem in problems)
-        go_on = "; --force (force=True) runs it all the same" if forcible else ""
-        super().__init__(f"{name} cannot be run again:{reasons}{go_on}")
+        go_on = "--force (force=True) runs it all the same"
+        if len(problems) == 1:
+            reasons = f" {problems[0]}{f'; {go_on}' if forcible else ''}"
+        else:
+            reasons = "".join(f"\n  - {problem}" for problem in problems) + (f"\n{go_on}" if forcible else "")
+        super().__init__(f"{name} cannot be run again:{reasons}")
         self.problems = list(problems)
         self.forcible = forcible
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,8 +83,11 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None) ->
     for name, text in changes.params.items() if spec.report is None else ():
         found.impossible.extend(_parameter(spec, name))
         found.problems.extend(_kind(spec, name, literal(text)))
+    where = folder_of(store, spec)
+    if spec.provenance is not None and spec.provenance.cwd != where and spec.report is None:
+        found.differences.append(f"its folder {spec.provenance.cwd} is not there: it runs in {where}")
     try:
-        found.problems.extend(check_data(folder, Path(folder_of(store, spec))))
+        found.problems.extend(check_data(folder, Path(where)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         found.problems.append(f"nobody knows whether its data are the same: {error}")
     if spec.report is None:
@@ -203,6 +207,9 @@ def _hardware(folder: RunFolder, spec: RunSpec, gpus: float) -> Iterator[str]:
     then = told.get("cpu")
     if isinstance(then, str) and then != (now := hardware.cpu_model()):
         yield f"processor: {then} then, {now} now"
+    cores = told.get("cpus")
+    if isinstance(cores, int) and cores != os.cpu_count():
+        yield f"processor cores: {cores} then, {os.cpu_count()} now, which libraries take as many threads for"
     if not told or not (gpus or spec.resources.gpus):
         return
     devices = [one for one in told.get("gpus") or () if isinstance(one, dict)]

@@ -64,6 +64,7 @@ def test_a_trial_becomes_a_run_and_a_scheduled_one_is_nobodys(store: RunStore, n
 
 def test_a_folder_that_is_gone_leads_to_the_project(store: RunStore, new_run: Make, tmp_path: Path) -> None:
     folder = new_run(provenance=where(tmp_path / "gone"))
+    assert check(store, folder).differences == [f"its folder {tmp_path / 'gone'} is not there: it runs in {tmp_path}"]
     spec = repeat(store, folder)
     assert spec.provenance is not None
     assert spec.provenance.cwd == str(tmp_path)
@@ -272,8 +273,11 @@ def test_libraries_are_those_of_this_environment(monkeypatch: pytest.MonkeyPatch
 
 def test_another_processor(store: RunStore, new_run: Make) -> None:
     folder = new_run()
-    folder.environment.write_text(json.dumps({"cpu": "Cray-1", "gpus": [{"name": "Voodoo 2"}]}))
-    assert check(store, folder).differences[0].startswith("processor: Cray-1 then, ")
+    folder.environment.write_text(json.dumps({"cpu": "Cray-1", "cpus": 9999, "gpus": [{"name": "Voodoo 2"}]}))
+    told = check(store, folder).differences
+    assert told[0].startswith("processor: Cray-1 then, ")
+    assert told[1].startswith("processor cores: 9999 then, ")
+    assert len(told) == 2
 
 
 def test_data_that_changed(store: RunStore, new_run: Make, tmp_path: Path) -> None:
@@ -296,7 +300,11 @@ def test_data_that_changed(store: RunStore, new_run: Make, tmp_path: Path) -> No
     with pytest.raises(CannotRerun, match="have changed") as raised:
         send_again(store, folder)
     assert raised.value.problems == problems
-    assert str(raised.value).count("\n") == 2
+    assert str(raised.value).split("\n") == [
+        "lenet cannot be run again:",
+        *(f"  - {problem}" for problem in problems),
+        "--force (force=True) runs it all the same",
+    ]
     assert started(store) == [folder.id]
 
 
