@@ -209,9 +209,7 @@ def _tell(path: Path, done: Synced, *, shown: bool) -> None:
     for one in done.conflicts:
         _show_conflict(one, twin, whole=shown)
     if not shown:
-        print(
         print(f"  nothing is written until you decide: mlwidgets sync {shlex.quote(name)} --ours, --theirs or --both")
-        )
 
 
 def _show_conflict(one: Conflict, twin: str, *, whole: bool) -> None:
