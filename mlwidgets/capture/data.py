@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 
 from mlwidgets.capture.contents import Contents, DigestCache, read_contents
 from mlwidgets.errors import ParameterError
+from mlwidgets.runs.alive import holder
 from mlwidgets.runs.data import read_data
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.spec import RunSpec
 
 DIGITS = 8
 """Of a digest, for people."""
+_LOOK = 0.3
+"""Seconds between two looks at a run that waits."""
 
 
 def named_data(paths: Iterable[str | Path] | str | Path) -> tuple[dict[str, str], ...]:
@@ -40,12 +45,17 @@ def named_data(paths: Iterable[str | Path] | str | Path) -> tuple[dict[str, str]
 def digest_data(folder: RunFolder) -> dict[str, dict[str, Any]]:
     """Read all data that a run names; return what `mlwidgets.runs.data.read_data` is to find of them.
 
+    What a run that waits in the queue will read is not known before it begins: that is waited for.
+
     Raises
     ------
     OSError, ValueError, KeyError, TypeError
         If the run folder is damaged.
     """
     spec = folder.read_spec()
+    if not spec.data:
+        return {}
+    began = _await_begin(folder, spec)
     found: dict[str, dict[str, Any]] = {}
     with closing(DigestCache(folder.store)) as cache:
         for one in spec.data:
@@ -54,12 +64,23 @@ def digest_data(folder: RunFolder) -> dict[str, dict[str, Any]]:
             except OSError as error:
                 found[one["path"]] = {"problem": error.strerror or str(error), "changed": True}
             else:
-                found[one["path"]] = _told(contents, spec)
+                found[one["path"]] = _told(contents, began)
     return found
 
 
-def _told(contents: Contents, spec: RunSpec) -> dict[str, Any]:
-    changed = contents.moving or contents.touched > spec.submitted_at
+def _await_begin(folder: RunFolder, spec: RunSpec) -> float:
+    """Wait until a run has what it waits for in the queue; return when that was, in Unix seconds."""
+    while True:
+        waits = not folder.outcome.exists() and holder(folder.alive, "supervisor") is not None
+        for event in read_lines(folder.events, "slots"):
+            return float(event["time"])
+        if not waits:
+            return spec.submitted_at
+        time.sleep(_LOOK)
+
+
+def _told(contents: Contents, began: float) -> dict[str, Any]:
+    changed = contents.moving or contents.touched > began
     unreadable = {"unreadable": list(contents.unreadable)} if contents.unreadable else {}
     return {
         "digest": contents.digest,

@@ -11,7 +11,7 @@ from mlwidgets.runs.folder import RunFolder, read_json
 def read_data(folder: RunFolder) -> dict[str, dict[str, Any]]:
     """Return what is known of a run's data by the path as given; a trial's are its sweep's.
 
-    That is ``digest``, ``bytes``, ``files``, whether it has ``changed`` while it was read or since the submit, and
+    That is ``digest``, ``bytes``, ``files``, whether it has ``changed`` while it was read or since the run began, and
     what of it was ``unreadable``; or the ``problem`` that kept it from being read.
     """
     told = (read_json(folder.environment) or {}).get("data")

@@ -109,7 +109,7 @@ def _uncommitted(git: dict[str, Any]) -> str | None:
 def _data(path: str, told: dict[str, Any]) -> str:
     if not isinstance(told.get("digest"), str):
         return f"{path}: {told.get('problem') or 'not digested'}"
-    changed = ", changed since the submit" if told.get("changed") else ""
+    changed = ", changed since it began" if told.get("changed") else ""
     return f"{path}: {told['bytes']:,} bytes, {told['digest'][:12]}{changed}"
 
 

@@ -132,6 +132,22 @@ def test_trials_have_what_their_sweep_has(project: Path) -> None:
     assert read_libraries(trial)["modules"]["scikit-learn"] == version("scikit-learn")
 
 
+def test_what_one_run_writes_is_what_the_next_one_reads(project: Path) -> None:
+    made = project / "data" / "made.csv"
+    made.write_text("old\n")
+    nb = Notebook(project)
+    try:
+        nb.run(f"%%train make\nimport time\ntime.sleep(2)\nopen({str(made)!r}, 'w').write('new, and longer\\n')")
+        nb.train("use --after make --data data/made.csv", f"text = open({str(made)!r}).read()")
+        folder = folder_of(nb, "use")
+        assert nb.value("use.result['text']") == "new, and longer\n"
+    finally:
+        nb.close()
+    told = read_data(folder)["data/made.csv"]
+    assert (told["bytes"], told["changed"]) == (16, False)
+    assert check_data(folder, project) == []
+
+
 def test_gathering_that_is_killed_leaves_a_store_that_is_whole(project: Path) -> None:
     (project / "rates.py").write_text("rate = 0.2\n")
     submit = (

@@ -363,7 +363,7 @@ def test_data_that_are_missing_or_others_are_named(
     )
 
 
-def test_data_that_change_after_the_submit_are_not_what_was_meant(new_run: Make, project: Path) -> None:
+def test_data_that_change_when_the_run_has_begun_are_not_known(new_run: Make, project: Path) -> None:
     (project / "a.csv").write_text("1")
     folder = new_run("lenet", submitted_at=time.time() - 60, data=named_data([project / "a.csv"]))
     (project / "a.csv").write_text("2")
