@@ -10,7 +10,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.views.feed import belong_to_no_cell, feed_of
+from mlwidgets.views.feed import feed_of
+from mlwidgets.views.kernel import belong_to_no_cell
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mlwidgets.views import attach, console
-from mlwidgets.views.feed import Feed, feed_of, kernel
+from mlwidgets.views.feed import Feed, feed_of
+from mlwidgets.views.kernel import kernel
 from mlwidgets.views.picture import PATIENCE
 from mlwidgets.views.static import bundle, first_bundle
 from mlwidgets.views.summary import summary

@@ -13,7 +13,7 @@ import traitlets
 
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.views.conversation import Conversation
-from mlwidgets.views.feed import belong_to_no_cell
+from mlwidgets.views.kernel import belong_to_no_cell
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
