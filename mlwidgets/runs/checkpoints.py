@@ -134,8 +134,8 @@ def _read_torch(path: Path) -> Any:
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
     """Return the checkpoint in a folder, None where that holds no whole one."""
-    told = read_json(path / ABOUT) or {}
     try:
+        told = read_json(path / ABOUT) or {}
         found = Checkpoint(
             path,
             number=_whole(told["number"]),
@@ -152,7 +152,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
             journal={str(name): _whole(size) for name, size in told["journal"].items()},
         )
         there = found.file in {TORCH, PICKLE} and (path / found.file).stat().st_size == found.nbytes
-    except (KeyError, TypeError, ValueError, AttributeError, OSError):
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, OverflowError, RecursionError):
         return None
     return found if there else None
 

@@ -79,7 +79,7 @@ def checkpoint(
     TypeError, ValueError
         If an object cannot be kept, or `best` names no value. The earlier checkpoints stay.
     """
-    values = {name: float(value) for name, value in named.items() if _is_number(value)}
+    values = {name: number for name, value in named.items() if (number := _number(value)) is not None}
     objects_by_name = name_objects(objects, sys._getframe(1))
     for name, value in named.items():
         if name not in values and value is not None:
@@ -129,11 +129,11 @@ def checkpoint(
     return path
 
 
-def _is_number(value: Any) -> bool:
-    """Whether a value is one number; arrays and tensors of one element are where they have no dimension."""
-    if isinstance(value, int | float):
-        return True
-    return getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
+def _number(value: Any) -> float | None:
+    """Return a value that is one number, None for any other; what has a dimension is an object."""
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
+        value = value.item()
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _criterion(best: str | None, values: Mapping[str, float]) -> str | None:

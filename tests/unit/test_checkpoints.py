@@ -280,6 +280,22 @@ def test_damaged_ones_are_passed_over(folder: RunFolder, capsys: pytest.CaptureF
     assert numbers(folder) == [5], "no number is given twice"
 
 
+@pytest.mark.parametrize(
+    "told",
+    ["[" * 100_000, "[]", "{}", '{"number": 1e999}']
+    + [f'"{key}": {value}' for key in ("number", "time", "values", "journal", "media") for value in ("9" * 400, "[[]]")]
+    + ['"file": "../../spec.json"', '"best": "most:x"'],
+)
+def test_what_somebody_else_may_have_written(folder: RunFolder, told: str) -> None:
+    checkpoint([1], val_loss=1)
+    (one,) = read_checkpoints(folder.checkpoints)
+    about = one.path / "checkpoint.json"
+    about.write_text(told if told[0] in "[{" else f"{about.read_text()[:-1]}, {told}}}")
+    found = read_checkpoints(folder.checkpoints)
+    assert [one.file for one in found] in ([], ["state.pt"], ["state.pickle"])
+    assert Run(folder.path).best_epoch in {None, 0}
+
+
 def test_what_the_dead_have_left_is_removed(folder: RunFolder) -> None:
     checkpoint([])
     dead = folder.checkpoints / ".new-4194305-abcd"
