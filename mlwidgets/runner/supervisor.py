@@ -29,8 +29,9 @@ from mlwidgets.runner.request import request_of
 from mlwidgets.runner.sweeping import WINDING_DOWN, ItsSweep, Restarts
 from mlwidgets.runner.tree import SUPERVISOR
 from mlwidgets.runs.alive import hold
+from mlwidgets.runs.checkpoints import numbered
 from mlwidgets.runs.folder import RunFolder, flush_file
-from mlwidgets.runs.journal import write_event
+from mlwidgets.runs.journal import read_lines, write_event
 from mlwidgets.runs.leftovers import sweep
 from mlwidgets.runs.machine import boot_id, host
 from mlwidgets.runs.spec import RunSpec
@@ -237,6 +238,11 @@ class Supervisor:
         said = {"number": number, "of": of, "state": before.state, "cause": before.cause}
         self._insist(lambda: write_event(self._folder.events, "attempt", **said))
         self._say(f"attempt {number} of {of}; the one before {before.state}: {before.cause}\n")
+        if numbered(self._folder.checkpoints) and not any(read_lines(self._folder.events, "resumed")):
+            self._say(
+                "the code keeps checkpoints and begins anew all the same; to go on from the last one put "
+                "start = mlwidgets.resume(model, optimizer) before the loop over range(start, epochs)\n"
+            )
 
     def _listen(self) -> None:
         """Let signals end the sleep: a worker's death, a request, and the system's wish that this process ends."""
