@@ -15,6 +15,8 @@ from mlwidgets.runner.surroundings import untold_hints
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import FOLDER_VARIABLE
 from mlwidgets.runs.run import Run
+from mlwidgets.views import console
+from mlwidgets.views.kernel import kernel
 from mlwidgets.views.live import flush_finished, show
 from mlwidgets_magics.sending import name_and_binding
 from mlwidgets_magics.words import HELP, LineParser, read_params
@@ -95,9 +97,11 @@ def rerun(words: Sequence[str], namespace: dict[str, Any]) -> None:
     # Readers of a report that is being executed can do nothing about them.
     for hint in () if FOLDER_VARIABLE in os.environ else untold_hints():
         print(f"mlwidgets: {hint}")
-    show(run, background=not options.wait)
+    in_terminal = kernel() is None
+    if not (options.wait and in_terminal):
+        show(run, background=True)
     if options.wait:
-        _wait(run)
+        _wait(run, in_terminal=in_terminal)
 
 
 def _tell(found: Preflight) -> None:
@@ -108,16 +112,20 @@ def _tell(found: Preflight) -> None:
         print(f"mlwidgets: {difference}")
 
 
-def _wait(run: Run) -> None:
+def _wait(run: Run, *, in_terminal: bool) -> None:
     """Wait as if the run's code ran here: an interrupt of the kernel interrupts the run."""
     from mlwidgets.reruns.verdict import await_verdict
 
     try:
+        if in_terminal and console.can_follow() and not console.follow(run, hint="Ctrl-C stops the run"):
+            raise KeyboardInterrupt
         run.wait()
     except KeyboardInterrupt:
-        run.stop("interrupt of the kernel")
+        run.stop("Ctrl-C" if in_terminal else "interrupt of the kernel")
         run.wait()
     verdict = await_verdict(RunFolder(run.path))
     flush_finished()
+    if in_terminal:
+        console.print_line(console.end_line(run))
     if verdict is not None:
         print(verdict.text())
