@@ -40,7 +40,8 @@ def write_environment(folder: RunFolder, cwd: str) -> None:
         git["problem"] = "; ".join(problems)
     if problem := _keep_notebook(folder):
         environment["no_snapshot"] = problem
-    _write(folder, environment)
+    if problems or problem:
+        _write(folder, environment)
     data = digest_data(folder)
     if data:
         _write(folder, {**environment, "data": data})

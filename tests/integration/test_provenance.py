@@ -127,6 +127,7 @@ def test_trials_have_what_their_sweep_has(project: Path) -> None:
         nb.close()
     trial = next(one for one in RunStore(sweep.store).folders() if one.read_spec().trial_of == sweep.id)
     assert trial.read_spec().data == sweep.read_spec().data != ()
+    assert not list(trial.path.glob(".environment*"))
     assert read_data(trial) == read_data(sweep)
     assert check_data(trial, project) == []
     assert read_libraries(trial)["modules"]["scikit-learn"] == version("scikit-learn")

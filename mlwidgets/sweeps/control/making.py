@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Mapping
@@ -99,13 +100,15 @@ class TrialMaker:
     def share_environment(self, run: str) -> None:
         """Give the run what was found out about the sweep's environment, which is the same for all its trials."""
         own = self.folder(run).environment
-        if own.exists() or not self._sweep.environment.exists():
-            return
+        temporary = own.with_name(f".{own.name}.{secrets.token_hex(4)}")
         with contextlib.suppress(OSError):
-            try:
-                os.link(self._sweep.environment, own)
-            except FileExistsError:
+            found = self._sweep.environment.stat().st_mtime_ns
+            # More is found out while the first trials begin.
+            if own.exists() and own.stat().st_mtime_ns >= found:
                 return
+            try:
+                os.link(self._sweep.environment, temporary)
+                os.replace(temporary, own)
             except OSError:
                 # A file system without hard links.
                 write_whole(own, self._sweep.environment.read_bytes())
