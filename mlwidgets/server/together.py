@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlwidgets.history.twins import ahead
 from mlwidgets.history.twins.ahead import Ahead
 from mlwidgets.history.twins.results import Choice
+from mlwidgets.server.flows import Flows
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -32,10 +33,13 @@ class Together:
     ----------
     app
         The server.
+    flows
+        Is told what comes into a notebook.
     """
 
-    def __init__(self, app: ServerApp) -> None:
+    def __init__(self, app: ServerApp, flows: Flows) -> None:
         self._app = app
+        self._flows = flows
         self._flowing: dict[str, asyncio.Lock] = {}
 
     async def document(self, path: str) -> Any:
@@ -68,12 +72,16 @@ class Together:
                 if document is None:
                     return None
                 before = text_of(document)
-                found = await asyncio.to_thread(ahead.look, notebook, json.dumps(before).encode(), choices)
+                base = self._flows.base_of(notebook, before["cells"])
+                found = await asyncio.to_thread(ahead.look, notebook, json.dumps(before).encode(), choices, base)
                 if found is None or found.notebook is None:
                     return found
                 if text_of(document) == before:
                     # Nobody comes in between: nothing is waited for from here on.
-                    put(document, before, json.loads(found.notebook))
+                    then = json.loads(found.notebook)
+                    if found.base is not None and not choices:
+                        self._flows.note(notebook, before["cells"], then["cells"], found.base)
+                    put(document, before, then)
                     return found
         return found
 

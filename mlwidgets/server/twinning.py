@@ -6,6 +6,7 @@ nobody's edits are replaced, and JupyterLab never finds a file that changed behi
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -17,12 +18,13 @@ from typing import Any
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.history.restoring import state_of
 from mlwidgets.history.twins import ahead
-from mlwidgets.history.twins.ahead import Ahead, write_twins
+from mlwidgets.history.twins.ahead import Ahead, agree_on, write_twins
 from mlwidgets.history.twins.helper import Helper
 from mlwidgets.history.twins.pairing import NOTEBOOK, may_be_paired, pairing_of
 from mlwidgets.history.twins.planning import unpair
 from mlwidgets.history.twins.results import Choice, Conflict, Synced
 from mlwidgets.history.twins.syncing import follow_rename, settle
+from mlwidgets.server.flows import Flows
 from mlwidgets.server.saves import is_kept
 from mlwidgets.server.trust import Trust
 
@@ -80,6 +82,7 @@ class Twins:
         self._trust = trust
         self._flow = flow or (lambda *_: False)
         self.helper = Helper()
+        self.flows = Flows()
         self._news = threading.Condition()
         self._waiting: list[Job] = []
         self._now: Job | None = None
@@ -154,10 +157,24 @@ class Twins:
         if not (self._is_open(notebook) or self._flow(notebook, False)):
             self._done(notebook, self.sync(notebook))
             return
-        self._done(notebook, write_twins(notebook))
-        state = self.state(notebook)
-        if state.ahead is not None and state.ahead.notebook is not None:
+        self._agree(notebook)
+        synced = write_twins(notebook)
+        self._done(notebook, synced)
+        found = self.state(notebook).ahead
+        if found is not None and found.notebook is not None:
             self._flow(notebook, True)
+        elif found is not None and not (found.conflicts or synced.conflicts or synced.problem):
+            self.flows.forget(notebook)
+
+    def _agree(self, notebook: Path) -> None:
+        """Take note that what came from the twin into the open notebook is in its file now, if that was saved since."""
+        try:
+            base = self.flows.base_of(notebook, json.loads(notebook.read_bytes())["cells"])
+        except (OSError, ValueError, KeyError, TypeError):
+            # What is wrong with the file is told by whoever reads it as a notebook.
+            return
+        if base is not None:
+            agree_on(notebook, base)
 
     def _done(self, notebook: Path, synced: Synced) -> None:
         decided = self._decisions(notebook)

@@ -55,9 +55,9 @@ class Pairs:
     def __init__(self, app: ServerApp, *, read_only: bool) -> None:
         self.contents = app.contents_manager
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.together = Together(app)
         path_of = partial(file_of, self.contents)
         self.twins = Twins(path_of, Trust(self.contents), self._flow)
+        self.together = Together(app, self.twins.flows)
         leave_pairs(self.contents, path_of)
         if not read_only:
             self.contents.event_logger.register_handler(Listener(self.twins))
@@ -157,7 +157,7 @@ class OneTwin(TwinHandler):
 
     async def _merge(self, file: Path, given: dict[str, Any]) -> Any:
         notebook = given.get("notebook")
-        if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        if not isinstance(notebook, dict) or not _are_cells(notebook.get("cells")):
             raise web.HTTPError(400, "notebook is the JSON of one")
         choices, twins = choices_in(given.get("choices", {})), self.pairs.twins
         if not twins.may_merge(file, str(given.get("client", ""))[:LONGEST]):
@@ -165,14 +165,17 @@ class OneTwin(TwinHandler):
 
         def work() -> dict[str, Any]:
             content = json.dumps(notebook).encode()
+            base = twins.flows.base_of(file, notebook["cells"])
             if choices:
-                first = ahead.look(file, content)
+                first = ahead.look(file, content, base=base)
                 twins.decide(file, first.conflicts if first else (), choices)
-            found = ahead.look(file, content, choices)
+            found = ahead.look(file, content, choices, base)
             if found is None:
                 raise TwinError(f"{file.name} has no text twin any more")
             if found.notebook is not None:
                 _keep(file)
+                if found.base is not None and not choices:
+                    twins.flows.note(file, notebook["cells"], json.loads(found.notebook)["cells"], found.base)
             return merged(found, notebook)
 
         return await self.service.call(work)
@@ -231,6 +234,10 @@ class Planned(TwinHandler):
         if _plan_told(found, self.pairs)["id"] != given.get("plan"):
             raise web.HTTPError(409, "something has changed since: look at what would be written once more")
         self.reply({"problems": await self.service.call(pair, found)})
+
+
+def _are_cells(cells: Any) -> bool:
+    return isinstance(cells, list) and all(isinstance(one, dict) for one in cells)
 
 
 def _keep(file: Path) -> None:
