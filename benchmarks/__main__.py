@@ -31,6 +31,7 @@ FIGURES = (
     "reports",
     "schedules",
     "git",
+    "twins",
     "housekeeping",
     "imports",
 )

@@ -95,6 +95,7 @@ def test_every_command_of_the_shell_is_described() -> None:
                 "reports.md",
                 "schedules.md",
                 "git.md",
+                "twins.md",
                 "moving.md",
                 "housekeeping.md",
             ),
