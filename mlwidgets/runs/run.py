@@ -126,7 +126,22 @@ class Run:
         StoreError
             If that cannot be written down.
         """
-        annotate(self._folder, name=name)
+        return self.annotate(name=name)
+
+    def annotate(self, **given: Any) -> Run:
+        """Give the run ``tags``, a ``note``, a ``name``, or ``pinned``; return it.
+
+        Tags are all that it has from now on, or a function that makes them of those it has: ``tags=lambda tags: tags |
+        {"good": "yes"}``. None brings back what the submit gave.
+
+        Raises
+        ------
+        ParameterError
+            If one of them is too long, or of another type.
+        StoreError
+            If that cannot be written down.
+        """
+        annotate(self._folder, **given)
         return self
 
     @property

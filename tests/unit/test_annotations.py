@@ -94,6 +94,14 @@ def test_nobody_takes_anothers_words_back(new_run: Make) -> None:
     assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
 
 
+def test_from_python(new_run: Make) -> None:
+    run = Run(new_run(tags={"a": "1"}).path)
+    assert run.annotate(tags=lambda tags: tags | {"b": "2"}, note="n").annotate(pinned=True) is run
+    assert (run.tags, run.note, run.pinned) == ({"a": "1", "b": "2"}, "n", True)
+    with pytest.raises(ParameterError, match="tags are pairs of texts"):
+        run.annotate(tags={"a": 1})
+
+
 def test_tags_that_are_made_of_those_it_has(new_run: Make) -> None:
     folder = new_run(tags={"a": "1", "empty": ""})
 
