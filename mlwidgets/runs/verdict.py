@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mlwidgets.runs.folder import RunFolder, read_json
@@ -67,7 +67,13 @@ class Verdict:
             raise ValueError("no verdict")
         if verdict.equal not in {True, False, None} or not all(isinstance(one, list) for one in verdict.changed):
             raise ValueError("no verdict")
-        return verdict
+        # It may have come in an archive, and terminals show it.
+        chip, summary, *details = (_plain(text) for text in (verdict.chip, verdict.summary, *verdict.details))
+        return replace(verdict, chip=chip, summary=summary, details=details)
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def read_verdict(folder: RunFolder) -> Verdict | None:

@@ -205,7 +205,7 @@ def test_what_differs_around_is_said(pair: Any, tmp_path: Path) -> None:
     told = {
         "packages": {"torch": "2.1", "unused": "1"},
         "cpu": "old",
-        "data": {"a.csv": {"digest": "0" * 64, "bytes": 3}},
+        "data": {"a.csv": {"digest": "0" * 64, "bytes": 3, "files": 1}},
     }
     data = ({"path": "a.csv", "absolute": str(tmp_path / "a.csv")},)
     first, again = pair({"loss": [1.0]}, {"loss": [2.0]}, data=data)
@@ -213,7 +213,7 @@ def test_what_differs_around_is_said(pair: Any, tmp_path: Path) -> None:
     told |= {
         "packages": {"torch": "2.2", "unused": "2"},
         "cpu": "new",
-        "data": {"a.csv": {"digest": "1" * 64, "bytes": 4}},
+        "data": {"a.csv": {"digest": "1" * 64, "bytes": 4, "files": 1}},
     }
     again.environment.write_text(json.dumps(told))
     write_event(first.events, "libraries", imported=["torch"])
@@ -299,3 +299,5 @@ def test_a_verdict_in_words() -> None:
     verdict = Verdict("a", True, "same bits", "the same", ["more"])
     assert verdict.text() == "the same\n  more"
     assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+    foreign = {**verdict.to_json(), "chip": "\x1b[31mred", "details": ["a\nb"]}
+    assert (Verdict.from_json(foreign).chip, Verdict.from_json(foreign).details) == ("?[31mred", ["a?b"])
