@@ -13,6 +13,7 @@ from tests.browser.test_changes import SOURCES, edit, in_notebook, save, sources
 from tests.browser.test_live_view import look, use_theme
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
@@ -41,11 +42,22 @@ def open_twin(lab: Lab, page: Page, name: str) -> Locator:
     return page.locator(".jp-NotebookPanel-toolbar .mlw-twin")
 
 
+def change(twin: Path, how: Callable[[str], str]) -> None:
+    """Edit the text as an editor does that reads a file anew where somebody has written it."""
+    while True:
+        before = twin.stat()
+        text = twin.read_text()
+        beside = twin.with_name(f".{twin.name}.new")
+        beside.write_text(how(text))
+        now = twin.stat()
+        if (now.st_ino, now.st_mtime_ns) == (before.st_ino, before.st_mtime_ns):
+            beside.rename(twin)
+            return
+
+
 def replace(twin: Path, old: str, new: str) -> None:
-    """Edit the text as another program does."""
-    text = twin.read_text()
-    assert old in text
-    twin.write_text(text.replace(old, new))
+    assert old in twin.read_text()
+    change(twin, lambda text: text.replace(old, new))
 
 
 def dirty(page: Page, name: str) -> Any:

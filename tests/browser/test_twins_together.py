@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import PATIENCE, Lab, serve
 from tests.browser.test_changes import SOURCES, in_notebook, sources_of, wait_until
 from tests.browser.test_live_view import look
-from tests.browser.test_twins import open_twin, paired, replace
+from tests.browser.test_twins import change, open_twin, paired, replace
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -68,7 +68,7 @@ def test_nothing_is_lost_while_two_people_and_an_editor_write(shared: Lab, pages
         replace(twin, "three = 3", f"three = 3\nthree_{n} = {n}")
         add(pages[1], name, 1, f"\ntwo_{n} = {n}")
         if n % 4 == 0:
-            twin.write_text(f"{twin.read_text()}\n# %%\nadded_{n} = {n}\n")
+            change(twin, lambda text, n=n: f"{text}\n# %%\nadded_{n} = {n}\n")  # type: ignore[misc]
         add(pages[0], name, 6, f"\nsix_{n} = {n}")
         wait_until(lambda n=n: any(f"three_{n} = {n}" in one for one in in_notebook(pages[1], name, SOURCES)))
 
