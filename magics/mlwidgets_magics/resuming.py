@@ -77,7 +77,8 @@ def load(
     """
     found = run.checkpoints
     if not found:
-        raise ParameterError(f"{run.name} has no checkpoint: call mlwidgets.checkpoint(model, epoch=epoch) in its code")
+        what = "has no checkpoint" if last else "is no sweep and has no checkpoint"
+        raise ParameterError(f"{run.name} {what}: call mlwidgets.checkpoint(model, epoch=epoch) in its code")
     chosen = found[-1] if last else run.best_checkpoint
     if chosen is None:
         raise ParameterError(
