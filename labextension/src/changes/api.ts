@@ -6,8 +6,8 @@ export interface Snapshot {
   readonly id: string;
   /** Unix seconds. */
   readonly time: number;
-  /** kept: the state that a restore has replaced. */
-  readonly kind: 'save' | 'submit' | 'kept';
+  /** kept: the state that a restore has replaced; twin: one that was there before the text twin came to the notebook, or it to the twin. */
+  readonly kind: 'save' | 'submit' | 'kept' | 'twin';
   readonly run: string | null;
   readonly run_name: string | null;
   readonly names: readonly string[];

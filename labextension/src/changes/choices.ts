@@ -65,6 +65,7 @@ export function firstChoice({ commits, snapshots }: History): string | null {
 /** "saved", "sent off as run lenet", "kept before a restore". */
 export function kindWords({ kind, run_name: run }: Snapshot, words: Words): string {
   if (kind === 'submit') return words.__('sent off as run %1', run ?? '');
+  if (kind === 'twin') return words.__('kept before text came');
   return kind === 'kept' ? words.__('kept before a restore') : words.__('saved');
 }
 
