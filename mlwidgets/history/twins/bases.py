@@ -36,12 +36,15 @@ class Base:
         In which it was written.
     digests
         Of both files' bytes.
+    index
+        What tells whether git has done anything since, as `mlwidgets.history.twins.origins.index_of` gives it.
     """
 
     notebook: dict[str, Any]
     text: str
     format: str
     digests: tuple[str, str] = ("", "")
+    index: str = ""
 
 
 def digest(data: bytes) -> str:
@@ -121,6 +124,7 @@ class Bases:
             "paths": [self._relative(pairing.notebook), self._relative(pairing.twin)],
             "digests": list(base.digests),
             "format": base.format,
+            "index": base.index,
             "text": base.text,
             "notebook": base.notebook,
         }
@@ -165,6 +169,6 @@ def _read(path: Path) -> Base | None:
         notebook, text, written, both = (said[key] for key in ("notebook", "text", "format", "digests"))
         if said["version"] != 1 or not isinstance(notebook["cells"], list) or not isinstance(text, str):
             return None
-        return Base(notebook, text, str(written), (str(both[0]), str(both[1])))
+        return Base(notebook, text, str(written), (str(both[0]), str(both[1])), str(said.get("index", "")))
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None

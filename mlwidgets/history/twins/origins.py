@@ -40,6 +40,45 @@ def from_git(pairing: Pairing) -> Base | None:
     return None
 
 
+def index_of(folder: Path) -> str:
+    """Return what differs once git has put other files into a work tree: when its index was written, and its size.
+
+    It is empty where there is no repository.
+    """
+    for one in (folder, *folder.parents):
+        git = one / ".git"
+        try:
+            if git.is_file():
+                git = one / git.read_text().removeprefix("gitdir:").strip()
+            elif not git.is_dir():
+                continue
+            status = (git / "index").stat()
+        except (OSError, ValueError):
+            return ""
+        return f"{status.st_mtime_ns} {status.st_size}"
+    return ""
+
+
+def after_git(pairing: Pairing, notebook: bytes, twin: bytes) -> Base | None:
+    """Return what both sides said last where both are as the last commit has them; None where one of them is not.
+
+    Git has put them there, after a checkout or stash, say, and what the store knows is of other states.
+    """
+    try:
+        repository = Repository.find(pairing.notebook.parent)
+        if repository is None or repository.top is None:
+            return None
+        paths = [_below(path, repository.top) for path in (pairing.notebook, pairing.twin)]
+        if None in paths:
+            return None
+        both = repository.read(*(f"HEAD:{path}" for path in paths))
+    except HistoryError:
+        return None
+    if any(blob is None or blob[2] != data for blob, data in zip(both, (notebook, twin), strict=True)):
+        return None
+    return from_git(pairing)
+
+
 def _below(path: Path, top: Path) -> str | None:
     name = path.relative_to(top).as_posix() if path.is_relative_to(top) else ""
     return name if name and "\n" not in name else None

@@ -18,7 +18,7 @@ from mlwidgets.history.twins.bases import Base, Bases, digest
 from mlwidgets.history.twins.carrying import carried
 from mlwidgets.history.twins.conversion import notebook_of, say_the_same, stripped, text_of
 from mlwidgets.history.twins.deciding import Decide, Decided, clashes, decided
-from mlwidgets.history.twins.origins import from_git
+from mlwidgets.history.twins.origins import after_git, from_git, index_of
 from mlwidgets.history.twins.pairing import Pairing
 from mlwidgets.history.twins.reading import (
     Side,
@@ -72,7 +72,8 @@ class Pair:
 
     def _remember(self, raw: dict[str, Any], text: str, notebook: bytes, twin: bytes) -> None:
         digests = digest(notebook), digest(twin)
-        self.bases.save(self.pairing, Base(stripped(raw), text, self.pairing.format, digests))
+        index = index_of(self.pairing.notebook.parent)
+        self.bases.save(self.pairing, Base(stripped(raw), text, self.pairing.format, digests, index))
 
     def _make_notebook(self, base: Base | None, twin: Side) -> Synced | None:
         """Make the notebook anew of what the twin says and what is known of its cells."""
@@ -108,6 +109,8 @@ class Pair:
 
     def _both(self, base: Base | None, side: Side, ours: Document, twin: Side) -> Synced | None:
         text = decoded(twin)
+        if base is not None and base.index != index_of(self.pairing.notebook.parent):
+            base = after_git(self.pairing, side.data or b"", twin.data or b"") or base
         if base is not None and text == base.text:
             return self._write_twin(base, side, ours, twin)
         check_text(text, base.text if base else None, twin.path)
