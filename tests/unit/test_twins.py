@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -551,14 +552,37 @@ def test_a_string_without_an_end_in_the_notebook(project: Path, path: Path) -> N
     assert list(by_id(path)) == ["a", "b", "c", "d"]
 
 
-def test_unwritable_files_are_said_and_tried_again(path: Path) -> None:
-    twin_of(path).chmod(0o444)
-    change(path, b="x = 2")
-    if os.access(twin_of(path), os.W_OK):
-        pytest.skip("nothing is unwritable for this user")
-    assert "read-only" in str(sync(path).problem)
-    twin_of(path).chmod(0o644)
-    assert sync(path).changed == "twin"
+@pytest.mark.parametrize("what", ["twin", "folder"])
+def test_what_cannot_be_written_is_said_and_tried_again(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.delenv("MLWIDGETS_STORE")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "jupytext.toml").write_text('formats = "ipynb,py:percent"\n')
+        (folder / ".mlwidgets").mkdir(mode=0o700)
+        path = folder / "n.ipynb"
+        write(path, notebook(cell("x = 1", given="a"), cell("y = 1", given="b")))
+        sync(path)
+        change(path, a="x = 2")
+        user = 65534 if os.geteuid() == 0 else os.geteuid()
+        for one in (folder, *folder.rglob("*")):
+            if os.geteuid() == 0:
+                os.chown(one, user, -1)
+        closed = twin_of(path) if what == "twin" else folder
+        mode = closed.stat().st_mode
+        closed.chmod(0o444 if what == "twin" else 0o555)
+        before = twin_of(path).read_bytes()
+        child = os.fork()
+        if not child:
+            if os.geteuid() == 0:
+                os.setuid(user)
+            done = sync(path)
+            os._exit(0 if done.problem and "\n" not in done.problem and done.changed == "none" else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert twin_of(path).read_bytes() == before
+        closed.chmod(mode)
+        for one in (folder, *folder.rglob("*")):
+            os.chown(one, os.geteuid(), -1)
+        assert sync(path).changed == "twin"
 
 
 def test_a_renamed_notebook_keeps_its_twin(path: Path) -> None:
