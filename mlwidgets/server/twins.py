@@ -54,7 +54,7 @@ class Pairs:
 
     def __init__(self, app: ServerApp, *, read_only: bool) -> None:
         self.contents = app.contents_manager
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._app = app
         path_of = partial(file_of, self.contents)
         self.twins = Twins(path_of, Trust(self.contents), self._flow)
         self.together = Together(app, self.twins.flows)
@@ -62,14 +62,12 @@ class Pairs:
         if not read_only:
             self.contents.event_logger.register_handler(Listener(self.twins))
 
-    def begin(self) -> None:
-        """Take note of the event loop; each request does."""
-        self._loop = asyncio.get_running_loop()
-
     def _flow(self, notebook: Path, wanted: bool) -> bool:
-        loop, path = self._loop, self.name_of(notebook)
+        loop = getattr(getattr(self._app, "io_loop", None), "asyncio_loop", None)
         if loop is None or not loop.is_running():
+            # Before a server has begun nobody shares anything, and at its end nobody is left.
             return False
+        path = self.name_of(notebook)
         if not wanted:
             return asyncio.run_coroutine_threadsafe(self.together.document(path), loop).result(_WAIT) is not None
         return asyncio.run_coroutine_threadsafe(self.together.flow(path, notebook), loop).result(_WAIT) is not None
@@ -87,7 +85,6 @@ class TwinHandler(Handler):
     def pairs(self) -> Pairs:
         """What all of them share."""
         pairs: Pairs = self.settings[TWINS]
-        pairs.begin()
         return pairs
 
     async def file(self, path: Any, action: Literal["read", "write"], *, folder: bool = False) -> Path:
