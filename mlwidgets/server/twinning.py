@@ -55,10 +55,13 @@ class State:
         What the notebook becomes; None where it has no twin.
     problem
         Why nothing can be done.
+    twin
+        The text file, as far as it is known then.
     """
 
     ahead: Ahead | None = None
     problem: str | None = None
+    twin: Path | None = None
 
 
 class Twins:
@@ -214,10 +217,18 @@ class Twins:
             state = State(ahead.look(notebook)) if may_be_paired(notebook) else State()
         except MlwidgetsError as error:
             # Which file has to change for it to be well again is not known.
-            return State(None, str(error))
+            return State(None, str(error), self._twin_of(notebook, known[1] if known is not None else None))
         if state.ahead is not None:
             self._known[notebook] = (self._stamp(notebook, state), state)
         return state
+
+    @staticmethod
+    def _twin_of(notebook: Path, known: State | None) -> Path | None:
+        try:
+            pairing = pairing_of(notebook)
+        except MlwidgetsError:
+            return known.ahead.twin if known is not None and known.ahead is not None else None
+        return None if pairing is None else pairing.twin
 
     def _stamp(self, notebook: Path, state: State) -> tuple[Any, ...]:
         twin = state.ahead.twin if state.ahead is not None else None

@@ -29,7 +29,7 @@ def told(state: State, name_of: Callable[[Path], str], hashed: str | None, *, sh
         Several people write in the notebook by way of the server.
     """
     look = state.ahead
-    twin = None if look is None or look.twin is None else look.twin
+    twin = state.twin if look is None else look.twin
     return {
         "twin": None if twin is None else name_of(twin),
         "format": None if look is None else look.format,

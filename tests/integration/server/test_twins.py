@@ -217,7 +217,9 @@ async def test_a_broken_twin_is_told_and_no_save_fails(ask: Ask, jp_fetch: Any, 
     content = notebook(folder)
     content["cells"][0]["source"] = "a = 10"
     await save(jp_fetch, content)
-    assert "conflict markers" in (await state(ask))["problem"]
+    found = await state(ask)
+    assert "conflict markers" in found["problem"]
+    assert found["twin"] == "my project/x.py"
     assert sources(folder) == ["a = 10", "b = 2", "c = 3"]
     (folder / "x.py").write_text(text)
     found = await state(ask)
