@@ -62,12 +62,12 @@ export class Followed {
       let next = AWAY;
       try {
         await this.once();
-        if (this.state.twin !== null) next = document.visibilityState === 'visible' ? LOOK : LOOK_BEHIND;
+        if (this.isPaired) next = document.visibilityState === 'visible' ? LOOK : LOOK_BEHIND;
       } catch (error) {
         // An older server has no such route; of one that does not answer nothing is known.
         if (error instanceof Refused && error.status === 404) return;
       }
-      if (this.state.twin !== null && !this.panel.context.isDisposed) this.timer = window.setTimeout(this.look, next);
+      if (this.isPaired && !this.panel.context.isDisposed) this.timer = window.setTimeout(this.look, next);
     });
   }
 
@@ -107,6 +107,11 @@ export class Followed {
         this.show(ALONE);
       }),
     );
+  }
+
+  /** Also where it cannot be read what the twin is called. */
+  private get isPaired(): boolean {
+    return this.state.twin !== null || this.state.problem !== null;
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -41,9 +41,10 @@ export class TwinItem extends Widget {
   tell(state: TwinState, taken: number): void {
     const { words } = this;
     this.state = state;
-    this.setHidden(state.twin === null);
-    if (state.twin === null) return;
-    const file = state.twin.slice(state.twin.lastIndexOf('/') + 1);
+    this.setHidden(state.twin === null && state.problem === null);
+    if (this.isHidden) return;
+    // Settings that cannot be read do not say what it is called.
+    const file = state.twin?.slice(state.twin.lastIndexOf('/') + 1) ?? words.__('Text twin');
     const { length: count } = state.conflicts;
     setText(this.name, file);
     this.button.classList.toggle('mlw-twin-wrong', state.problem !== null || count > 0);
@@ -65,18 +66,19 @@ export class TwinItem extends Widget {
       state.problem ??
       (count > 0
         ? words.__('Some cells were changed here and in %1: decide which versions stay', file)
-        : words.__('Paired with %1: it is written after each save, and what is edited there comes here', state.twin));
+        : words.__('Paired with %1: it is written after each save, and what is edited there comes here', state.twin ?? file));
   }
 
   private onClick(): void {
     const { state, words, actions } = this;
-    if (!state?.twin) return;
+    if (!state) return;
+    if (state.problem !== null) Notification.emit(state.problem, 'warning', { autoClose: 20_000 });
+    if (state.twin === null) return;
     const file = state.twin.slice(state.twin.lastIndexOf('/') + 1);
     if (state.conflicts.length > 0 && !actions.readOnly) {
       actions.decide();
       return;
     }
-    if (state.problem !== null) Notification.emit(state.problem, 'warning', { autoClose: 20_000 });
     const items: MenuItem[] = [{ label: words.__('Open %1', file), choose: () => { actions.openText(); } }];
     if (!actions.readOnly) items.push({ label: words.__('Unpair From Text…'), choose: () => { actions.unpair(); } });
     const { left, bottom } = this.button.getBoundingClientRect();
