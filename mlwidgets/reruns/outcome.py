@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlwidgets.history.comparing.frozen import variable_digests
 from mlwidgets.history.comparing.metrics import FirstDifference, extent
-from mlwidgets.reruns.equality import Equality, columns_of, compare
+from mlwidgets.reruns.equality import Equality, columns_of, compare, measures_time
+from mlwidgets.reruns.media import MediaEquality, compare_media
 from mlwidgets.reruns.reasons import reasons
 from mlwidgets.reruns.verdict import Verdict
 from mlwidgets.runs.folder import RunFolder, read_json
@@ -20,6 +22,8 @@ from mlwidgets.runs.state import ENDINGS, FAILED, FINISHED, Outcome, settle
 MOST_METRICS = 8
 """That a verdict tells of one by one."""
 _NAMED = 4
+_ADDRESS = re.compile("0x[0-9a-fA-F]+")
+"""By which the messages of errors differ though the errors are the same."""
 
 
 def changes_between(before: RunSpec, now: RunSpec) -> list[list[str | None]]:
@@ -50,43 +54,72 @@ def compare_run(folder: RunFolder) -> Verdict:
     then, now = settle(first), settle(folder)
     old, new = columns_of(first), columns_of(folder)
     changed = changes_between(before, spec)
-    cut = {"a_cut": then.state != FINISHED, "b_cut": now.state != FINISHED}
+    # Where both have failed, both should have got as far.
+    cut = {"a_cut": then.state != FINISHED, "b_cut": now.state != FINISHED} if not _failed(then, now) else {}
     if changed:
         both = compare(old, new, a_cut=True, b_cut=True)
         return _changed(first.id, changed, old, new, both, now)
-    found = compare(old, new, **cut)
+    found, media = compare(old, new, **cut), compare_media(first, folder, **cut)
     clocks = [f"{_list(found.clocks)} measure{'s' * (len(found.clocks) == 1)} time: not compared"]
-    details = clocks if found.clocks else []
+    details = [f"{_pieces(media)} the same, too"] if found.values and media.count and not media.first else []
+    details += clocks if found.clocks else []
+    other = [f"{name} from step {step} on" for name, step in media.first.items()][:MOST_METRICS]
     if found.first:
         head = _differs(first.id, found, now, then)
         told = _first_of(found.first)
         why = reasons(first, folder, spec)
-        return Verdict(first.id, False, _step(found), head, [*_others(found), *why, *details], [], told)
-    if now.state == FAILED and then.state != FAILED:
-        upto = f"; the same to the bit up to then ({_count(found)})" if found.values else ""
-        head = f"failed where {first.id} {_ended(then)}: {now.cause}{upto}"
-        return Verdict(first.id, False, "failed", head, [*reasons(first, folder, spec), *details])
-    if not found.values:
-        return _without_metrics(first, folder, spec, details)
-    equal, chip, head = _same(first.id, found, old, then, now)
+        return Verdict(first.id, False, _step(found), head, [*_others(found), *other, *why, *details], [], told)
+    upto = f"; the same to the bit up to then ({_count(found)})" if found.values else ""
+    chip = None
+    if other:
+        step = next(iter(media.first.values()))
+        same = f"; {_list(found.metrics)} the same ({_count(found)})" if found.values else ""
+        chip, head = f"differs from step {step}", f"differs from {first.id}: {other[0]}{same}"
+    elif now.state == FAILED and then.state != FAILED and (then.state == FINISHED or found.values < _values_of(old)):
+        chip, head = "failed", f"failed where {first.id} {_ended(then)}: {now.cause}{upto}"
+    elif _failed(then, now) and _without_addresses(then) != _without_addresses(now):
+        chip, head = "failed otherwise", f"failed otherwise than {first.id}: {now.cause}, it was {then.cause}{upto}"
+    if chip:
+        return Verdict(first.id, False, chip, head, [*other[1:], *reasons(first, folder, spec), *details])
+    if not found.values and not media.count:
+        return _without_metrics(first, folder, spec, details, then, now)
+    equal, chip, head = _same(first.id, found, media, old, then, now)
+    if now.state == FAILED != then.state:
+        details.append(f"it failed further on: {now.cause}")
     return Verdict(first.id, equal, chip, head, details)
 
 
+def _failed(then: Outcome, now: Outcome) -> bool:
+    return then.state == now.state == FAILED
+
+
+def _without_addresses(outcome: Outcome) -> str:
+    return _ADDRESS.sub("", outcome.cause or "")
+
+
+def _values_of(columns: Mapping[str, MetricColumn]) -> int:
+    return sum(len(column.values) for name, column in columns.items() if not measures_time(name))
+
+
+def _pieces(media: MediaEquality) -> str:
+    return f"{media.count:,} image, histogram or table" if media.count == 1 else f"{media.count:,} images and the like"
+
+
 def _same(
-    of: str, found: Equality, old: Mapping[str, MetricColumn], then: Outcome, now: Outcome
+    of: str, found: Equality, media: MediaEquality, old: Mapping[str, MetricColumn], then: Outcome, now: Outcome
 ) -> tuple[bool | None, str, str]:
-    names = _list(found.metrics)
-    if now.state not in {FINISHED, FAILED}:
-        most = sum(len(column.values) for name, column in old.items() if name not in found.clocks)
-        if found.values < most or then.state == FINISHED:
-            head = f"the same to the bit as {of} in the {_steps(found)} before it {ENDINGS[now.state]}: {names}"
-            return None, "same so far", head
+    names = _list(found.metrics) or _pieces(media)
+    count = f" ({_count(found)})" if found.values else ""
+    steps = _steps(found)
+    if now.state not in {FINISHED, FAILED} and (found.values < _values_of(old) or then.state == FINISHED):
+        within = f" in the {_steps(found)}" if found.values else ""
+        return None, "same so far", f"the same to the bit as {of}{within} before it {ENDINGS[now.state]}: {names}"
     if then.state == FINISHED:
-        return True, "same bits", f"the same to the bit as {of}: {names} ({_count(found)})"
+        return True, "same bits", f"the same to the bit as {of}: {names}{count}"
     if then.state == FAILED == now.state:
-        return True, "same bits", f"the same to the bit as {of}, and failed as that did: {now.cause} ({_count(found)})"
-    got = f"in all {_steps(found)} that {of} got to before it {ENDINGS[then.state]}"
-    return True, f"same bits in {_steps(found)}", f"the same to the bit {got}: {names}"
+        return True, "same bits", f"the same to the bit as {of}, and failed as that did: {now.cause}{count}"
+    got = f"all{f' {steps}' * (found.values > 0)} that {of} got to before it {ENDINGS[then.state]}"
+    return True, f"same bits in {steps}" if found.values else "same bits", f"the same to the bit in {got}: {names}"
 
 
 def _differs(of: str, found: Equality, now: Outcome, then: Outcome) -> str:
@@ -184,18 +217,24 @@ def _compared(name: str, old: MetricColumn, new: MetricColumn) -> str:
     return f"best {best}, {word}; last {last}"
 
 
-def _without_metrics(first: RunFolder, folder: RunFolder, spec: RunSpec, details: list[str]) -> Verdict:
+def _without_metrics(
+    first: RunFolder, folder: RunFolder, spec: RunSpec, details: list[str], then: Outcome, now: Outcome
+) -> Verdict:
     """Compare what the code left behind, where it logged nothing to compare."""
+    nothing = "no metric was logged" + " but of time" * bool(details)
     sides = [_results(one) for one in (first, folder)]
-    if sides[0] is None or sides[1] is None or not sides[0]:
-        head = f"nothing to compare with {first.id}: no metric was logged"
-        return Verdict(first.id, None, "nothing to compare", head, details)
+    cut = any(one.state not in {FINISHED, FAILED} for one in (then, now))
+    if cut or sides[0] is None or sides[1] is None or not (sides[0] or sides[1]):
+        ends = f", and it {_ended(now)}" if now.state != FINISHED else ""
+        return Verdict(
+            first.id, None, "nothing to compare", f"nothing to compare with {first.id}: {nothing}{ends}", details
+        )
     old, new = sides[0], sides[1]
     other = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
     if not other:
-        head = f"no metric was logged; its results are the same to the bit as those of {first.id}: {_list(old)}"
+        head = f"{nothing}; its results are the same to the bit as those of {first.id}: {_list(old)}"
         return Verdict(first.id, True, "same results", head, details)
-    head = f"no metric was logged; its results differ from those of {first.id}: {_list(other)}"
+    head = f"{nothing}; its results differ from those of {first.id}: {_list(other)}"
     return Verdict(first.id, False, "other results", head, [*reasons(first, folder, spec), *details])
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from mlwidgets.runs.spec import Provenance
 from mlwidgets.runs.state import Outcome, write_outcome
 from mlwidgets.runs.verdict import Verdict
 from mlwidgets.tracking.log import MetricLog
+from mlwidgets.tracking.media import MediaLog
 
 Make = Callable[..., RunFolder]
 Metrics = dict[str, list[float]]
@@ -56,6 +57,7 @@ def pair(new_run: Make) -> Callable[..., tuple[RunFolder, RunFolder]]:
     return make
 
 
+ONE = "1 image, histogram or table"
 CURVE = {"loss": [3.0, 2.0, math.nan], "accuracy": [0.1, 0.2, 0.3]}
 
 
@@ -149,6 +151,102 @@ def test_failures(pair: Any) -> None:
     assert verdict is not None
     assert verdict.equal is True
     assert "failed as that did: why" in verdict.summary
+
+
+def test_a_failure_that_comes_earlier_or_for_another_reason(pair: Any) -> None:
+    first, again = pair({"loss": [3.0, 2.0]}, {"loss": [3.0]}, ended=("failed", "failed"))
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert (verdict.equal, verdict.chip) == (False, "differs from step 1")
+    assert "2.0 → not logged" in verdict.summary
+    for old, new, equal in ((" at 0x7f01", " at 0x7f02", True), ("KeyError: 1", "MemoryError", False)):
+        first, again = pair({"loss": [3.0]}, {"loss": [3.0]}, ended=(None, None))
+        write_outcome(first, Outcome("failed", old, 1.0, 2.0, 1))
+        write_outcome(again, Outcome("failed", new, 1.0, 2.0, 1))
+        verdict = verdict_of(again)
+        assert verdict is not None
+        assert verdict.equal is equal, verdict.text()
+    assert verdict.summary == (
+        f"failed otherwise than {first.id}: MemoryError, it was KeyError: 1; "
+        "the same to the bit up to then (1 value in 1 step)"
+    )
+
+
+def test_a_failure_further_on_than_the_first_run_got(pair: Any) -> None:
+    _, again = pair({"loss": [3.0]}, {"loss": [3.0, 2.0]}, ended=("stopped", "failed"))
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert (verdict.equal, verdict.details) == (True, ["it failed further on: why"])
+    _, again = pair({"loss": [3.0, 2.0]}, {"loss": [3.0]}, ended=("stopped", "failed"))
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert (verdict.equal, verdict.chip) == (False, "failed")
+
+
+def draw(folder: RunFolder, *, file: str = "", counts: tuple[int, ...] = (1, 2), rows: str = "") -> None:
+    log = MediaLog(folder.path)
+    for step, count in enumerate(counts):
+        log.append("histogram", "weights", step, {"n": count, "counts": [count]})
+    if file:
+        log.append("table", "worst", 3, {"file": file, "columns": ["x"], "rows": 1}, {file: writes(rows)})
+
+
+def writes(text: str) -> Callable[[BinaryIO], object]:
+    return lambda file: file.write(text.encode())
+
+
+def test_images_and_tables_are_compared_by_what_they_hold(pair: Any) -> None:
+    first, again = pair(CURVE, CURVE)
+    draw(first, file="a" * 32 + ".jsonl", rows="[1]")
+    draw(again, file="b" * 32 + ".jsonl", rows="[1]")
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert (verdict.equal, verdict.details) == (True, ["3 images and the like the same, too"])
+    first, again = pair(CURVE, CURVE)
+    draw(first, file="a" * 32 + ".jsonl", rows="[1]")
+    draw(again, file="b" * 32 + ".jsonl", rows="[2]", counts=(1, 3))
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert (verdict.equal, verdict.chip) == (False, "differs from step 1")
+    assert verdict.summary == (
+        f"differs from {first.id}: histogram weights from step 1 on; loss, accuracy the same (6 values in 3 steps)"
+    )
+    assert verdict.details[0] == "table worst from step 3 on"
+
+
+def test_images_alone_are_something_to_compare(pair: Any) -> None:
+    first, again = pair({}, {})
+    draw(first)
+    draw(again)
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert (verdict.equal, verdict.chip) == (True, "same bits")
+    first, again = pair({}, {}, ended=("stopped", "finished"))
+    draw(first, counts=(1,))
+    draw(again)
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert verdict.summary == f"the same to the bit in all that {first.id} got to before it was stopped: {ONE}"
+    first, again = pair({}, {})
+    draw(first)
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert (verdict.equal, verdict.chip) == (False, "differs from step 0")
+
+
+def test_images_of_an_attempt_that_was_given_up(pair: Any) -> None:
+    first, again = pair({}, {})
+    draw(first, counts=(1, 2, 3))
+    draw(again, counts=(1, 7, 8))
+    time.sleep(0.01)
+    write_event(again.events, "attempt", number=2)
+    time.sleep(0.01)
+    log = MediaLog(again.path)
+    for step in (1, 2):
+        log.append("histogram", "weights", step, {"n": step + 1, "counts": [step + 1]})
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert verdict.equal is True, verdict.text()
 
 
 def test_what_was_changed_on_purpose_is_not_asked_to_be_the_same(pair: Any) -> None:
