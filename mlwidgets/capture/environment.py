@@ -15,8 +15,9 @@ from mlwidgets.capture.hardware import cpu_model, cuda_driver, gpus, memory
 from mlwidgets.capture.installed import installed
 from mlwidgets.errors import HistoryError, MlwidgetsError
 from mlwidgets.history.git.keeping import keep
+from mlwidgets.history.git.remotes import remote_of
 from mlwidgets.history.git.repository import Repository
-from mlwidgets.history.git.worktree import State, find, look, remote_of
+from mlwidgets.history.git.worktree import State, find, look
 from mlwidgets.notifying.masking import masker_for
 from mlwidgets.notifying.settings import ConfigError
 from mlwidgets.runs.folder import RunFolder, read_json, write_whole

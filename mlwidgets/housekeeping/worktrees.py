@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from mlwidgets.history.git.repository import Repository
 from mlwidgets.housekeeping.finding import Finding
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.store import RunStore
+
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""Of a commit: what came out of an archive may say anything."""
 
 
 def needed(store: RunStore) -> dict[str, str]:
@@ -31,7 +35,7 @@ def needed(store: RunStore) -> dict[str, str]:
             for name in os.listdir(folder):
                 git = _git_of(RunFolder(folder / name))
                 commit, repository = git.get("uncommitted"), git.get("repository")
-                if isinstance(commit, str) and isinstance(repository, str):
+                if isinstance(commit, str) and isinstance(repository, str) and _ID.fullmatch(commit):
                     found[commit] = repository
     return found
 

@@ -60,7 +60,9 @@ def parts_of(patch: bytes) -> dict[str, bytes]:
         half = head[: len(head) // 2]
         quoted = half.startswith(b'"')
         name = half[3:-1] if quoted else half[2:]
-        found[name.decode("utf-8", "replace")] = part
+        path = name.decode("utf-8", "replace")
+        # A file that became a link is told as one that went and one that came.
+        found[path] = found[path] + b"\n" + part if path in found else part
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import subprocess
@@ -15,8 +14,10 @@ import pytest
 
 from mlwidgets.errors import HistoryError
 from mlwidgets.history.git import keeping
+from mlwidgets.history.git.choosing import LARGEST_FILE
+from mlwidgets.history.git.remotes import remote_of, without_credentials
 from mlwidgets.history.git.repository import Repository, run_git
-from mlwidgets.history.git.worktree import LARGEST_FILE, State, find, look, remote_of, without_credentials
+from mlwidgets.history.git.worktree import State, find, look
 from mlwidgets.runs.uncommitted import parts_of
 from tests.histories import (
     NOBODY,
@@ -252,23 +253,68 @@ def test_what_is_large_private_or_unreadable_is_left_out_and_named(tmp_path: Pat
     top = tmp_path / "top"
     (top / "large.bin").write_bytes(b"\0" * (LARGEST_FILE + 1))
     (top / "almost.bin").write_bytes(b"\0" * LARGEST_FILE)
-    for name in (".env", "id_ed25519", "server.pem", ".env.example"):
+    for name in (".env", "id_ed25519", "server.pem", ".env.example", "prod.env", ".ssh/config", "staged.key", "a.py"):
+        (top / name).parent.mkdir(exist_ok=True)
         (top / name).write_text("TOKEN=secret\n")
+    git(top, "add", "--force", "staged.key")
     (top / "mine").mkdir()
     git(top / "mine", "init", "--quiet")
+    before = untouched(path)
     state = state_of(path)
-    assert state.left_out == [".env", "id_ed25519", "large.bin", "mine/", "server.pem"]
-    assert git(top, "diff-tree", "-r", "--name-only", "HEAD", str(state.kept)).split() == [".env.example", "almost.bin"]
+    assert untouched(path) == before
+    private = [".env", ".ssh/config", "id_ed25519", "prod.env", "server.pem", "staged.key"]
+    assert state.left_out == sorted([*private, "large.bin", "mine/"])
+    kept = git(top, "diff-tree", "-r", "--name-only", "HEAD", str(state.kept)).split()
+    assert kept == [".env.example", "a.py", "almost.bin"]
+    assert state.patch is not None
+    assert list(parts_of(state.patch)) == kept
     assert set(state.left_out) <= set(state.files)
 
 
 def test_all_that_git_does_not_know_together_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlwidgets.history.git.worktree.LARGEST_NEW", 2500)
+    monkeypatch.setattr("mlwidgets.history.git.choosing.LARGEST_NEW", 2500)
     path = REPOSITORIES["SHA-1"](tmp_path)
     for name in "abc":
         (tmp_path / "top" / name).write_bytes(b"\0" * 1000)
     state = state_of(path)
     assert (state.files, state.left_out) == (["a", "b", "c"], ["c"])
+
+
+def test_of_very_many_new_files_those_are_kept_that_lie_with_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlwidgets.history.git.choosing.MOST_NEW", 10)
+    path = REPOSITORIES["SHA-1"](tmp_path)
+    top = tmp_path / "top"
+    (top / "a dataset").mkdir()
+    for number in range(300):
+        (top / "a dataset" / f"{number:03}.txt").write_text(f"{number}\n")
+    (top / "package").mkdir()
+    for name in ("package/a.py", "package/b.py", "train.py"):
+        (top / name).write_text("x = 1\n")
+    before = git(top, "count-objects")
+    state = state_of(path)
+    kept = git(top, "diff-tree", "-r", "-z", "--name-only", "HEAD", str(state.kept)).split("\0")[:-1]
+    assert len(kept) == 10
+    assert {"package/a.py", "package/b.py", "train.py"} < set(kept)
+    told = state.to_json()
+    assert (len(told["left_out"]), told["more_left_out"]) == (200, 93)
+    assert int(git(top, "count-objects").split()[0]) - int(before.split()[0]) < 20
+
+
+def test_of_a_home_folder_that_is_a_repository_only_what_git_knows_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = REPOSITORIES["SHA-1"](tmp_path)
+    top = tmp_path / "top"
+    (top / "known.py").write_text("x = 1\n")
+    commit(top)
+    (top / "known.py").write_text("x = 2\n")
+    (top / "letters.txt").write_text("private\n")
+    monkeypatch.setenv("HOME", str(top / "folder"))
+    state = state_of(path)
+    assert state.files == ["known.py"]
+    assert b"private" not in (state.patch or b"")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
@@ -294,6 +340,27 @@ def test_a_repository_that_cannot_be_written_gives_the_patch(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+def test_a_repository_that_others_write_without_sharing_it_gives_the_patch(tmp_path: Path) -> None:
+    with shared_folder() as base:
+        path = _begin(base / "top")
+        edit(path)
+        given_to(base / "top", NOBODY)
+        for number in range(256):
+            folder = base / "top" / ".git" / "objects" / f"{number:02x}"
+            folder.mkdir(exist_ok=True)
+            os.chown(folder, 0, 0)
+
+        def work() -> None:
+            os.environ["HOME"] = str(base)
+            state = state_of(path)
+            assert (state.kept, state.left_out) == (None, [])
+            assert "cannot be written" in str(state.problem)
+            assert b"+new = True" in (state.patch or b"")
+
+        in_a_child(work, user=NOBODY)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
 def test_files_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     with shared_folder() as base:
         path = _begin(base / "top")
@@ -313,18 +380,24 @@ def test_files_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
         in_a_child(work, user=NOBODY)
 
 
-def test_a_filter_that_fails_costs_the_commit_and_nothing_else(tmp_path: Path) -> None:
+def test_a_filter_that_fails_costs_its_files_and_nothing_else(tmp_path: Path) -> None:
     path = REPOSITORIES["SHA-1"](tmp_path)
     top = tmp_path / "top"
     git(top, "config", "filter.lost.clean", "false")
     git(top, "config", "filter.lost.required", "true")
     (top / ".gitattributes").write_text("*.dat filter=lost\n")
-    (top / "a.dat").write_text("1\n")
+    for name in ("a.dat", "b.dat", "a.py", "b.py"):
+        (top / name).write_text("1\n")
+    before = untouched(path)
     state = state_of(path)
-    assert state.kept is None
-    assert state.problem is not None
-    assert "filter" in state.problem
-    assert state.files == [".gitattributes", "a.dat"]
+    assert untouched(path) == before
+    assert state.left_out == ["a.dat", "b.dat"]
+    assert "filter" in str(state.problem)
+    assert git(top, "diff-tree", "-r", "--name-only", "HEAD", str(state.kept)).split() == [
+        ".gitattributes",
+        "a.py",
+        "b.py",
+    ]
 
 
 def test_a_work_tree_that_cannot_be_looked_through_has_a_commit_all_the_same(
@@ -397,13 +470,33 @@ def test_where_it_is_published_without_what_opens_it(url: str, shown: str, tmp_p
     assert remote_of(Repository.find(path.parent)) == shown  # type: ignore[arg-type]
 
 
-def test_a_large_patch_is_what_of_it_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patch_that_would_be_too_large_is_without_what_makes_it_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mlwidgets.history.git.worktree.LARGEST_PATCH", 20_000)
     path = REPOSITORIES["SHA-1"](tmp_path)
-    (path.parent / "noise.bin").write_bytes(os.urandom(100_000))
-    (path.parent / "a.py").write_text("x = 1\n")
+    top = tmp_path / "top"
+    for name, size in (("b.bin", 1000), ("noise.bin", 100_000), ("z.bin", 50_000)):
+        (top / name).write_bytes(os.urandom(size))
+    (top / "a.py").write_text("x = 1\n")
+    state = state_of(path)
+    assert state.kept is not None
+    assert state.patch is not None
+    assert list(parts_of(state.patch)) == ["a.py", "b.bin"]
+    assert state.problem == "the patch, which would be too large, is without noise.bin, z.bin"
+    git(tmp_path, "clone", "--quiet", str(top), "clean")
+    done = subprocess.run(("git", "apply"), cwd=tmp_path / "clean", input=state.patch, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "clean" / "b.bin").read_bytes() == (top / "b.bin").read_bytes()
+
+
+def test_both_halves_of_a_file_that_became_a_link_are_in_its_part(tmp_path: Path) -> None:
+    path = REPOSITORIES["SHA-1"](tmp_path)
+    top = tmp_path / "top"
+    (top / "a.py").write_text("was\n")
+    commit(top)
+    (top / "a.py").unlink()
+    (top / "a.py").symlink_to("elsewhere")
     state = state_of(path)
     assert state.patch is not None
-    assert b"+x = 1" in state.patch
-    assert b"Binary files /dev/null and b/folder with blanks/noise.bin differ" in state.patch
-    assert len(gzip.compress(state.patch)) < 20_000
+    assert parts_of(state.patch) == {"a.py": state.patch}

@@ -201,6 +201,48 @@ def test_runs_diff_names_the_files_that_differ(new_run: Make, project: Path) -> 
     assert str(facts["uncommitted new.py"][1]).startswith("+2 −0 #")
 
 
+def test_of_many_uncommitted_files_those_that_differ_are_named(new_run: Make, project: Path) -> None:
+    for number in range(120):
+        (project / f"a{number:03}.txt").write_text("x\n")
+    (project / "train.py").write_text("rate = 2\n")
+    one = submitted(new_run, project, "one")
+    (project / "train.py").write_text("rate = 3\n")
+    two = submitted(new_run, project, "two")
+    assert [name for name, _ in compare_runs([one, two]).facts["environment"]] == ["uncommitted train.py"]
+    for number in range(60):
+        (project / f"a{number:03}.txt").unlink()
+    three = submitted(new_run, project, "three")
+    *named, (more, counts) = compare_runs([two, three]).facts["environment"]
+    assert [name for name, _ in named] == [f"uncommitted a{number:03}.txt" for number in range(50)]
+    assert (more, counts) == ("more uncommitted files", ["10", "0"])
+
+
+def test_what_the_patch_lacks_differs_all_the_same(
+    new_run: Make, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlwidgets.history.git.worktree.LARGEST_PATCH", 1000)
+    folders = []
+    for _ in range(2):
+        (project / "large.bin").write_bytes(os.urandom(5000))
+        folders.append(submitted(new_run, project))
+    ((name, ids),) = compare_runs(folders).facts["environment"]
+    assert (name, [bool(one) for one in ids]) == ("uncommitted", [True, True])
+
+
+def test_no_ref_is_made_of_what_somebody_has_written_into_a_run(new_run: Make, store: RunStore, project: Path) -> None:
+    (project / "train.py").write_text("rate = 2\n")
+    folder = ended(submitted(new_run, project))
+    refs = git(project, "for-each-ref")
+    told = json.loads(folder.environment.read_bytes())
+    for name in ("main", "HEAD", "../../heads/evil", f"{told['git']['uncommitted']}\nHEAD", "-d", "\ud800", ["main"]):
+        told["git"]["uncommitted"] = name
+        ended(other := new_run("imported"))
+        other.environment.write_text(json.dumps(told))
+    list(checking.check(store, repair=True))
+    prune(store, plan(store, Rule(older_than=1e9)))
+    assert git(project, "for-each-ref") == refs
+
+
 def test_what_no_run_needs_is_let_go_of(new_run: Make, store: RunStore, project: Path) -> None:
     folders = []
     for text in "ab":

@@ -21,10 +21,13 @@ LONGEST = 200
 DIGITS = 8
 """Of a content's digest."""
 MOST_FILES = 50
-"""Uncommitted files of a run."""
+"""Uncommitted files that differ."""
+_UNCOMMITTED = "uncommitted "
 _OF_ITSELF = frozenset({"packages", "provided", "git", "gpus", "data", "no_snapshot"})
 """Entries of the environment that are told in another way."""
-_OF_GIT = frozenset({"branch", "commit", "dirty", "top", "repository", "uncommitted", "files", "more_files"})
+_OF_GIT = frozenset(
+    ("branch", "commit", "dirty", "top", "repository", "uncommitted", "files", "more_files", "more_left_out")
+)
 
 Fact = tuple[str, list[str | None]]
 """A name, and its value in each run; None where a run has none."""
@@ -74,10 +77,9 @@ def _git(run: Run, git: Any) -> dict[str, str]:
     found |= _flat("git", {key: value for key, value in git.items() if key not in _OF_GIT and value != []})
     patch = read_patch(RunFolder(run.path))
     if patch is not None:
-        parts = list(parts_of(patch).items())
-        found |= {f"uncommitted {path}": _changed(part) for path, part in parts[:MOST_FILES]}
-        found |= {"uncommitted": f"{len(parts)} files"} if len(parts) > MOST_FILES else {}
-    elif git.get("uncommitted"):
+        found |= {f"{_UNCOMMITTED}{path}": _changed(part) for path, part in parts_of(patch).items()}
+    if git.get("uncommitted") and (patch is None or git.get("problem")):
+        # Of what the patch lacks the commit alone tells that it differs.
         found["uncommitted"] = str(git["uncommitted"])[:DIGITS]
     return found
 
@@ -161,7 +163,17 @@ def differing(told: Sequence[Mapping[str, str]]) -> list[Fact]:
     """Return the names whose values are not the same in all runs."""
     names = dict.fromkeys(name for one in told for name in one)
     found = ((name, [one.get(name) for one in told]) for name in names)
-    return [(name, [_short(value) for value in values]) for name, values in found if len(set(values)) > 1]
+    return _few([(name, [_short(value) for value in values]) for name, values in found if len(set(values)) > 1])
+
+
+def _few(facts: list[Fact]) -> list[Fact]:
+    """Return the facts with as many uncommitted files as can be looked at."""
+    files = [fact for fact in facts if fact[0].startswith(_UNCOMMITTED)]
+    more = {name for name, _ in files[MOST_FILES:]}
+    if not more:
+        return facts
+    counts = (sum(values[at] is not None for name, values in files if name in more) for at in range(len(files[0][1])))
+    return [fact for fact in facts if fact[0] not in more] + [("more uncommitted files", [str(n) for n in counts])]
 
 
 def _short(text: str | None) -> str | None:

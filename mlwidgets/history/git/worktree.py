@@ -10,20 +10,18 @@ import contextlib
 import os
 import re
 import shutil
-import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlwidgets.errors import HistoryError
 from mlwidgets.history.git import objects
-from mlwidgets.history.git.repository import Answer, Repository, Unusable, last_words, run_git
+from mlwidgets.history.git.choosing import is_private, readable, shown, size_of, small
+from mlwidgets.history.git.repository import Answer, Repository, last_words, run_git
+from mlwidgets.runs.uncommitted import parts_of
 
-LARGEST_FILE, LARGEST_CHANGED, LARGEST_NEW = 5_000_000, 50_000_000, 50_000_000
-"""Bytes of a file that git does not know, of a changed one that it does, and of all that it does not know."""
 MOST_NAMED = 200
 """Changed files that are named."""
 LARGEST_PATCH = 20_000_000
@@ -34,13 +32,6 @@ _QUIET = (
     *("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false", "-c", "core.splitIndex=false"),
     *("-c", "core.safecrlf=false", "-c", "submodule.recurse=false", "-c", "core.quotePath=false"),
 )
-_PRIVATE = re.compile(
-    r"\.env(\..*)?|.*\.(pem|key|p12|pfx|jks|keystore|kdbx)|id_(rsa|dsa|ecdsa|ed25519)|\.?netrc|\.pgpass|\.pypirc"
-    r"|credentials(\..*)?|\.git-credentials|secrets?\.(ya?ml|json|toml|ini|txt)",
-    re.IGNORECASE,
-)
-"""Names of files that hold secrets: one that git does not know is the user's alone."""
-_PUBLIC = re.compile(r"\.env\.(example|sample|template|dist)", re.IGNORECASE)
 
 
 @dataclass
@@ -54,7 +45,7 @@ class State:
     files
         Changed and new ones by their paths from the top, sorted.
     left_out
-        Those of them that are not in `kept`: too large, private by their names, unreadable, or repositories.
+        Those of them that are not in `kept`: too large, too many, private by their names, unreadable, or repositories.
     kept
         Id of the commit that holds what is not committed; None where that is nothing.
     patch
@@ -73,7 +64,7 @@ class State:
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``environment.json`` says of it."""
-        more = max(0, len(self.files) - MOST_NAMED)
+        more, others = (max(0, len(paths) - MOST_NAMED) for paths in (self.files, self.left_out))
         told: dict[str, Any] = {
             "commit": self.commit,
             "branch": self.branch,
@@ -82,6 +73,7 @@ class State:
             "files": self.files[:MOST_NAMED],
             **({"more_files": more} if more else {}),
             "left_out": self.left_out[:MOST_NAMED],
+            **({"more_left_out": others} if others else {}),
         }
         return told | ({} if self.problem is None else {"problem": self.problem})
 
@@ -90,19 +82,31 @@ class _Failed(Exception):
     """Git said no; the message is what it said."""
 
 
+class _NotWritten(_Failed):
+    """It has no place for objects."""
+
+
+_NO_PLACE = re.compile("insufficient permission|unable to (write|create temporary file)|No space left|quota")
+
+
 class _Look:
     """Git in a work tree, with an index of its own; objects go to the user's repository, or aside where they cannot."""
 
-    def __init__(self, repository: Repository, top: Path, scratch: Path) -> None:
+    def __init__(self, repository: Repository, top: Path, scratch: Path, *, aside: bool) -> None:
         self.repository, self.top = repository, top
         self.variables = {"GIT_INDEX_FILE": str(scratch / "index")}
-        if not os.access(repository.common / "objects", os.W_OK):
+        if aside:
             (scratch / "objects").mkdir()
             self.variables["GIT_OBJECT_DIRECTORY"] = str(scratch / "objects")
-            self.variables["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(repository.common / "objects")
-        with contextlib.suppress(FileNotFoundError):
-            # With its times: by them git knows which entries were written in the same instant as their files.
-            shutil.copy2(repository.git_dir / "index", scratch / "index")
+            quoted = str(repository.common / "objects").replace("\\", "\\\\").replace('"', '\\"')
+            self.variables["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = f'"{quoted}"'
+        with contextlib.suppress(FileNotFoundError), open(repository.git_dir / "index", "rb") as index:
+            with open(scratch / "index", "wb") as copy:
+                shutil.copyfileobj(index, copy, 1 << 20)
+            # By its own times git knows which entries were written in the same instant as their files; the user's
+            # git may have put another one in its place by now.
+            told = os.fstat(index.fileno())
+            os.utime(scratch / "index", ns=(told.st_atime_ns, told.st_mtime_ns))
 
     @property
     def aside(self) -> bool:
@@ -115,30 +119,47 @@ class _Look:
     def ask(self, *arguments: str, data: bytes = b"") -> bytes:
         done = self.git(*arguments, data=data)
         if done.returncode:
-            raise _Failed(last_words(done))
+            said = last_words(done)
+            raise _NotWritten(said) if _NO_PLACE.search(said) else _Failed(said)
         return done.stdout
 
 
 def look(repository: Repository) -> State:
     """Keep what is not committed in a work tree; return what it was like, and what was wrong."""
-    state = State()
     if repository.top is None:
-        return state
+        return State()
+    if os.access(repository.common / "objects", os.W_OK):
+        state = State()
+        with contextlib.suppress(_NotWritten):
+            _look_through(repository, repository.top, state, aside=False)
+            return state
+    state = State()
+    with contextlib.suppress(_NotWritten):
+        _look_through(repository, repository.top, state, aside=True)
+    if state.problem is None and state.files:
+        state.problem = f"the repository {repository.common} cannot be written"
+        state.problem += ": there is the patch alone" if state.patch is not None else ""
+    return state
+
+
+def _look_through(repository: Repository, top: Path, state: State, *, aside: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="mlwidgets-") as scratch:
-        git = _Look(repository, repository.top, Path(scratch))
         try:
+            git = _Look(repository, top, Path(scratch), aside=aside)
             changed, gone, new = _read_status(git, state)
-            state.files = sorted({_shown(path) for path in (*changed, *gone, *new)})
-            chosen = [*_readable(git.top, changed, state), *_small(git.top, new, state)]
-            state.left_out.sort()
+            state.files = sorted({shown(path) for path in (*changed, *gone, *new)})
             if state.files:
+                chosen = [*readable(top, changed, state.left_out), *small(top, new, state.left_out)]
                 _keep(git, state, chosen, gone)
+        except _NotWritten:
+            raise
         except (_Failed, HistoryError, OSError) as error:
             state.problem = str(error)
+        finally:
+            state.left_out = sorted(set(state.left_out))
     if state.commit is None and state.problem is not None:
         with contextlib.suppress(HistoryError):
             _read_head(repository, state)
-    return state
 
 
 def _read_head(repository: Repository, state: State) -> None:
@@ -146,80 +167,46 @@ def _read_head(repository: Repository, state: State) -> None:
     commit = repository.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     branch = repository.git("symbolic-ref", "--quiet", "--short", "HEAD")
     state.commit = commit.stdout.decode().strip() or None
-    state.branch = _shown(branch.stdout.rstrip(b"\n")) or None
+    state.branch = shown(branch.stdout.rstrip(b"\n")) or None
 
 
 def _read_status(git: _Look, state: State) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Return the changed files that git knows, those that are gone, and those that it does not know nor ignore."""
-    asked = ("--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none")
+    # Of a repository as wide as the home folder hardly anything is the project's.
+    home = os.path.expanduser("~")
+    wide = os.path.isabs(home) and Path(os.path.realpath(home)).is_relative_to(git.top)
+    asked = ("--porcelain=v2", "--branch", "-z", "--no-renames", f"--untracked-files={'no' if wide else 'all'}")
     changed: list[bytes] = []
     gone: list[bytes] = []
     new: list[bytes] = []
-    for line in git.ask("status", *asked).split(b"\0"):
+    for line in git.ask("status", *asked, "--ignore-submodules=none").split(b"\0"):
         kind, _, rest = line.partition(b" ")
         if kind == b"#":
             key, _, value = rest.partition(b" ")
             if key == b"branch.oid" and value != b"(initial)":
                 state.commit = value.decode()
             elif key == b"branch.head" and value != b"(detached)":
-                state.branch = _shown(value)
+                state.branch = shown(value)
         elif kind == b"?":
             new.append(rest)
         elif kind in {b"1", b"u"}:
             fields = rest.split(b" ", 7 if kind == b"1" else 9)
-            is_gone = fields[0] == b"D." or fields[0][1:] == b"D" or _size(git.top, fields[-1]) is None
+            is_gone = fields[0] == b"D." or fields[0][1:] == b"D" or size_of(git.top, fields[-1]) is None
+            if not is_gone and kind == b"1" and b"A" in fields[0] and is_private(fields[-1]):
+                # Staged by mistake, perhaps: no commit of the user's has it yet.
+                is_gone = True
+                state.left_out.append(shown(fields[-1]))
             (gone if is_gone else changed).append(fields[-1])
             # What a submodule has not committed itself no tree of this repository can hold.
             if fields[1].startswith(b"S") and fields[1][2:4] != b"..":
-                state.left_out.append(f"{_shown(fields[-1])}/")
+                state.left_out.append(f"{shown(fields[-1])}/")
     return changed, gone, new
-
-
-def _shown(path: bytes) -> str:
-    return path.decode("utf-8", "replace")
-
-
-def _readable(top: Path, paths: Sequence[bytes], state: State) -> Iterator[bytes]:
-    """Yield the changed files whose content can be kept."""
-    for path in paths:
-        if not 0 <= (_size(top, path) or 0) <= LARGEST_CHANGED:
-            state.left_out.append(_shown(path))
-        else:
-            yield path
-
-
-def _small(top: Path, paths: Sequence[bytes], state: State) -> Iterator[bytes]:
-    total = 0
-    for path in paths:
-        size = None if path.endswith(b"/") else _size(top, path)
-        name = _shown(path).rpartition("/")[2]
-        private = _PRIVATE.fullmatch(name) and not _PUBLIC.fullmatch(name)
-        if size is None or size < 0 or size > LARGEST_FILE or total + size > LARGEST_NEW or private:
-            state.left_out.append(_shown(path))
-        else:
-            total += size
-            yield path
-
-
-def _size(top: Path, path: bytes) -> int | None:
-    """Return the bytes of a file, None where there is none, -1 for one that cannot be read."""
-    full = os.path.join(os.fsencode(top), path)
-    try:
-        status = os.lstat(full)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        return -1
-    if stat.S_ISREG(status.st_mode):
-        return status.st_size if os.access(full, os.R_OK) else -1
-    return 0 if stat.S_ISLNK(status.st_mode) or stat.S_ISDIR(status.st_mode) else -1
 
 
 def _keep(git: _Look, state: State, chosen: Sequence[bytes], gone: Sequence[bytes]) -> None:
     repository = git.repository
-    for how, paths in ((("--force-remove",), gone), (("--add", "--remove", "--replace"), chosen)):
-        if paths:
-            git.ask("update-index", *how, "-z", "--stdin", data=b"".join(path + b"\0" for path in paths))
+    _stage(git, ("--force-remove",), gone, state)
+    _stage(git, ("--add", "--remove", "--replace"), chosen, state)
     tree = git.ask("write-tree", "--missing-ok").decode().strip()
     before, time = objects.make("tree", b"", repository.algorithm).id, 0.0
     if state.commit is not None:
@@ -227,51 +214,49 @@ def _keep(git: _Look, state: State, chosen: Sequence[bytes], gone: Sequence[byte
         before, time = told[0], float(told[1])
     if tree == before:
         return
-    state.patch = _patch(git, before, tree)
     parents = [] if state.commit is None else [state.commit]
     commit = objects.make_commit(tree, parents, time, _MESSAGE, repository.algorithm)
-    if git.aside:
-        raise Unusable(f"the repository {repository.common} cannot be written: there is the patch alone")
-    git.ask("hash-object", "-t", "commit", "-w", "--stdin", data=commit.data)
-    state.kept = commit.id
+    if not git.aside:
+        git.ask("hash-object", "-t", "commit", "-w", "--stdin", data=commit.data)
+        state.kept = commit.id
+    state.patch = _patch(git, before, tree, state)
 
 
-def _patch(git: _Look, old: str, new: str) -> bytes | None:
-    """Return a patch; of one that is too large what of it is text."""
-    plain = ("diff-tree", "-r", "-p", "--full-index", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color")
-    prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
-    for binary in (("--binary",), ()):
-        diff = git.ask(*plain, *prefixes, *binary, old, new)
-        if len(diff) <= LARGEST_PATCH:
-            return diff
-    return None
-
-
-def remote_of(repository: Repository) -> str | None:
-    """Return where the repository is published: its ``origin``, else the first one; without user and password."""
-    done = repository.git("config", "--null", "--get-regexp", r"^remote\..*\.url$")
-    found: Mapping[str, str] = {
-        key.lower(): value
-        for key, _, value in (entry.partition("\n") for entry in done.stdout.decode("utf-8", "replace").split("\0"))
-        if value
-    }
-    url = found.get("remote.origin.url") or next(iter(found.values()), None)
-    return None if url is None else without_credentials(url)
-
-
-def without_credentials(url: str) -> str:
-    """Return an address without what may open it; ``git@host:path`` names no secret and stays."""
+def _stage(git: _Look, how: Sequence[str], paths: Sequence[bytes], state: State) -> None:
+    """Take paths into the index; those are left out of which git can make nothing, as when a filter fails."""
+    if not paths:
+        return
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return re.sub(r"://.*@", "://", url)
-    if "://" not in url or not parts.scheme:
-        return url
-    user = f"{parts.username}@" if parts.username and parts.scheme.startswith("ssh") else ""
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{user}{host}{port}{parts.path}"
+        git.ask("update-index", *how, "-z", "--stdin", data=b"".join(path + b"\0" for path in paths))
+    except _NotWritten:
+        raise
+    except _Failed as error:
+        if len(paths) > 1:
+            middle = len(paths) // 2
+            _stage(git, how, paths[:middle], state)
+            _stage(git, how, paths[middle:], state)
+        else:
+            state.left_out.append(shown(paths[0]))
+            state.problem = f"{shown(paths[0])} was not kept: {error}"
+
+
+def _patch(git: _Look, old: str, new: str, state: State) -> bytes:
+    """Return a patch; where it would be too large, one without the files that make it so."""
+    plain = ("diff-tree", "-r", "-p", "--full-index", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color")
+    as_it_is = ("--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=none", "--binary")
+    diff = git.ask(*plain, *as_it_is, old, new)
+    if len(diff) <= LARGEST_PATCH:
+        return diff
+    parts = parts_of(diff)
+    last, size, lost = [*parts][-1], len(diff), []
+    for name in sorted(parts, key=lambda name: -len(parts[name])):
+        if size <= LARGEST_PATCH:
+            break
+        size -= len(parts.pop(name)) + 1
+        lost.append(name)
+    more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+    state.problem = f"the patch, which would be too large, is without {', '.join(lost[:3])}{more}"
+    return b"\n".join(parts.values()) + (b"" if last in parts or not parts else b"\n")
 
 
 def find(folder: Path) -> Repository | None:
