@@ -17,8 +17,9 @@ from mlwidgets.reports.publishing.definition import check_report_name
 from mlwidgets.reports.publishing.editions import Edition
 from mlwidgets.reports.publishing.publish import expect
 from mlwidgets.reruns.equality import columns_of
+from mlwidgets.reruns.outcome import compare_run
 from mlwidgets.reruns.repeating import Changes, literal
-from mlwidgets.reruns.verdict import Verdict, verdict_of_run
+from mlwidgets.reruns.verdict import Verdict
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.spec import RunSpec, literal_text, parse_literal
 from mlwidgets.runs.state import settle
@@ -122,7 +123,7 @@ class _Executed(Edition):
 
 def verdict_of_report(folder: RunFolder) -> Verdict:
     """Compare a run that executed a notebook again with the first one: its metrics, and what its cells put out."""
-    metrics = verdict_of_run(folder)
+    metrics = compare_run(folder)
     first = RunFolder(folder.path.parent / metrics.of)
     sides = [_executed(one) for one in (first, folder)]
     if any(side.notebook is None for side in sides):

@@ -146,6 +146,8 @@ def _compared(
         where = next((f"{name} differs from step {one.step}" for name, one in found.first.items()), None)
         ends = f"{_ending(now)}, {_ending(before)} in the first one"
         return False, f"{ends}; {where or f'the same in all {found.values} values that both logged'}"
+    if runs[1].read_spec().sweep is not None:
+        return None, "the second run is no trial"
     told = verdict_of(runs[1])
     return (None, "it has not ended") if told is None else (told.equal, told.summary)
 

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from importlib import import_module
 
 from mlwidgets.errors import UnknownRun
@@ -15,9 +17,11 @@ from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import settle
 from mlwidgets.runs.verdict import Verdict, read_verdict
 
-__all__ = ["Verdict", "await_verdict", "first_of", "verdict_of", "verdict_of_run"]
+__all__ = ["Verdict", "await_verdict", "first_of", "verdict_of"]
 
-_RUNS, _SWEEPS, _REPORTS = "mlwidgets.reruns.outcome", "mlwidgets.reruns.sweeps", "mlwidgets.reruns.reports"
+_RUNS = "mlwidgets.reruns.outcome", "compare_run"
+_SWEEPS = "mlwidgets.reruns.sweeps", "verdict_of_sweep"
+_REPORTS = "mlwidgets.reruns.reports", "verdict_of_report"
 _PATIENCE = 60.0
 """Seconds that a supervisor has to gather what there is to know of a run that has ended."""
 
@@ -47,11 +51,12 @@ def verdict_of(folder: RunFolder) -> Verdict | None:
         return Verdict(spec.rerun_of, None, "original gone", f"{spec.rerun_of}, which it does again, is gone")
     if not settle(first).ended:
         return None
+    by = _SWEEPS if spec.sweep is not None else _REPORTS if spec.report is not None else _RUNS
     try:
-        verdict = _compare(folder, spec)
+        verdict = _compare(folder, by, (*_stamps(first), *_stamps(folder)))
     except UnknownRun:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         why = f"it cannot be compared with {spec.rerun_of}: {type(error).__name__}: {error}"
         return Verdict(spec.rerun_of, None, "not comparable", why)
     # What is known of the machine may still be coming.
@@ -64,7 +69,8 @@ def verdict_of(folder: RunFolder) -> Verdict | None:
 def first_of(folder: RunFolder, spec: RunSpec) -> RunFolder | None:
     """Return the run that a rerun does again, None where it is gone."""
     told = spec.rerun_of
-    if told is None or os.path.basename(told) != told or told.startswith("."):
+    # An archive may name any path, and the run itself.
+    if told is None or os.path.basename(told) != told or told.startswith(".") or told in {folder.id, ""}:
         return None
     first = RunFolder(folder.path.parent / told)
     return first if first.spec.exists() else None
@@ -86,18 +92,20 @@ def await_verdict(folder: RunFolder, patience: float = _PATIENCE) -> Verdict | N
     return verdict_of(folder)
 
 
-def _compare(folder: RunFolder, spec: RunSpec) -> Verdict:
-    found: Verdict
-    if spec.sweep is not None:
-        found = import_module(_SWEEPS).verdict_of_sweep(folder)
-    elif spec.report is not None:
-        found = import_module(_REPORTS).verdict_of_report(folder)
-    else:
-        found = verdict_of_run(folder)
-    return found
+def _stamps(folder: RunFolder) -> Iterator[tuple[int, int] | None]:
+    """Yield what is other once a file was written that a verdict is made of."""
+    for path in (folder.events, folder.metrics, folder.media, folder.outcome, folder.environment):
+        try:
+            status = path.stat()
+        except OSError:
+            yield None
+        else:
+            yield status.st_mtime_ns, status.st_size
 
 
-def verdict_of_run(folder: RunFolder) -> Verdict:
-    """Compare a rerun, which has ended, with the run that it does again, by what both have logged."""
-    found: Verdict = import_module(_RUNS).compare_run(folder)
-    return found
+@lru_cache(maxsize=32)
+def _compare(folder: RunFolder, by: tuple[str, str], _stamps: Hashable) -> Verdict:
+    """Compare; views ask each second while the supervisor still gathers what it will keep the verdict with."""
+    found: Verdict = getattr(import_module(by[0]), by[1])(folder)
+    # What comes from archives is shown as plain text, also where it cannot be kept.
+    return Verdict.from_json(found.to_json())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
+from mlwidgets.reruns import outcome
 from mlwidgets.reruns.chance import hints
 from mlwidgets.reruns.equality import columns_of, measures_time
 from mlwidgets.reruns.verdict import verdict_of
@@ -97,6 +100,54 @@ def test_the_verdict_is_kept_once(pair: Any) -> None:
         assert told is not None
         assert told.chip == "original gone"
         assert again.verdict.read_text() == damaged
+
+
+def test_while_more_is_being_found_out_it_is_compared_once(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, again = pair(CURVE, CURVE)
+    calls: list[RunFolder] = []
+    compare = outcome.compare_run
+
+    def counted(folder: RunFolder) -> Verdict:
+        calls.append(folder)
+        return compare(folder)
+
+    monkeypatch.setattr(outcome, "compare_run", counted)
+    command = f"import time; from mlwidgets.runs.alive import hold; hold({str(again.alive)!r}, 'supervisor')"
+    waits = "print('held', flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", f"{command}; {waits}"], stdout=subprocess.PIPE) as supervisor:
+        try:
+            assert supervisor.stdout is not None
+            supervisor.stdout.readline()
+            told = [verdict_of(again) for _ in range(3)]
+            assert told[0] is not None
+            assert (told[0].equal, told[0] == told[2], len(calls)) == (True, True, 1)
+            again.environment.write_text("{}")
+            assert verdict_of(again) == told[0]
+            assert (len(calls), again.verdict.exists()) == (2, False)
+        finally:
+            supervisor.kill()
+    verdict_of(again)
+    assert again.verdict.exists()
+
+
+def test_a_run_is_not_compared_with_itself(new_run: Make) -> None:
+    folder = logged(new_run(id="20261120-123099-me-abcd", rerun_of="20261120-123099-me-abcd"), CURVE)
+    verdict = verdict_of(folder)
+    assert verdict is not None
+    assert (verdict.equal, verdict.chip) == (None, "original gone")
+
+
+def test_a_sweep_that_is_a_trial_of_itself(new_run: Make) -> None:
+    first = logged(new_run("find"), CURVE)
+    own = "20261120-123099-find-abcd"
+    repeats = [{"number": 0, "params": {}, "by": "sampler", "run": first.id}]
+    objective = {"metric": "loss", "direction": "minimize"}
+    asked = {"space": {}, "objectives": [objective], "trials": 1, "repeats": repeats}
+    again = logged(new_run("find", id=own, rerun_of=first.id, sweep=asked), CURVE)
+    write_event(again.events, "trial", number=0, run=own, name="find-1", by="sampler", params={})
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert (verdict.equal, verdict.details) == (None, ["trial 0: the second run is no trial"]), verdict
 
 
 def test_nothing_is_said_too_early(pair: Any, new_run: Make) -> None:
