@@ -17,6 +17,7 @@ from mlwidgets.runs.journal import (
     read_lines,
     records_of,
 )
+from mlwidgets.runs.superseded import superseded_sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,16 +82,23 @@ class Numbers:
         self.by_name: dict[str, Count] = {}
         self._path = os.fspath(folder.metrics)
         self._events = folder.events
+        self._metrics = folder.metrics
+        self._sign = superseded_sign(folder.metrics)
         self._read = 0
         self._names: dict[int, str] = {}
 
     def advance(self) -> bool:
         """Read what is new; return whether there is any."""
+        sign = superseded_sign(self._metrics)
         try:
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
         try:
+            anew = sign != self._sign or os.fstat(fd).st_size < self._read
+            if anew:
+                # The code goes on from a checkpoint: what it had logged behind that is there no more.
+                self._read, self._sign, self.by_name = 0, sign, {}
             begin = self._read
             while data := os.pread(fd, _MOST, self._read):
                 data = data[: len(data) // RECORD_SIZE * RECORD_SIZE]
@@ -98,7 +106,7 @@ class Numbers:
                     break
                 self._read += len(data)
                 self._take(data)
-            return self._read > begin
+            return anew or self._read > begin
         except OSError:
             return False
         finally:

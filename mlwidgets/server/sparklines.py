@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import RECORD_SIZE, metric_key, records_of
+from mlwidgets.runs.superseded import superseded_sign
 from mlwidgets.views.format import json_number
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Sparklines:
     """Reads them, and remembers those of files that have not grown; safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str], tuple[int, dict[str, Any] | None]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], tuple[tuple[int, int], dict[str, Any] | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     def read(self, run: Path, metric: str) -> dict[str, Any] | None:
@@ -43,9 +44,10 @@ class Sparklines:
             return None
         try:
             size = os.fstat(fd).st_size // RECORD_SIZE * RECORD_SIZE
+            sign = size, superseded_sign(Path(path))
             with self._lock:
                 known = self._known.get((path, metric))
-                if known is not None and known[0] == size:
+                if known is not None and known[0] == sign:
                     self._known.move_to_end((path, metric))
                     return known[1]
             found = _line(fd, size, metric_key(metric))
@@ -54,7 +56,7 @@ class Sparklines:
         finally:
             os.close(fd)
         with self._lock:
-            self._known[path, metric] = (size, found)
+            self._known[path, metric] = (sign, found)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return found

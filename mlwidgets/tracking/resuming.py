@@ -14,6 +14,7 @@ from typing import Any
 from mlwidgets.errors import ResultNotAvailable
 from mlwidgets.runs.checkpoints import Checkpoint, read_checkpoints
 from mlwidgets.runs.journal import RECORD_FORMAT, RECORD_SIZE, read_lines, write_event
+from mlwidgets.runs.superseded import supersede
 from mlwidgets.tracking.active import active_folder, tell_once
 from mlwidgets.tracking.checkpoints import JOURNAL, name_objects
 from mlwidgets.tracking.log import open_log
@@ -114,21 +115,18 @@ def _go_back(folder: Path, last: Checkpoint | None) -> None:
             begun = begun if own else event["time"]
         # Who has gone on or made a checkpoint of its own has logged what is to stay.
         for name in () if own else JOURNAL:
-            if last is not None:
-                _cut(folder / name, last.journal.get(name, 0))
-            elif _last_time(folder / name) < begun:
-                _cut(folder / name, 0)
+            try:
+                if last is not None:
+                    supersede(folder / name, last.journal.get(name, 0))
+                elif _last_time(folder / name) < begun:
+                    supersede(folder / name, 0)
+            except OSError as error:
+                tell_once(f"what is logged again now is there twice: {error.strerror or error}. The code goes on.")
         told = {"number": None} if last is None else {"number": last.number, "epoch": last.epoch, "step": last.step}
         with contextlib.suppress(OSError):
             write_event(folder / "events.jsonl", "resumed", **told)
     finally:
         os.close(fd)
-
-
-def _cut(path: Path, size: int) -> None:
-    with contextlib.suppress(OSError):
-        if path.stat().st_size > size:
-            os.truncate(path, size)
 
 
 def _last_time(path: Path) -> float:

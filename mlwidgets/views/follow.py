@@ -160,7 +160,7 @@ class _Metrics:
 
     def __init__(self, tracks: Tracks) -> None:
         self.tracks = tracks
-        self._sent: dict[str, Sent] = {}
+        self._sent: dict[str, tuple[Track, Sent]] = {}
 
     def changes(self) -> list[dict[str, Any]]:
         grown = self.tracks.advance()
@@ -171,7 +171,11 @@ class _Metrics:
         return [{**about(one), "keep": 0, "points": pack(one.reducer.points())} for one in every]
 
     def _next(self, one: Track) -> dict[str, Any]:
-        keep, points = self._sent.setdefault(one.name, Sent()).next(one.reducer)
+        before, sent = self._sent.get(one.name, (None, None))
+        if sent is None or before is not one:
+            sent = Sent()
+            self._sent[one.name] = one, sent
+        keep, points = sent.next(one.reducer)
         return {**about(one), "keep": keep, "points": pack(points)}
 
 

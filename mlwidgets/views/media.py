@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.media import ConfusionMatrix, Histogram, Image, Logged, Table, read_media
+from mlwidgets.runs.superseded import superseded_sign
 from mlwidgets.views.bins import grid, rebin
 from mlwidgets.views.format import json_number
 from mlwidgets.views.thumbnail import thumbnail
+from mlwidgets.views.tracks import size_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +98,7 @@ class MediaFeed:
     def __init__(self, run: Run) -> None:
         self._folder = RunFolder(run.path)
         self._offset = 0
+        self._sign = superseded_sign(self._folder.media)
         self._tracks: dict[tuple[str, str], _Track] = {}
         self._files: dict[Any, Any] = {}
         self._due = 0.0
@@ -115,7 +118,8 @@ class MediaFeed:
             size = self._folder.media.stat().st_size
         except OSError:
             return None
-        if size == self._offset or (now < self._due and not last):
+        same = size == self._offset and superseded_sign(self._folder.media) == self._sign
+        if same or (now < self._due and not last):
             return None
         self.shown = self.read()
         self._due = now + _weight(self.shown) / BYTES_PER_SECOND
@@ -128,6 +132,7 @@ class MediaFeed:
         first, and ever finer between them. Of images and tables the latest is always there, if need be smaller,
         without its pixels, or with its first rows alone. ``hidden`` counts the names that are left out.
         """
+        self._begin_anew_if_cut()
         records, self._offset = read_media(self._folder.media, self._folder.media_files, self._offset)
         for record in records:
             kind = _KINDS[type(record)]
@@ -149,6 +154,13 @@ class MediaFeed:
             if choice.steps:
                 shown[choice.kind].append(choice.entry())
         return {**shown, "hidden": sum(not choice.steps for choice in chosen)}
+
+    def _begin_anew_if_cut(self) -> None:
+        """Forget what was read of a file whose end was taken out, as the code goes on from a checkpoint."""
+        sign = superseded_sign(self._folder.media)
+        if sign != self._sign or size_of(self._folder.media) < self._offset:
+            self._sign, self._offset = sign, 0
+            self._tracks.clear()
 
     def _latest_pictures(self, chosen: list[_Choice], room: int, files: dict[Any, Any]) -> int:
         """Choose the latest of each name, shortened to its fair share of the room; return what they weigh."""

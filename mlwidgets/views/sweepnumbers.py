@@ -33,13 +33,14 @@ class Curve:
 class Numbers:
     """The objectives of one trial: each record read once, the first objective's curve kept.
 
-    What an attempt logged that failed counts no more, nor does what came after a policy's verdict.
+    What an attempt logged that failed counts no more, but for what a later one goes on from; nor does what came after a
+    policy's verdict.
     """
 
     def __init__(self, folder: RunFolder, keys: list[int], sign: int, *, retried: bool) -> None:
         self.folder = folder
         self._keys, self._sign, self._retried = keys, sign, retried
-        self._events, self._since = 0, 0.0
+        self._events, self._begun, self._since = 0, 0, 0.0
         self._begin()
 
     def _begin(self) -> None:
@@ -51,13 +52,15 @@ class Numbers:
         self._read = 0
 
     def _begins_anew(self) -> bool:
-        """Whether a further attempt has begun since one last looked."""
+        """Whether a further attempt has begun, or has gone on from a checkpoint, since one last looked."""
         if not self._retried or (size := size_of(self.folder.events)) == self._events:
             return False
-        self._events, before = size, self._since
-        for event in read_lines(self.folder.events, "attempt"):
-            self._since = event["time"]
-        return self._since != before
+        self._events, before, self._begun = size, self._begun, 0
+        for event in read_lines(self.folder.events, "attempt", "resumed"):
+            if event["event"] == "attempt" or event.get("number") is not None:
+                self._begun += 1
+                self._since = event["time"] if event["event"] == "attempt" else 0.0
+        return self._begun != before
 
     @property
     def last(self) -> list[Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.journal import RECORD_SIZE, MetricColumn, group_records, metric_key, read_lines, read_records
+from mlwidgets.runs.superseded import superseded_sign
 from mlwidgets.views.format import json_number
 from mlwidgets.views.grouping import Place, place
 from mlwidgets.views.reduce import Points, Reducer
@@ -94,11 +95,16 @@ class Tracks:
         self.by_name: dict[str, Track] = {}
         self._records, self._events, self._kind, self._where = records, events, kind, where
         self._read = 0
+        self._sign = superseded_sign(records)
         self._names: dict[int, str] = {}
 
     def advance(self) -> set[str]:
-        """Read what is new; return the metrics that have grown."""
-        if size_of(self._records) < (self._read + 1) * RECORD_SIZE:
+        """Read what is new; return the metrics that have grown, or that have begun anew as another `Track`."""
+        size, sign = size_of(self._records), superseded_sign(self._records)
+        if size < self._read * RECORD_SIZE or sign != self._sign:
+            # The code goes on from a checkpoint: what it had logged behind that is there no more.
+            self._read, self._sign, self.by_name = 0, sign, {}
+        if size < (self._read + 1) * RECORD_SIZE:
             return set()
         records = read_records(self._records, self._read)
         self._read += len(records)

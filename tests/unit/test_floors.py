@@ -97,7 +97,10 @@ def test_no_arrow_points_up(name: str) -> None:
     if name.startswith("mlwidgets.runs"):
         assert all(i.startswith(("mlwidgets.runs", "mlwidgets.errors")) for i in ours)
     if name.startswith("mlwidgets.tracking"):
-        known = {f"mlwidgets.{name}" for name in ("errors", "runs.journal", "runs.checkpoints", "runs.naming")}
+        known = {
+            f"mlwidgets.{name}"
+            for name in ("errors", "runs.journal", "runs.checkpoints", "runs.naming", "runs.superseded")
+        }
         assert {i for i in ours if not i.startswith("mlwidgets.tracking")} <= known
     if name.startswith("mlwidgets.capture"):
         assert not any(i.startswith("mlwidgets.runner") for i in ours)

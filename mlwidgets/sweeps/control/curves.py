@@ -53,7 +53,7 @@ class Following:
     worker
         Pid of the process that executes it, None before that.
     points
-        For each objective what was logged in the present attempt.
+        For each objective what was logged in the present attempt, and up to the checkpoint that it goes on from.
     others
         Other metrics by name.
     """
@@ -117,12 +117,17 @@ class Following:
             # It begins anew, in the queue as well; what was logged before that is of no account.
             self.attempts += 1
             self.has_slots, self.started_at, self.worker = False, None, None
-            self._since = float(str(event["time"]))
-            self._offsets["metrics"] = 0
-            self.points = [Points() for _ in self.points]
-            self.others.clear()
+            self._read_again(float(str(event["time"])))
+        elif kind == "resumed" and event.get("number") is not None:
+            # But what it had logged by the checkpoint that it goes on from counts.
+            self._read_again(0.0)
         elif kind == "metric" and isinstance(name := event.get("name"), str):
             self._names[metric_key(name)] = name
+
+    def _read_again(self, since: float) -> None:
+        self._since, self._offsets["metrics"] = since, 0
+        self.points = [Points() for _ in self.points]
+        self.others.clear()
 
     def _read_metrics(self, news: bool) -> bool:
         while len(data := self._read("metrics")) >= RECORD_SIZE:
