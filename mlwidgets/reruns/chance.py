@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlwidgets.reruns.needs import sources, tree_of
 from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.foreign import read_origin
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec
 
@@ -32,6 +33,7 @@ _SYSTEM = {
 _CLOCK = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
 _FOLDERS = {("os", "listdir"), ("os", "scandir"), ("glob", "glob"), ("glob", "iglob")}
 _FOLDER_METHODS = {"iterdir", "rglob"}
+_ENVIRONMENT = "reads {}, of which nothing is kept: make it a parameter"
 _LONGEST_PATH = 300
 
 
@@ -64,6 +66,8 @@ def _found(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
             yield node.lineno, "SystemRandom asks the system for chance, which no seed repeats", True
         if isinstance(node, ast.Attribute | ast.Name) and _chain(node)[:1] == ["secrets"] and len(_chain(node)) > 1:
             yield node.lineno, f"{'.'.join(_chain(node))} asks the system for chance, which no seed repeats", True
+        if isinstance(node, ast.Subscript) and _chain(node.value)[-1:] == ["environ"]:
+            yield node.lineno, _ENVIRONMENT.format(_variable(node.slice)), False
         if not isinstance(node, ast.Call):
             continue
         chain = _chain(node.func)
@@ -76,8 +80,15 @@ def _found(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
             yield node.lineno, _SYSTEM[last], True
         elif (last in _FOLDERS or (chain[-1:] and chain[-1] in _FOLDER_METHODS)) and id(node) not in ordered:
             yield node.lineno, f"{'.'.join(chain)}() has no certain order: put sorted() around it", False
+        elif (chain[-1:] == ["getenv"] or last in {("environ", "get"), ("environ", "setdefault")}) and node.args:
+            yield node.lineno, _ENVIRONMENT.format(_variable(node.args[0])), False
         elif last in _CLOCK:
             yield node.lineno, f"{'.'.join(chain)}() reads the clock", False
+
+
+def _variable(node: ast.expr) -> str:
+    told = isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isprintable()
+    return f"the environment variable {node.value}" if told else "an environment variable"  # type: ignore[attr-defined]
 
 
 def _without_seed(call: ast.Call) -> bool:
@@ -103,6 +114,9 @@ def touched_files(folder: RunFolder, spec: RunSpec, since: float, before: float)
     since, before
         Unix seconds; what the runs themselves have written is not meant.
     """
+    if read_origin(folder) is not None:
+        # Its paths are those of another machine.
+        return []
     cwd = Path(spec.provenance.cwd) if spec.provenance is not None else folder.store.parent
     named = {one["absolute"] for one in spec.data}
     found: dict[str, None] = {}

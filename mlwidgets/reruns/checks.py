@@ -17,7 +17,16 @@ from mlwidgets.capture.installed import installed
 from mlwidgets.capture.names import read_names
 from mlwidgets.errors import CannotRerun, CaptureError, MlwidgetsError, ParameterError
 from mlwidgets.reruns import needs
-from mlwidgets.reruns.repeating import Changes, changeable, check_changes, digests_of, folder_of, literal, read_again
+from mlwidgets.reruns.repeating import (
+    Changes,
+    changeable,
+    check_changes,
+    digests_of,
+    folder_of,
+    literal,
+    read_again,
+    searched_in,
+)
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.objects import ObjectStore, content_digest
@@ -63,8 +72,14 @@ class Preflight:
             raise CannotRerun(name, [*self.impossible, *self.problems], forcible=not self.impossible)
 
 
-def check(store: RunStore, folder: RunFolder, changes: Changes | None = None) -> Preflight:
-    """Look whether a run can be done again with some changes, here and now. Nothing is unpickled or started."""
+def check(store: RunStore, folder: RunFolder, changes: Changes | None = None, *, goes_on: bool = False) -> Preflight:
+    """Look whether a run can be done again with some changes, here and now. Nothing is unpickled or started.
+
+    Parameters
+    ----------
+    goes_on
+        It is to go on from its last checkpoint, and not to begin anew.
+    """
     changes = changes or Changes()
     found = Preflight()
     try:
@@ -80,12 +95,19 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None) ->
         found.impossible.append(str(error))
     if spec.report is not None:
         found.impossible.extend(import_module("mlwidgets.reruns.reports").refused(store, spec, changes))
+    if spec.sweep is not None:
+        found.impossible.extend(import_module("mlwidgets.reruns.sweeps").refused(spec, changes))
+    searched = searched_in(spec)
     for name, text in changes.params.items() if spec.report is None else ():
+        if name in searched:
+            continue
         found.impossible.extend(_parameter(spec, name))
         found.problems.extend(_kind(spec, name, literal(text)))
     where = folder_of(store, spec)
     if spec.provenance is not None and spec.provenance.cwd != where and spec.report is None:
         found.differences.append(f"its folder {spec.provenance.cwd} is not there: it runs in {where}")
+    if spec.resumes is not None and not goes_on:
+        found.differences.append(f"it went on from a checkpoint of {spec.resumes}: now it begins at the first step")
     try:
         found.problems.extend(check_data(folder, Path(where)))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -181,7 +203,7 @@ def _python(store: RunStore, folder: RunFolder, spec: RunSpec) -> Iterator[str]:
         package, version = needs.package_of(module, folder, spec)
         words, exact = (f"{package} {version}", f"{package}=={version}") if version else (package, package)
         yield f"it needs {words}, which is not installed here: pip install {exact}"
-    if (other or gone) and (own := needs.own_interpreter(folder, spec)) is not None:
+    if (other or gone) and (own := needs.own_interpreter(folder)) is not None:
         yield f"its own Python is still there: {own} -m mlwidgets --store '{store.path}' rerun {folder.id}"
 
 

@@ -6,6 +6,7 @@ How code is captured and sent is imported there: a server that only shows runs n
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -15,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError
+from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError, ResultNotAvailable
 from mlwidgets.runner import boot
 from mlwidgets.runs.folder import RunFolder, read_json
-from mlwidgets.runs.foreign import read_origin
+from mlwidgets.runs.foreign import check_trusted, read_origin
 from mlwidgets.runs.journal import FOLDER_VARIABLE
 from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.store import RunStore, name_of
@@ -79,7 +80,7 @@ def _checked(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _ask(folder: RunFolder, asked: dict[str, Any] | None) -> dict[str, Any]:
     question = json.dumps({"folder": os.fspath(folder.path), "asked": asked})
     answer = None
-    for executable in dict.fromkeys((_own_interpreter(folder), sys.executable)):
+    for executable in dict.fromkeys((interpreter_of(folder), sys.executable)):
         answer = executable and _answer(executable, question)
         if answer:
             break
@@ -92,14 +93,16 @@ def _ask(folder: RunFolder, asked: dict[str, Any] | None) -> dict[str, Any]:
     return answer
 
 
-def _own_interpreter(folder: RunFolder) -> str | None:
+def interpreter_of(folder: RunFolder) -> str | None:
     """Return the Python that a run was sent from, None where it is gone or may be anybody's."""
     if read_origin(folder) is not None:
         # An archive may name any program.
         return None
     told = (read_json(folder.spec) or {}).get("provenance")
     executable = told.get("executable") if isinstance(told, dict) else None
-    return executable if isinstance(executable, str) and os.access(executable, os.X_OK) else None
+    if not isinstance(executable, str) or not os.path.isabs(executable) or not os.path.isfile(executable):
+        return None
+    return executable if os.access(executable, os.X_OK) else None
 
 
 def _answer(executable: str, question: str) -> dict[str, Any] | None:
@@ -115,21 +118,27 @@ def _answer(executable: str, question: str) -> dict[str, Any] | None:
             timeout=PATIENCE,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
+    except subprocess.TimeoutExpired as error:
+        # Another one would begin anew with what takes so long, or start a second run.
+        raise MlwidgetsError(f"no answer within {PATIENCE:.0f} s: try mlwidgets rerun in a shell") from error
     lines = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.startswith(_ANSWER)]
-    found = json.loads(lines[-1].removeprefix(_ANSWER)) if lines else None
+    try:
+        found = json.loads(lines[-1].removeprefix(_ANSWER)) if lines else None
+    except ValueError:
+        return None
     return found if isinstance(found, dict) else None
 
 
 def params_of(store: RunStore, spec: RunSpec) -> dict[str, str]:
     """Return the parameters of a run that can be given anew, as a person would type them."""
-    from mlwidgets.reruns.repeating import changeable
+    from mlwidgets.reruns.repeating import changeable, searched_in
 
     if spec.report is not None:
         known: dict[str, str] = importlib.import_module("mlwidgets.reruns.reports").params_of(store, spec)
     else:
-        searched = (spec.sweep or {}).get("space", {})
+        searched = searched_in(spec)
         known = {name: text for name, text in changeable(spec).items() if name not in searched}
     return {name: _bare(text) for name, text in known.items()}
 
@@ -151,7 +160,12 @@ def _looked(store: RunStore, folder: RunFolder) -> dict[str, Any]:
 
     spec = read_again(folder)
     kind = "sweep" if spec.sweep is not None else "report" if spec.report is not None else "run"
-    return {"kind": kind, "params": params_of(store, spec), **check(store, folder).to_json()}
+    params: dict[str, str] = {}
+    # Of what an archive holds nothing is looked at before somebody trusts its maker.
+    with contextlib.suppress(ResultNotAvailable):
+        check_trusted(folder)
+        params = params_of(store, spec)
+    return {"kind": kind, "params": params, **check(store, folder).to_json()}
 
 
 def _started(store: RunStore, folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:

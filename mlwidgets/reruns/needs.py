@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from typing import Any
 from mlwidgets.capture.names import parse
 from mlwidgets.errors import CaptureError
 from mlwidgets.history.comparing.frozen import mentioned
+from mlwidgets.reruns.elsewhere import interpreter_of
 from mlwidgets.runs.folder import RunFolder, read_json
-from mlwidgets.runs.foreign import read_origin
 from mlwidgets.runs.libraries import read_libraries
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec
@@ -131,15 +130,13 @@ def used_then(folder: RunFolder) -> dict[str, str]:
     return dict(told) if isinstance(told, dict) else {}
 
 
-def own_interpreter(folder: RunFolder, spec: RunSpec) -> str | None:
+def own_interpreter(folder: RunFolder) -> str | None:
     """Return the Python that executed a run if it is another one than this, is still there and knows mlwidgets.
 
     Nothing that an archive names is executed.
     """
-    told = spec.provenance.executable if spec.provenance is not None else None
-    if not told or read_origin(folder) is not None or not os.access(told, os.X_OK) or not os.path.isabs(told):
-        return None
-    if Path(told).parent.resolve() == Path(sys.executable).parent.resolve():
+    told = interpreter_of(folder)
+    if told is None or Path(told).parent.resolve() == Path(sys.executable).parent.resolve():
         return None
     try:
         command = [told, "-c", "import mlwidgets"]

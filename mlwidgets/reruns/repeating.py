@@ -142,6 +142,7 @@ def asked_again(
     """
     check_trusted(folder)
     check_changes(before, changes)
+    changes = replace(changes, params=_other_than(before, changes.params))
     name = changes.name or read_annotations(folder).name or before.name
     gone = [digest for digest in digests_of(before) if not store.objects.claim(digest)]
     if gone:
@@ -187,6 +188,26 @@ def changeable(spec: RunSpec) -> dict[str, str]:
     frozen = {one.name: one for one in spec.inputs.names} if spec.inputs else {}
     found = {name: text for name, text in spec.params.items() if name not in frozen}
     return found | {name: one.summary for name, one in frozen.items() if one.type in _PLAIN}
+
+
+def searched_in(spec: RunSpec) -> Collection[str]:
+    """Return the parameters that a sweep searches, of any other run none."""
+    space = (spec.sweep or {}).get("space")
+    return space if isinstance(space, dict) else ()
+
+
+def _other_than(spec: RunSpec, params: Mapping[str, str]) -> dict[str, str]:
+    """Return those parameters whose value is another one than it was: with the others nothing is changed."""
+    known = changeable(spec)
+    return {name: text for name, text in params.items() if _value(text) != _value(known.get(name))}
+
+
+def _value(text: str | None) -> str | None:
+    """Return the text by which two literals of the same value are the same, to the bit."""
+    try:
+        return text and repr(parse_literal(literal(text)))
+    except ValueError:
+        return text
 
 
 def _without(frozen: Frozen | None, replaced: Collection[str]) -> Frozen | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mlwidgets.errors import CannotRerun
 from mlwidgets.reruns.checks import Preflight, check
 from mlwidgets.reruns.repeating import Changes, asked_again, read_again
+from mlwidgets.reruns.sending import take_notebook
 from mlwidgets.runs.checkpoints import read_checkpoints
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import LineWriter, read_lines
@@ -56,13 +57,13 @@ def send_on(
     obstacle = _obstacle(name, folder, before)
     if obstacle is not None:
         raise CannotRerun(name, [obstacle], forcible=False)
-    found = check(store, folder, changes)
+    found = check(store, folder, changes, goes_on=True)
     found.raise_for_problems(name, force=force)
     if tell is not None:
         tell(found)
     store.prepare()
     spec = replace(asked_again(store, folder, before, changes or Changes()), resumes=folder.id)
-    return send_off(store, spec, fill=lambda new: _carry_over(folder, new))
+    return send_off(store, spec, fill=lambda new: _fill(folder, new))
 
 
 def _obstacle(name: str, folder: RunFolder, spec: RunSpec) -> str | None:
@@ -80,6 +81,11 @@ def _obstacle(name: str, folder: RunFolder, spec: RunSpec) -> str | None:
             f"before the loop over range(start, epochs); %runs load {name} --last puts its states into the notebook"
         )
     return None
+
+
+def _fill(folder: RunFolder, new: RunFolder) -> None:
+    take_notebook(folder, new)
+    _carry_over(folder, new)
 
 
 def _carry_over(folder: RunFolder, new: RunFolder) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-from mlwidgets.errors import CaptureError, ParameterError, UnknownRun
+from mlwidgets.errors import ParameterError, UnknownRun
 from mlwidgets.reruns.equality import columns_of, compare
 from mlwidgets.reruns.outcome import changes_between
+from mlwidgets.reruns.repeating import Changes
 from mlwidgets.reruns.verdict import Verdict, verdict_of
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
@@ -44,24 +45,13 @@ def repeat_sweep(store: RunStore, folder: RunFolder, spec: RunSpec) -> RunSpec:
     UnknownRun
         If its folder is damaged.
     ParameterError
-        If a parameter is to be fixed that it searches, or its name is too long.
-    CaptureError
-        If there is no Optuna here.
+        If a parameter is to be fixed that it searches, its name is too long, or there is no Optuna here.
     """
-    if importlib.util.find_spec("optuna") is None:
-        raise CaptureError("a sweep needs Optuna, which is not installed here: pip install optuna")
     before = folder.read_spec()
-    try:
-        asked = SweepDefinition.from_json(before.sweep or {})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnknownRun(f"the definition of sweep {folder.id} is damaged; see mlwidgets fsck") from error
-    if len(spec.name) > LONGEST_NAME:
-        raise ParameterError(f"a sweep's name has at most {LONGEST_NAME} characters, not {len(spec.name)}")
-    for name in asked.space:
-        if spec.params.get(name) != before.params.get(name):
-            raise ParameterError(
-                f"{name!r} is searched by sweep {spec.name!r} and cannot be given: rerun one of its trials with it"
-            )
+    asked = _definition(before)
+    given = {name: text for name, text in spec.params.items() if before.params.get(name) != text}
+    for why in refused(before, Changes(given, name=spec.name)):
+        raise ParameterError(why)
     anew = spec.params != before.params or spec.seed != before.seed
     definition = replace(
         asked,
@@ -74,6 +64,32 @@ def repeat_sweep(store: RunStore, folder: RunFolder, spec: RunSpec) -> RunSpec:
     )
     own = replace(before.resources, after=None, priority=spec.resources.priority)
     return replace(spec, resources=own, sweep=json.loads(json.dumps(definition.to_json())))
+
+
+def refused(spec: RunSpec, changes: Changes) -> list[str]:
+    """Return why a sweep cannot be asked for so, nothing if it can."""
+    if importlib.util.find_spec("optuna") is None:
+        return ["a sweep needs Optuna, which is not installed here: pip install optuna"]
+    try:
+        asked = _definition(spec)
+    except UnknownRun as error:
+        return [str(error)]
+    name = changes.name or spec.name
+    found = [
+        f"{given!r} is searched by sweep {name!r} and cannot be given: rerun one of its trials with it"
+        for given in changes.params
+        if given in asked.space
+    ]
+    if len(name) > LONGEST_NAME:
+        found.append(f"a sweep's name has at most {LONGEST_NAME} characters, not {len(name)}")
+    return found
+
+
+def _definition(spec: RunSpec) -> SweepDefinition:
+    try:
+        return SweepDefinition.from_json(spec.sweep or {})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnknownRun(f"the definition of sweep {spec.id} is damaged; see mlwidgets fsck") from error
 
 
 def _resources(asked: SweepDefinition, own: Resources, now: Resources) -> dict[str, Any]:

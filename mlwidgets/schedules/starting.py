@@ -14,6 +14,7 @@ from typing import Protocol
 from mlwidgets.errors import MlwidgetsError, ParameterError, ScheduleError
 from mlwidgets.runner.launch import launch
 from mlwidgets.runs.folder import RunFolder, read_json
+from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import ENDINGS, KILLED, STOPPED, read_events, settle
@@ -176,6 +177,7 @@ def repeated(
     # A server that only shows schedules need not know how code is captured.
     from mlwidgets.reruns.repeating import Changes, asked_again, changeable
 
+    check_trusted(folder)
     known = changeable(spec)
     for name in params:
         if name not in known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import types
@@ -14,14 +15,15 @@ import pytest
 from mlwidgets.capture import ambient
 from mlwidgets.capture.data import digest_data, named_data
 from mlwidgets.capture.freeze import Freezer
-from mlwidgets.errors import CannotRerun, ParameterError, ResultNotAvailable, StoreError, UnknownRun
+from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError, ResultNotAvailable, StoreError, UnknownRun
 from mlwidgets.history.comparing.frozen import mentioned
-from mlwidgets.reruns import needs
+from mlwidgets.reruns import elsewhere, needs
 from mlwidgets.reruns.checks import check
 from mlwidgets.reruns.repeating import Changes, changeable, repeat
 from mlwidgets.reruns.sending import send_again, take_notebook
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import write_event
+from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import Frozen, Provenance, Resources, RunSpec
 from mlwidgets.runs.store import RunStore
 
@@ -204,6 +206,52 @@ def test_another_python(store: RunStore, new_run: Make, tmp_path: Path) -> None:
     assert check(store, folder).differences[0] == f"Python: {near} then, {HERE} now"
 
 
+@pytest.mark.parametrize("executable", [3, ["sh"], "python", "bin/../python", "/", "/gone/python", None])
+def test_no_interpreter(new_run: Make, tmp_path: Path, executable: Any) -> None:
+    folder = new_run(provenance=where(tmp_path, executable=executable))
+    assert elsewhere.interpreter_of(folder) is None
+    folder.spec.write_text("[]")
+    assert elsewhere.interpreter_of(folder) is None
+
+
+def test_nothing_of_an_archive_is_looked_at_before_it_is_trusted(
+    store: RunStore, new_run: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "private.json"
+    outside.write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    asked: list[str] = []
+    read = ObjectStore.read
+    monkeypatch.setattr(ObjectStore, "read", lambda self, digest: asked.append(digest) or read(self, digest))  # type: ignore[func-returns-value]
+    folder = new_run(report={"notebook": "../../private.json", "path": "x.ipynb"}, provenance=where(tmp_path))
+    folder.imported.write_text(json.dumps({"made": {"host": "there"}}))
+    answer = answered({"folder": str(folder.path), "asked": None}, monkeypatch)
+    assert (answer["params"], answer["forcible"], asked) == ({}, False, [])
+    started = answered({"folder": str(folder.path), "asked": {"force": True}}, monkeypatch)
+    assert "came from elsewhere" in started["problems"][0]
+    assert asked == []
+
+
+def answered(question: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    said = io.StringIO()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdin", io.StringIO(json.dumps(question)))
+        patched.setattr(sys, "stdout", said)
+        elsewhere.main()
+    answer: dict[str, Any] = json.loads(said.getvalue().partition("answers: ")[2])
+    return answer
+
+
+def test_an_interpreter_that_takes_too_long_is_not_stood_in_for(
+    new_run: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "python"
+    slow.write_text("#!/bin/sh\nexec sleep 600\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(elsewhere, "PATIENCE", 0.2)
+    with pytest.raises(MlwidgetsError, match="no answer within"):
+        elsewhere.look(new_run(provenance=where(tmp_path, executable=str(slow))))
+
+
 def test_the_runs_own_python(store: RunStore, new_run: Make, tmp_path: Path) -> None:
     own = tmp_path / "own" / "python"
     own.parent.mkdir()
@@ -212,7 +260,7 @@ def test_the_runs_own_python(store: RunStore, new_run: Make, tmp_path: Path) -> 
     folder = new_run(provenance=where(tmp_path, python="3.7.4", executable=str(own)))
     assert f"its own Python is still there: {own} -m mlwidgets" in check(store, folder).problems[-1]
     folder.imported.write_text(json.dumps({"trusted": {"by": "me"}}))
-    assert needs.own_interpreter(folder, folder.read_spec()) is None
+    assert needs.own_interpreter(folder) is None
 
 
 def test_packages_that_are_gone(store: RunStore, new_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,6 +369,38 @@ def test_the_notebook_is_that_of_the_first_run(new_run: Make) -> None:
     other.executed.write_text("x")
     take_notebook(plain, other)
     assert not other.executed.exists()
+
+
+def test_the_value_that_it_had_is_no_change(store: RunStore, new_run: Make) -> None:
+    folder = new_run(params={"lr": "0.1", "mode": "'fast'"}, inputs=frozen(store, width=3, scale=0.01))
+    spec = repeat(store, folder, Changes(params={"lr": "1e-1", "mode": "fast", "width": "3", "scale": "1e-2"}))
+    before = folder.read_spec()
+    assert (spec.params, spec.inputs) == (before.params, before.inputs)
+    spec = repeat(store, folder, Changes(params={"lr": "0.1", "width": "3.0", "scale": "-0.01"}))
+    assert spec.params == {**before.params, "width": "3.0", "scale": "-0.01"}
+
+
+def test_what_went_on_begins_anew(store: RunStore, new_run: Make) -> None:
+    folder = new_run(resumes="20261120-123000-first-abcd")
+    assert check(store, folder).differences == [
+        "it went on from a checkpoint of 20261120-123000-first-abcd: now it begins at the first step"
+    ]
+    assert check(store, folder, goes_on=True).differences == []
+    assert repeat(store, folder).resumes is None
+
+
+def test_what_a_sweep_cannot_be_asked_for_is_said_before(store: RunStore, new_run: Make) -> None:
+    objective = {"metric": "loss", "direction": "minimize"}
+    asked = {"space": {"lr": "loguniform(1e-5, 0.1)"}, "objectives": [objective], "trials": 3}
+    folder = new_run("find", params={"width": "3"}, sweep=asked)
+    searched = "'lr' is searched by sweep 'find' and cannot be given: rerun one of its trials with it"
+    assert check(store, folder, Changes(params={"lr": "0.1", "width": "4"})).impossible == [searched]
+    with pytest.raises(ParameterError, match="rerun one of its trials"):
+        repeat(store, folder, Changes(params={"lr": "0.1"}))
+    assert "a sweep's name has at most" in check(store, folder, Changes(name="n" * 100)).impossible[0]
+    assert check(store, folder, Changes(params={"width": "4"})).impossible == []
+    damaged = new_run("odd", sweep={"space": 3})
+    assert "definition of sweep" in check(store, damaged).impossible[0]
 
 
 def test_a_spec_from_before_reruns(store: RunStore, new_run: Make) -> None:

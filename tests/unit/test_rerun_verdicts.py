@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mlwidgets.reruns import outcome
-from mlwidgets.reruns.chance import hints
+from mlwidgets.reruns.chance import hints, touched_files
 from mlwidgets.reruns.equality import columns_of, measures_time
 from mlwidgets.reruns.verdict import verdict_of
 from mlwidgets.runs.folder import RunFolder
@@ -393,6 +393,8 @@ def test_a_file_that_was_written_since(pair: Any, new_run: Make, tmp_path: Path)
     verdict = verdict_of(again)
     assert verdict is not None
     assert verdict.details == ["table.csv, which the code names, was written since; --data table.csv keeps a digest"]
+    again.imported.write_text("{}")
+    assert touched_files(again, again.read_spec(), 2.0, time.time() + 60) == []
 
 
 @pytest.mark.parametrize(
@@ -407,6 +409,9 @@ def test_a_file_that_was_written_since(pair: Any, new_run: Make, tmp_path: Path)
         ("random.seed(None)\n", 1, "random.seed() seeds from the system"),
         ("%matplotlib inline\nx = uuid.uuid4()\n", 2, "uuid.uuid4() asks the system"),
         ("for f in os.listdir('.'):\n    pass\n", 1, "os.listdir() has no certain order"),
+        ("lr = float(os.environ['LR'])\n", 1, "reads the environment variable LR, of which nothing is kept"),
+        ("lr = os.environ.get(name, 3)\n", 1, "reads an environment variable, of which nothing is kept"),
+        ("lr = getenv('LR')\n", 1, "reads the environment variable LR"),
         ("seed = time.time()\n", 1, "time.time() reads the clock"),
     ],
 )
