@@ -24,6 +24,8 @@ _UNUSED = 180 * 86400.0
 """Seconds after which what nobody asked for is forgotten."""
 _BATCH = 1000
 """Files that are written into the cache at once."""
+_OF_TOOLS = frozenset({".mlwidgets", ".git", "__pycache__", ".ipynb_checkpoints"})
+"""Folders that others write to while code runs, in which there are no data."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ class _Reading:
     def _rows(self, folder: str, inside: str, above: tuple[tuple[int, int], ...]) -> Iterator[bytes]:
         try:
             told = os.stat(folder)
-            names = sorted(os.listdir(folder))
+            with os.scandir(folder) as listed:
+                entries = sorted((one for one in listed if one.name not in _OF_TOOLS), key=lambda one: one.name)
         except OSError:
             yield self._row("unreadable", "", f"{inside}/")
             return
@@ -168,13 +171,16 @@ class _Reading:
         if here in above:
             yield self._row("loop", "", inside)
             return
-        if not names:
+        if not entries:
             yield self._row("empty", "", inside)
-        for name in names:
-            path, relative = os.path.join(folder, name), f"{inside}/{name}" if inside else name
+        for entry in entries:
+            path, relative = entry.path, f"{inside}/{entry.name}" if inside else entry.name
+            if entry.is_symlink():
+                # A link that leads elsewhere now leads to files that nobody has touched.
+                self.touched = max(self.touched, entry.stat(follow_symlinks=False).st_ctime)
             if os.path.isdir(path):
                 yield from self._rows(path, relative, (*above, here))
-            elif os.path.islink(path) and not os.path.exists(path):
+            elif entry.is_symlink() and not os.path.exists(path):
                 yield self._row("dangling", "", relative)
             else:
                 try:
@@ -216,7 +222,7 @@ def read_contents(path: str, cache: DigestCache) -> Contents:
     OSError
         If it is not there, or a file that cannot be read.
     """
-    reading = _Reading(cache)
+    reading = _Reading(cache, touched=os.lstat(path).st_ctime)
     # A path that is there in two ways, by links, is one file.
     path = os.path.realpath(path)
     digest = reading.folder(path) if os.path.isdir(path) else reading.file(path)

@@ -70,17 +70,39 @@ def _write_patch(run: Run, output: Path | None) -> int:
 
     patch = read_patch(RunFolder(run.path))
     if patch is None:
-        git = run.environment.get("git")
-        known = isinstance(git, dict) and not git.get("uncommitted") and not git.get("problem")
-        why = "all was committed" if known else "what was not committed is not known"
-        print(f"mlwidgets: {run.name} has no patch: {why}", file=sys.stderr)
+        print(f"mlwidgets: {run.name} has no patch: {_harmless(_why_no_patch(run))}", file=sys.stderr)
         return 0
     if output is None and sys.stdout.isatty():
-        # Whoever wrote those files has nothing to say to the terminal.
-        text = patch.decode("utf-8", "replace")
-        sys.stdout.write("".join(c if c.isprintable() or c in "\n\t" else "?" for c in text))
+        sys.stdout.write(_harmless(patch.decode("utf-8", "replace").replace("\r\n", "\n")))
         return 0
     return tables.write_bytes(patch, output)
+
+
+def _harmless(text: str) -> str:
+    """Return text in which nobody has anything to say to the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def _why_no_patch(run: Run) -> str:
+    from mlwidgets.runs.folder import RunFolder, read_json
+
+    # A trial's is its sweep's.
+    environment = run.environment or read_json(
+        RunFolder(run.path.parent / Path(run.spec.trial_of or "").name).environment
+    )
+    if not environment or "git" not in environment:
+        return "what was not committed is not known"
+    git = environment["git"]
+    if not isinstance(git, dict):
+        return "it was submitted outside of a git repository"
+    if git.get("problem"):
+        return str(git["problem"])
+    if git.get("uncommitted"):
+        return "what was not committed is not known"
+    left_out = git.get("left_out")
+    if isinstance(left_out, list) and left_out:
+        return f"what was not committed is not kept: {', '.join(map(str, left_out[:10]))}"
+    return "all was committed"
 
 
 def _facts(run: Run) -> dict[str, Any]:

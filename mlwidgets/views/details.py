@@ -97,13 +97,16 @@ def _facts(run: Run, environment: dict[str, Any]) -> list[tuple[str, Any]]:
 def _uncommitted(git: dict[str, Any]) -> str | None:
     """Return which files were not committed, and which of them are not kept."""
     files, left_out = (told if isinstance(told := git.get(key), list) else [] for key in ("files", "left_out"))
+    problem = git.get("problem")
     if not files:
-        return None
+        return None if problem is None else f"not known: {problem}"
     more = git.get("more_files")
     count = len(files) + (more if isinstance(more, int) else 0)
     named = ", ".join(str(name) for name in files[:MOST_NAMED]) + (" …" if count > MOST_NAMED else "")
     gone = f"; not kept: {', '.join(str(name) for name in left_out[:MOST_NAMED])}" if left_out else ""
-    return f"{named} (mlwidgets show --diff){gone}"
+    wrong = "" if problem is None else f"; {problem}"
+    how = " (mlwidgets show --diff)" if any(name not in left_out for name in files) else ""
+    return f"{named}{how}{gone}{wrong}"
 
 
 def _data(path: str, told: dict[str, Any]) -> str:

@@ -173,14 +173,30 @@ def test_show_prints_it_also_in_another_store(
     assert (clean / "train.py").read_text() == "rate = 2\n"
     assert (clean / "data.bin").read_bytes() == bytes(range(256))
 
-    git(project, "checkout", "--quiet", "--", "train.py")
-    (project / "data.bin").unlink()
-    (tmp_path / "run.zip").unlink()
-    other.path.rename(project / ".mlwidgets" / "other")
-    git(project, "clean", "-xdfq", "-e", ".mlwidgets")
-    submitted(new_run, project, "clean")
-    assert main(["--store", str(store.path), "show", "--diff", "clean"]) == 0
-    assert capfdbinary.readouterr().out == b""
+
+def test_show_says_why_there_is_no_patch(
+    new_run: Make, store: RunStore, project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def said(name: str) -> str:
+        assert main(["--store", str(store.path), "show", "--diff", name]) == 0
+        shown = capfd.readouterr()
+        assert shown.out == ""
+        return shown.err.partition(": ")[2].strip()
+
+    sweep = submitted(new_run, project, "clean")
+    assert said("clean") == "clean has no patch: all was committed"
+    new_run("trial", trial_of=sweep.id, trial=0)
+    assert said("trial") == "trial has no patch: all was committed"
+    new_run("early")
+    assert said("early") == "early has no patch: what was not committed is not known"
+    new_run("outside").environment.write_text('{"git": null}')
+    assert said("outside") == "outside has no patch: it was submitted outside of a git repository"
+    (project / ".env").write_text("TOKEN=1\n")
+    folder = submitted(new_run, project, "private")
+    assert said("private") == "private has no patch: what was not committed is not kept: .env"
+    assert dict(read_details(Run(folder.path))["facts"])["Uncommitted"] == ".env; not kept: .env"
+    new_run("odd").environment.write_text('{"git": {"problem": "\\u001b]0;x\\u0007", "files": []}}')
+    assert said("odd") == "odd has no patch: ?]0;x?"
 
 
 def test_runs_diff_names_the_files_that_differ(new_run: Make, project: Path) -> None:
@@ -329,6 +345,31 @@ def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
     assert contents(two, tmp_path).files == 2
     os.mkfifo(two / "pipe")
     assert contents(two, tmp_path).unreadable == ("pipe",)
+
+
+def test_what_tools_write_beside_the_data_is_none(tmp_path: Path) -> None:
+    one = _folder(tmp_path / "one")
+    first = contents(one, tmp_path)
+    for name in (".mlwidgets", ".git", "__pycache__", "a/.ipynb_checkpoints"):
+        (one / name).mkdir()
+        (one / name / "x").write_text("1")
+    again = contents(one, tmp_path)
+    assert (again.digest, again.files) == (first.digest, first.files)
+
+
+def test_a_link_that_leads_elsewhere_has_been_touched(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        _folder(tmp_path / name)
+    (tmp_path / "data").mkdir()
+    for link, target in ((tmp_path / "latest", tmp_path / "old"), (tmp_path / "data" / "latest", tmp_path / "old")):
+        link.symlink_to(target)
+    settled = max(contents(tmp_path / name, tmp_path).touched for name in ("latest", "data"))
+    time.sleep(0.05)
+    for link in (tmp_path / "latest", tmp_path / "data" / "latest"):
+        link.unlink()
+        link.symlink_to(tmp_path / "new")
+    for name in ("latest", "data"):
+        assert contents(tmp_path / name, tmp_path).touched > settled
 
 
 def test_what_was_hashed_once_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

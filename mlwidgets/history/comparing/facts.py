@@ -86,6 +86,8 @@ def _git(run: Run, git: Any) -> dict[str, str]:
 
 def _changed(part: bytes) -> str:
     """Return how many lines of a file a patch adds and removes, and which patch it is."""
+    if b"\nGIT binary patch\n" in part:
+        return f"binary #{hashlib.sha256(part).hexdigest()[:DIGITS]}"
     body = part.partition(b"\n@@")[2].split(b"\n")
     added, removed = (sum(line.startswith(sign) for line in body) for sign in (b"+", b"-"))
     return f"+{added} −{removed} #{hashlib.sha256(part).hexdigest()[:DIGITS]}"
