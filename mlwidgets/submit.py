@@ -132,7 +132,7 @@ def capture(
         seed=asked.seed,
         inputs=frozen if frozen.names else None,
         ambient=_freeze_ambient(store, origin, namespace, random_states=asked.seed is None),
-        modules=local_modules(names.imports, store.put),
+        modules=local_modules({*names.imports, *freezer.imports}, store.put),
         imports=submodules(names.attributes, values),
         unsent=freezer.unsent,
         hints=unread_params(given, names, freezer.met),

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from mlwidgets.capture.explain import describe_type, explain
 from mlwidgets.capture.pickling import IN_BAND, DeepPickler, FreezePickler, owning_arrays
+from mlwidgets.capture.scopes import imported_by
 from mlwidgets.errors import CannotSend
 from mlwidgets.runs.spec import Frozen, FrozenName
 
@@ -48,7 +49,8 @@ class Freezer:
     hidden
         Names not to send because of what is reached through a certain variable: the cell has bound them by then.
     follow
-        Whether globals that functions read are frozen too; `met` tells which they were.
+        Whether globals that functions read are frozen too; `met` tells which they were, `imports` what functions import
+        when they are called.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Freezer:
         self._follow = follow
         self.unsent: dict[str, str] = {}
         self.met: set[str] = set()
+        self.imports: set[str] = set()
 
     def freeze(self, must: Iterable[str], maybe: Iterable[str], put: Put, *, patches: bool = True) -> Frozen:
         """Freeze and store variables.
@@ -119,6 +122,8 @@ class Freezer:
                     seen.add(wanted)
                     queue.append((wanted, root or wanted, needed))
         stream.add_sources()
+        if self._follow:
+            self.imports = stream.imports()
         return stream
 
     def _add(self, stream: _Stream, name: str, root: str, needed: bool) -> None:
@@ -244,6 +249,10 @@ class _Stream:
             v.__module__ == "__main__" if isinstance(v, type) else getattr(v, "__globals__", None) is self._namespace
             for v in getattr(value, "__dict__", {}).values()
         )
+
+    def imports(self) -> set[str]:
+        """Return the modules that functions which were written import when they are called, with dots."""
+        return {name for code in self._pickler.codes for name in imported_by(code)}
 
     def add_sources(self) -> None:
         """Write the cells' sources that functions came from, for tracebacks and `inspect`."""

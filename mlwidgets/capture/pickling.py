@@ -41,6 +41,8 @@ class _Rules:
         Globals that pickled functions read and classes that pickled objects have, in the order met.
     filenames
         Where the code of pickled functions came from.
+    codes
+        The code of pickled functions.
     types
         Types of all objects met, to look for patches on them.
     arrays
@@ -55,6 +57,7 @@ class _Rules:
         self.namespace = namespace
         self.wanted: dict[str, None] = {}
         self.filenames: set[str] = set()
+        self.codes: set[types.CodeType] = set()
         self.types: set[type] = set()
         self._storages: dict[int, Any] = {}
         self.arrays: dict[int, Any] = {}
@@ -99,6 +102,7 @@ class _Rules:
         if reduced is NotImplemented:
             return reduced
         self.filenames.add(function.__code__.co_filename)
+        self.codes.add(function.__code__)
         _, arguments, state = reduced[:3]
         if function.__globals__ is self.namespace:
             self.wanted.update(dict.fromkeys(state[1]["__globals__"]))

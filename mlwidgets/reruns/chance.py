@@ -66,8 +66,7 @@ def _found(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
             yield node.lineno, "SystemRandom asks the system for chance, which no seed repeats", True
         if isinstance(node, ast.Attribute | ast.Name) and _chain(node)[:1] == ["secrets"] and len(_chain(node)) > 1:
             yield node.lineno, f"{'.'.join(_chain(node))} asks the system for chance, which no seed repeats", True
-        if isinstance(node, ast.Subscript) and _chain(node.value)[-1:] == ["environ"]:
-            yield node.lineno, _ENVIRONMENT.format(_variable(node.slice)), False
+        yield from _not_kept(node)
         if not isinstance(node, ast.Call):
             continue
         chain = _chain(node.func)
@@ -80,10 +79,21 @@ def _found(tree: ast.AST) -> Iterator[tuple[int, str, bool]]:
             yield node.lineno, _SYSTEM[last], True
         elif (last in _FOLDERS or (chain[-1:] and chain[-1] in _FOLDER_METHODS)) and id(node) not in ordered:
             yield node.lineno, f"{'.'.join(chain)}() has no certain order: put sorted() around it", False
-        elif (chain[-1:] == ["getenv"] or last in {("environ", "get"), ("environ", "setdefault")}) and node.args:
-            yield node.lineno, _ENVIRONMENT.format(_variable(node.args[0])), False
         elif last in _CLOCK:
             yield node.lineno, f"{'.'.join(chain)}() reads the clock", False
+
+
+def _not_kept(node: ast.AST) -> Iterator[tuple[int, str, bool]]:
+    """Yield what code takes from around it that no run keeps."""
+    if isinstance(node, ast.Subscript) and _chain(node.value)[-1:] == ["environ"]:
+        yield node.lineno, _ENVIRONMENT.format(_variable(node.slice)), False
+    if not isinstance(node, ast.Call):
+        return
+    chain = _chain(node.func)
+    if node.args and (chain[-1:] == ["getenv"] or chain[-2:] == ["environ", "get"]):
+        yield node.lineno, _ENVIRONMENT.format(_variable(node.args[0])), False
+    elif chain[-1:] in (["import_module"], ["__import__"]):
+        yield node.lineno, f"{chain[-1]}() brings a module as it is now: an import statement has it kept", False
 
 
 def _variable(node: ast.expr) -> str:

@@ -196,3 +196,16 @@ def test_a_tensor_of_another_gpu_comes_to_the_default_device() -> None:
     tensor = torch._utils._rebuild_tensor_v2(held, 0, (4,), (1,), False, {})
     assert tensor.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert tensor.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_what_functions_import_when_they_are_called(store: RunStore, notebook: dict[str, Any], cell: Cell) -> None:
+    cell(
+        "def direct():\n    import lazy\n    from package.sub import deep\n    return helper\n"
+        "def helper():\n    import within_helper\n"
+        "class Net:\n    def forward(self):\n        def inner():\n            import within\n        return inner\n"
+        "def unused():\n    import elsewhere\n",
+        notebook,
+    )
+    freezer = Freezer(notebook)
+    freezer.freeze(["direct", "Net"], [], store.put)
+    assert freezer.imports == {"lazy", "package.sub", "within_helper", "within"}

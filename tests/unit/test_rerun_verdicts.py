@@ -412,6 +412,7 @@ def test_a_file_that_was_written_since(pair: Any, new_run: Make, tmp_path: Path)
         ("lr = float(os.environ['LR'])\n", 1, "reads the environment variable LR, of which nothing is kept"),
         ("lr = os.environ.get(name, 3)\n", 1, "reads an environment variable, of which nothing is kept"),
         ("lr = getenv('LR')\n", 1, "reads the environment variable LR"),
+        ("m = importlib.import_module('m')\n", 1, "import_module() brings a module as it is now"),
         ("seed = time.time()\n", 1, "time.time() reads the clock"),
     ],
 )
