@@ -421,6 +421,18 @@ def test_a_work_tree_that_cannot_be_looked_through_has_a_commit_all_the_same(
     assert "did not answer" in str(state.problem)
 
 
+def test_without_room_for_a_copy_of_the_index_there_is_a_commit_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = REPOSITORIES["SHA-1"](tmp_path)
+    edit(path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "is not there"))
+    state = state_of(path)
+    assert (state.branch, state.kept) == ("main", None)
+    assert state.commit is not None
+    assert "is not there" in str(state.problem)
+
+
 def test_refs_keep_it_from_the_collector_for_as_long_as_they_are_needed(tmp_path: Path) -> None:
     path = REPOSITORIES["SHA-1"](tmp_path)
     repository = find(path.parent)

@@ -143,20 +143,20 @@ def look(repository: Repository) -> State:
 
 
 def _look_through(repository: Repository, top: Path, state: State, *, aside: bool) -> None:
-    with tempfile.TemporaryDirectory(prefix="mlwidgets-") as scratch:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="mlwidgets-", ignore_cleanup_errors=True) as scratch:
             git = _Look(repository, top, Path(scratch), aside=aside)
             changed, gone, new = _read_status(git, state)
             state.files = sorted({shown(path) for path in (*changed, *gone, *new)})
             if state.files:
                 chosen = [*readable(top, changed, state.left_out), *small(top, new, state.left_out)]
                 _keep(git, state, chosen, gone)
-        except _NotWritten:
-            raise
-        except (_Failed, HistoryError, OSError) as error:
-            state.problem = str(error)
-        finally:
-            state.left_out = sorted(set(state.left_out))
+    except _NotWritten:
+        raise
+    except (_Failed, HistoryError, OSError) as error:
+        state.problem = str(error)
+    finally:
+        state.left_out = sorted(set(state.left_out))
     if state.commit is None and state.problem is not None:
         with contextlib.suppress(HistoryError):
             _read_head(repository, state)
