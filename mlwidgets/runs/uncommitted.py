@@ -53,17 +53,16 @@ def _read(folder: RunFolder) -> bytes | None:
 
 def parts_of(patch: bytes) -> dict[str, bytes]:
     """Return what a patch does to each file, by the file's path, in order."""
-    found: dict[str, bytes] = {}
+    found: dict[str, list[bytes]] = {}
     for part in _split(patch):
         head = part.split(b"\n", 1)[0].removeprefix(b"diff --git ")
         # Both names are the same, for no file is told to have been renamed.
         half = head[: len(head) // 2]
         quoted = half.startswith(b'"')
         name = half[3:-1] if quoted else half[2:]
-        path = name.decode("utf-8", "replace")
         # A file that became a link is told as one that went and one that came.
-        found[path] = found[path] + b"\n" + part if path in found else part
-    return found
+        found.setdefault(name.decode("utf-8", "replace"), []).append(part)
+    return {path: b"\n".join(parts) for path, parts in found.items()}
 
 
 def _split(patch: bytes) -> list[bytes]:

@@ -245,6 +245,18 @@ def test_what_the_patch_lacks_differs_all_the_same(
     assert (name, [bool(one) for one in ids]) == ("uncommitted", [True, True])
 
 
+def test_a_patch_that_somebody_has_made_up_is_compared_as_any_other(new_run: Make, project: Path) -> None:
+    folders = [submitted(new_run, project, name) for name in ("one", "two")]
+    hostile = "diff --git a/\x1b]0;x\x07<script> b/\x1b]0;x\x07<script>\n+x\n"
+    write_patch(folders[1], hostile.encode() * 3 + b"diff --git \n" * 1_000_000 + b'diff --git "\ndiff --git \xff\xff')
+    compared = compare_runs(folders)
+    names = [name for name, _ in compared.facts["environment"]]
+    assert "uncommitted \x1b]0;x\x07<script>" in names
+    view = RunsDiffView(compared)
+    assert "\x1b" not in view.text()
+    assert "<script>" not in view._repr_html_()
+
+
 def test_no_ref_is_made_of_what_somebody_has_written_into_a_run(new_run: Make, store: RunStore, project: Path) -> None:
     (project / "train.py").write_text("rate = 2\n")
     folder = ended(submitted(new_run, project))
