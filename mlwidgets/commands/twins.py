@@ -153,6 +153,11 @@ def _numbers(text: str | None) -> set[int] | None:
 
 
 def _done(path: Path, side: str | None, cells: set[int] | None) -> Synced:
+    from mlwidgets.history.twins import known
+
+    found = known.synced(path)
+    if found is not None and side is None:
+        return found
     from mlwidgets.history.twins.syncing import settle, sync
 
     if side is None:
@@ -181,6 +186,7 @@ def _looked(path: Path) -> Synced:
 def _notebooks(paths: Sequence[Path]) -> Iterator[Path]:
     """Return what has a twin: of folders all notebooks in them, and twins whose notebook was never here."""
     from mlwidgets.history.twins.finding import paired_in
+    from mlwidgets.history.twins.known import in_step
     from mlwidgets.history.twins.pairing import pairing_of
 
     for path in paths:
@@ -189,7 +195,7 @@ def _notebooks(paths: Sequence[Path]) -> Iterator[Path]:
             continue
         if not path.exists() and not path.with_suffix("").parent.is_dir():
             raise ParameterError(f"there is no {path}; check the path")
-        if pairing_of(path) is None:
+        if not in_step(path) and pairing_of(path) is None:
             raise ParameterError(f"{path} has no text twin; mlwidgets init pairs the notebooks of a folder")
         yield path
 

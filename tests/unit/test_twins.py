@@ -16,6 +16,7 @@ import pytest
 from mlwidgets.history.merging.documents import load
 from mlwidgets.history.merging.merge import merge
 from mlwidgets.history.snapshots import History
+from mlwidgets.history.twins.finding import paired_in
 from mlwidgets.history.twins.pairing import may_be_paired, pairing_of
 from mlwidgets.history.twins.syncing import follow_rename, settle, sync
 from tests.twin_support import cell, notebook, ran, read, sources, write
@@ -634,3 +635,73 @@ def test_base_of_a_commit_is_found_again(tmp_path: Path, monkeypatch: pytest.Mon
     done = sync(path)
     assert (done.changed, done.conflicts) == ("both", ())
     assert sources(read(path)) == ["x = 2", "y = 5"]
+
+
+@pytest.mark.parametrize(("text_format", "kind", "odd"), [("py:percent", "code", 'x = """'), ("md", "markdown", "```")])
+def test_cells_that_are_one_in_the_text_are_never_made_one(
+    project: Path, text_format: str, kind: str, odd: str
+) -> None:
+    (project / "jupytext.toml").write_text(f'formats = "ipynb,{text_format}"\n')
+    path = project / "odd.ipynb"
+    cells = [ran(cell(f"y{n} = 1", given=f"c{n}"), f"{n}\n") for n in range(4)]
+    write(path, notebook(cell("first = 1", given="a"), cell(odd, kind, "b"), *cells))
+    twin = sync(path).twin
+    assert twin is not None
+    before = path.read_bytes()
+    edit(twin, "y0 = 1", "y0 = 2")
+    text = twin.read_bytes()
+    done = sync(path)
+    assert "of the notebook are one in its text" in str(done.problem)
+    assert (path.read_bytes(), twin.read_bytes()) == (before, text)
+    # Once it has an end, all is well again.
+    change(path, b="ended = 1" if kind == "code" else "ended")
+    twin.unlink()
+    assert sync(path).changed == "twin"
+    edit(twin, "y2 = 1", "y2 = 2")
+    assert sync(path).changed == "notebook"
+    assert by_id(path)["c2"]["outputs"][0]["text"] == ["2\n"]
+    assert sources(read(path))[4] == "y2 = 2"
+
+
+def test_where_nothing_changed_jupytext_is_not_imported(project: Path, path: Path) -> None:
+    write(project / "sub.ipynb", notebook(cell("y = 1", given="a")))
+    sync(project / "sub.ipynb")
+    code = "import sys; from mlwidgets.cli import main; print(main(sys.argv[1:]), 'jupytext' in sys.modules)"
+
+    def said(*arguments: str) -> str:
+        command = [sys.executable, "-c", code, "sync", *arguments]
+        return subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout
+
+    for arguments in ([], ["n.ipynb"], ["n.py"], ["n.ipynb", "sub.py"]):
+        assert said(*arguments) == "0 False\n", arguments
+    settings = (project / "jupytext.toml").read_text()
+    (project / "jupytext.toml").write_text('formats = "ipynb,md"\n')
+    assert said("n.ipynb") == "n.md: written\n0 True\n"
+    (project / "jupytext.toml").write_text(settings)
+    assert said("n.ipynb") == "0 True\n"
+    edit(twin_of(path), "x = 1", "x = 2")
+    assert said("n.ipynb") == "n.ipynb: takes over what changed in n.py\n0 True\n"
+    assert said("n.py") == "0 False\n"
+    forget(project)
+    assert said("n.ipynb") == "0 True\n"
+    assert len(list((project / ".mlwidgets" / "twins").glob("*.json"))) == 1
+
+
+def test_a_folder_is_synchronised_and_what_was_deleted_or_renamed_stays_so(project: Path, path: Path) -> None:
+    edit(twin_of(path), "x = 1", "x = 2")
+    path.rename(project / "z.ipynb")
+    write(project / "gone.ipynb", notebook(cell("y = 1", given="q")))
+    sync(project / "gone.ipynb")
+    (project / "gone.ipynb").unlink()
+    found = list(paired_in(project))
+    assert found == [project / "z.ipynb"]
+    assert [sync(one).changed for one in found] == ["notebook"]
+    assert sorted(one.name for one in project.glob("*.*") if one.is_file()) == [
+        "gone.py",
+        "jupytext.toml",
+        "z.ipynb",
+        "z.py",
+    ]
+    assert sources(read(project / "z.ipynb"))[1] == "import os\nx = 2"
+    # Who asks for it by its name gets it back.
+    assert sync(project / "gone.py").changed == "notebook"

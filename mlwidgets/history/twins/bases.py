@@ -109,7 +109,7 @@ class Bases:
 
     def load(self, pairing: Pairing) -> Base | None:
         """Return what both sides said last; None where that is not known."""
-        return _read(self._path(pairing.notebook, pairing.twin))
+        return _read(self.path_of(pairing.notebook, pairing.twin))
 
     def save(self, pairing: Pairing, base: Base) -> None:
         """Remember what both sides say now.
@@ -128,7 +128,7 @@ class Bases:
             "text": base.text,
             "notebook": base.notebook,
         }
-        path = self._path(pairing.notebook, pairing.twin)
+        path = self.path_of(pairing.notebook, pairing.twin)
         try:
             # One that a loss of power takes is found again: both files say the same.
             write_whole(path, json.dumps(said).encode(), flush=False)
@@ -138,7 +138,7 @@ class Bases:
     def forget(self, pairing: Pairing) -> None:
         """Know nothing of a pair any more."""
         with contextlib.suppress(OSError):
-            self._path(pairing.notebook, pairing.twin).unlink(missing_ok=True)
+            self.path_of(pairing.notebook, pairing.twin).unlink(missing_ok=True)
 
     def of_missing_notebooks(self) -> Iterator[tuple[Path, Path, Base]]:
         """Return notebooks that are not there any more, with their twins and what both said last."""
@@ -157,7 +157,8 @@ class Bases:
         except ValueError:
             return path.as_posix()
 
-    def _path(self, notebook: Path, twin: Path) -> Path:
+    def path_of(self, notebook: Path, twin: Path) -> Path:
+        """Return where the base of a pair is kept."""
         said = f"{self._relative(notebook)}\0{self._relative(twin)}"
         key = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:24]
         return self.folder / f"{key}.json"

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from mlwidgets.errors import TwinError
 from mlwidgets.history.diff.align import align
 from mlwidgets.history.diff.sequences import Budget
 from mlwidgets.history.merging.documents import Document
@@ -27,12 +28,23 @@ def carried(base: Document, before: Document, now: Document) -> tuple[Document, 
     before, now
         What the twin said then and says now, as Jupytext reads it. A cell whose text was not touched stays exactly
         what it was, also where the text does not say all of it.
+
+    Raises
+    ------
+    TwinError
+        If the text was edited where several cells of the notebook are one for Jupytext: nobody can tell which.
     """
     spans = _spans(before.cells, base.cells)
     where = {k: n for n, (text, _) in enumerate(spans) for k in text}
     origin = _origins(before.cells, now.cells)
     place = {k: x for x, k in origin.items()}
     whole = {n: places[0] for n, (text, _) in enumerate(spans) if (places := _untouched(text, place, before, now))}
+    for at, (said, rows) in enumerate(spans):
+        if said and len(rows) > len(said) and at not in whole:
+            raise TwinError(
+                f"cells {rows[0] + 1} to {rows[-1] + 1} of the notebook are one in its text, for a string or block in "
+                "them or before them has no end: edit these in the notebook; remove the text to have it written again"
+            )
     cells: list[dict[str, Any]] = []
     kept: list[int] = []
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlwidgets.errors import TwinError
+from mlwidgets.history.twins.bases import Bases
+from mlwidgets.history.twins.known import in_step
 from mlwidgets.history.twins.pairing import NOTEBOOK, may_be_paired, pairing_of
 
 _TEXTS = frozenset({".md", ".markdown", ".Rmd", ".qmd", ".myst", ".py", ".R", ".r", ".jl"})
@@ -34,23 +36,39 @@ def notebooks_in(folder: Path) -> Iterator[Path]:
 def paired_in(folder: Path) -> Iterator[Path]:
     """Return what has a twin: notebooks, and texts that say that they are notebooks and whose notebook is not here.
 
-    Those are twins of a clone whose notebooks are not in git.
+    Those are twins of a clone whose notebooks are not in git. They come last: one whose notebook was renamed is gone
+    by then, or has another name.
     """
+    twins: set[Path] = set()
+    texts = []
     for path in files_in(folder):
         if path.suffix == NOTEBOOK:
-            if may_be_paired(path) and _has_twin(path):
+            found = in_step(path)
+            twins.update(found)
+            if found or (may_be_paired(path) and _has_twin(path)):
                 yield path
-        elif path.suffix in _TEXTS and _says_so(path) and _has_twin(path, alone=True):
+        elif path.suffix in _TEXTS:
+            texts.append(path)
+    for path in texts:
+        if Path(os.path.realpath(path)) not in twins and _says_so(path) and _is_alone(path):
             yield path
 
 
-def _has_twin(path: Path, *, alone: bool = False) -> bool:
+def _has_twin(path: Path) -> bool:
+    try:
+        return pairing_of(path) is not None
+    except TwinError:
+        # What is wrong is said when it is synchronised.
+        return True
+
+
+def _is_alone(path: Path) -> bool:
+    """Return whether a text is the twin of a notebook that was never here: one that was deleted stays away."""
     try:
         found = pairing_of(path)
     except TwinError:
-        # What is wrong is said when it is synchronised.
-        return not alone
-    return found is not None and not (alone and found.notebook.exists())
+        return False
+    return found is not None and not found.notebook.exists() and Bases(found.notebook.parent).load(found) is None
 
 
 def _says_so(path: Path) -> bool:

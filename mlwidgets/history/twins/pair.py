@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,14 @@ class Pair:
     ----------
     decide
         Says whose version of a cell stays, None where nobody has decided.
+    digests
+        Of both files where they say the same now; None where they do not.
     """
 
     pairing: Pairing
     bases: Bases
     decide: Decide
+    digests: tuple[str, str] | None = field(default=None, init=False)
 
     def sync(self) -> Synced | None:
         """Let both say the same; None where one of them was written meanwhile.
@@ -59,6 +62,7 @@ class Pair:
         if base is not None and twin.digest == base.digests[1] and base.format == self.pairing.format:
             with contextlib.suppress(OSError):
                 if digest(self.pairing.notebook.read_bytes()) == base.digests[0]:
+                    self.digests = base.digests
                     return self._synced()
         side, ours = read_notebook_side(self.pairing)
         if ours is None:
@@ -74,6 +78,7 @@ class Pair:
         digests = digest(notebook), digest(twin)
         index = index_of(self.pairing.notebook.parent)
         self.bases.save(self.pairing, Base(stripped(raw), text, self.pairing.format, digests, index))
+        self.digests = digests
 
     def _make_notebook(self, base: Base | None, twin: Side) -> Synced | None:
         """Make the notebook anew of what the twin says and what is known of its cells."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def may_be_paired(path: Path) -> bool:
                 return True
     except OSError:
         pass
-    return any(_has_settings(folder) for folder in _folders(Path(os.path.realpath(path)).parent))
+    return next(settings_files(Path(os.path.realpath(path)).parent), None) is not None
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -64,13 +65,15 @@ def _folders(folder: Path) -> Iterator[Path]:
         yield from (Path(one, "jupytext"), Path(one))
 
 
-def _has_settings(folder: Path) -> bool:
-    if any((folder / name).is_file() for name in (*_NAMES, _PROGRAM)):
-        return True
-    try:
-        return b"[tool.jupytext" in (folder / "pyproject.toml").read_bytes()
-    except OSError:
-        return False
+def settings_files(folder: Path) -> Iterator[Path]:
+    """Return the files with settings of Jupytext that there are for a folder, of which the first one holds."""
+    for one in _folders(folder):
+        for name in (*_NAMES, _PROGRAM):
+            if (one / name).is_file():
+                yield one / name
+        with contextlib.suppress(OSError):
+            if b"[tool.jupytext" in (one / "pyproject.toml").read_bytes():
+                yield one / "pyproject.toml"
 
 
 def need_jupytext() -> None:

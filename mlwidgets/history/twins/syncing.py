@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.history.twins import known
 from mlwidgets.history.twins.bases import Bases
 from mlwidgets.history.twins.deciding import Decide
 from mlwidgets.history.twins.pair import Pair
-from mlwidgets.history.twins.pairing import Pairing, pairings_of
+from mlwidgets.history.twins.pairing import NOTEBOOK, Pairing, pairings_of
 from mlwidgets.history.twins.results import Choice, Conflict, Synced
 
 __all__ = ["Conflict", "Synced", "follow_rename", "settle", "sync"]
@@ -44,18 +45,26 @@ def settle(notebook: Path, choices: Mapping[str, Choice]) -> Synced:
 
 def synced_by(path: Path, decide: Decide, kind: type[Pair] = Pair) -> Synced:
     """Do what `sync` does, by a way of its own to write what has to be written."""
+    found = known.synced(path)
+    if found is not None:
+        return found
     try:
         pairings = pairings_of(path)
-        done = [_sync_one(one, decide, kind) for one in pairings]
+        agreed: dict[Path, known.Digests | None] = {}
+        done = [_sync_one(one, decide, kind, agreed) for one in pairings]
         if len(pairings) > 1 and done[-1].changed in {"notebook", "both"}:
             # What came from the last twin goes to the others.
-            done += [_sync_one(one, decide, kind) for one in pairings[:-1]]
+            done += [_sync_one(one, decide, kind, agreed) for one in pairings[:-1]]
     except MlwidgetsError as error:
         return Synced(problem=str(error))
     except OSError as error:
         return Synced(problem=f"{error.filename or path}: {error.strerror or error}")
     if not done:
         return Synced()
+    if path.suffix == NOTEBOOK:
+        digests = [both for both in agreed.values() if both is not None]
+        if len(digests) == len(pairings):
+            known.note(pairings, digests)
     written = {side for one in done for side in ("twin", "notebook") if one.changed in {side, "both"}}
     changed: Changed = "both" if len(written) == 2 else "twin" if "twin" in written else "none"
     return Synced(
@@ -66,14 +75,16 @@ def synced_by(path: Path, decide: Decide, kind: type[Pair] = Pair) -> Synced:
     )
 
 
-def _sync_one(pairing: Pairing, decide: Decide, kind: type[Pair]) -> Synced:
+def _sync_one(pairing: Pairing, decide: Decide, kind: type[Pair], agreed: dict[Path, known.Digests | None]) -> Synced:
     bases = Bases(pairing.notebook.parent)
     try:
         bases.prepare()
         with bases.alone():
             for _ in range(_TRIES):
-                result = kind(pairing, bases, decide).sync()
+                pair = kind(pairing, bases, decide)
+                result = pair.sync()
                 if result is not None:
+                    agreed[pairing.twin] = pair.digests
                     return result
     except MlwidgetsError as error:
         return Synced(problem=str(error), twin=pairing.twin)
