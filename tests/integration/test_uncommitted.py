@@ -314,6 +314,7 @@ def test_of_a_home_folder_that_is_a_repository_only_what_git_knows_is_kept(
     monkeypatch.setenv("HOME", str(top / "folder"))
     state = state_of(path)
     assert state.files == ["known.py"]
+    assert "holds a whole home folder" in str(state.problem)
     assert b"private" not in (state.patch or b"")
 
 

@@ -175,6 +175,8 @@ def _read_status(git: _Look, state: State) -> tuple[list[bytes], list[bytes], li
     # Of a repository as wide as the home folder hardly anything is the project's.
     home = os.path.expanduser("~")
     wide = os.path.isabs(home) and Path(os.path.realpath(home)).is_relative_to(git.top)
+    if wide:
+        state.problem = f"new files are not looked at: the repository {git.top} holds a whole home folder"
     asked = ("--porcelain=v2", "--branch", "-z", "--no-renames", f"--untracked-files={'no' if wide else 'all'}")
     changed: list[bytes] = []
     gone: list[bytes] = []
