@@ -33,6 +33,8 @@ def named_data(paths: Iterable[str | Path] | str | Path) -> tuple[dict[str, str]
     """
     named: dict[str, dict[str, str]] = {}
     for path in (paths,) if isinstance(paths, str | Path) else paths:
+        if not str(path):
+            raise ParameterError("--data '': name a file or a folder")
         absolute = os.path.abspath(os.path.expanduser(path))
         if not os.path.exists(absolute):
             raise ParameterError(f"--data {path}: there is no such file or folder ({absolute})")

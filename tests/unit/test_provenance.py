@@ -418,6 +418,8 @@ def test_data_have_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(named_data(["a.csv", Path("a.csv"), "."])) == 2
     with pytest.raises(ParameterError, match=r"--data b\.csv: there is no such file or folder"):
         named_data(["b.csv"])
+    with pytest.raises(ParameterError, match="--data '': name a file or a folder"):
+        named_data([""])
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ParameterError, match="neither a file nor a folder"):
         named_data(["pipe"])
