@@ -77,6 +77,7 @@ export class Row {
     mark.classList.add('mlw-row-marks');
     title.classList.add('mlw-row-title');
     when.classList.add('mlw-row-when');
+    about.classList.add('mlw-row-came');
     metric.classList.add('mlw-row-metric');
     actions.classList.add('mlw-row-actions');
     this.node = element('div', 'mlw-row', { role: 'row', id }, mark, title, when, about, metric, actions, this.bar);

@@ -99,7 +99,7 @@ export class HeaderBar {
     this.badge.update(header);
     this.stop.update(header);
     this.rerun.update(header);
-    this.rerunOf.update(header.rerun);
+    this.rerunOf.update(run);
     setText(this.attempt, header.attempt ?? '');
     // Of a sweep that has finished, the cause is the limit that it came to.
     const finished = header.state === 'finished';

@@ -1,6 +1,7 @@
 // Doing a run again: who can start it, what that takes, and what came of it.
+import { sinceOf } from './changes/since.ts';
 import { button, element, icon, setText } from './dom.ts';
-import { hasEnded, type Header, type RunSource } from './model.ts';
+import { hasEnded, type Header, type RunData, type RunSource } from './model.ts';
 import { askForRerun } from './rerundialog.ts';
 
 export const RERUN_ICON = 'M8 2.300a5.700 5.700 0 0 1 4.600 2.330V2.500H14v4.700H9.300V5.800h2.380A4.250 4.250 0 1 0 12.250 8.500h1.450A5.700 5.700 0 1 1 8 2.300';
@@ -109,11 +110,10 @@ export class RerunButton {
   }
 }
 
-/** Of which run one is a rerun, what was changed, and what came of it. */
+/** Of which run one is a rerun, what was changed, and what came of it; until that is known, how it compares so far. */
 export class RerunLine {
   readonly node = element('div', 'mlw-rerun-of', { hidden: '' });
   private readonly of = element('span', 'mlw-rerun-name');
-  private readonly changed = element('span', 'mlw-rerun-changed');
   private readonly chip = element('span', 'mlw-verdict', { role: 'status' });
   private readonly summary = element('span', 'mlw-rerun-summary');
   private readonly details = element('ul', 'mlw-rerun-details');
@@ -124,26 +124,23 @@ export class RerunLine {
 
   constructor() {
     const label = element('span', 'mlw-rerun-label', {}, icon(RERUN_ICON), this.of);
-    this.node.append(element('div', 'mlw-rerun-line', {}, label, this.changed, this.chip, this.more, this.summary), this.details);
+    this.node.append(element('div', 'mlw-rerun-line', {}, label, this.chip, this.summary, this.more), this.details);
     this.fold(false);
   }
 
-  update(rerun: RerunOf | null | undefined): void {
-    if (rerun === this.shown) return;
-    this.shown = rerun;
+  update(run: RunData): void {
+    const { rerun } = run.header;
     this.node.hidden = !rerun;
     if (!rerun) return;
+    setText(this.summary, rerunWords(rerun, run));
+    if (rerun === this.shown) return;
+    this.shown = rerun;
     setText(this.of, `Rerun of ${rerun.name}`);
     this.of.title = rerun.of;
-    setText(this.changed, rerun.changed.map(changeText).join(', '));
-    const { verdict } = rerun;
-    // The verdict begins with it.
-    this.changed.hidden = !rerun.changed.length || verdict !== null;
-    showVerdict(this.chip, verdict);
-    setText(this.summary, verdict?.summary ?? '');
-    const details = verdict?.details ?? [];
+    showVerdict(this.chip, rerun.verdict);
+    const details = rerun.verdict?.details ?? [];
     this.more.hidden = !details.length;
-    this.details.replaceChildren(...details.map((line) => element('li', '', {}, line)));
+    this.details.replaceChildren(...details.map((line) => element('li', '', {}, called(line, rerun))));
     if (!details.length) this.fold(false);
   }
 
@@ -152,6 +149,18 @@ export class RerunLine {
     this.more.setAttribute('aria-expanded', String(open));
     setText(this.more, open ? 'Less' : 'Details');
   }
+}
+
+/** What came of it, or what was changed and how it compares so far. */
+export function rerunWords(rerun: RerunOf, run: RunData): string {
+  if (rerun.verdict) return called(rerun.verdict.summary, rerun);
+  const { changes } = run.details ?? {};
+  return changes?.since.id === rerun.of ? sinceOf(changes, run) : rerun.changed.map(changeText).join(', ');
+}
+
+/** The first run's name stands for its id: the whole line is about that one. */
+function called(text: string, { of, name }: RerunOf): string {
+  return text.replaceAll(of, name);
 }
 
 /** Put a verdict into a chip; without one it is not there. */

@@ -84,7 +84,10 @@ def _remembered(name: str, key: Any, read: Callable[[], dict[str, Any]]) -> dict
 
 
 def previous_run(run: Run) -> Run | None:
-    """Return the newest run of this name that was submitted before; of a sweep the newest sweep, of a trial none."""
+    """Return the newest run of this name that was submitted before; of a sweep the newest sweep, of a trial none.
+
+    Of a rerun it is the run that it does again, whatever that is called.
+    """
     if run.spec.trial_of is not None:
         return None
     path = str(run.path)
@@ -97,11 +100,14 @@ def previous_run(run: Run) -> Run | None:
 
 
 def _find_previous(run: Run) -> Run | None:
+    from mlwidgets.reruns.verdict import first_of
+
     try:
         called = list(RunStore(RunFolder(run.path).store).called(run.name))
     except StoreError:
         return None
-    for folder in called:
+    again = first_of(RunFolder(run.path), run.spec) if run.spec.rerun_of else None
+    for folder in [*([again] if again else []), *called]:
         found = Run(folder.path)
         try:
             spec = found.spec

@@ -71,10 +71,12 @@ def summary(snapshot: Snapshot, now: float, most: int | None = None) -> str:
 
 
 def _beside(snapshot: Snapshot) -> list[str]:
-    """Return how the run compares with the one before, and with the one that it does again."""
+    """Return how the run compares with the one before, or with the one that it does again."""
     changes = (snapshot.details or {}).get("changes")
     rerun = snapshot.header.get("rerun")
-    return ([since_words(changes, snapshot)] if changes else []) + (rerun_lines(rerun) if rerun else [])
+    if rerun and changes and changes["since"]["id"] == rerun["of"] and not rerun["verdict"]:
+        return [since_words(changes, snapshot).replace("since", "rerun of", 1)]
+    return rerun_lines(rerun) if rerun else [since_words(changes, snapshot)] if changes else []
 
 
 def _used(name: str, value: float) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlwidgets.runs.index import RunSummary
 from mlwidgets.runs.outline import number_ended
 from mlwidgets.runs.stopping import EARLY
+from mlwidgets.runs.store import name_of
 from mlwidgets.views.grouping import CLOCKS
 from mlwidgets.views.palette import STATES
 
@@ -75,6 +76,10 @@ def _brief(text: str) -> str:
 def _rounded(text: str) -> str:
     """Return a number with six digits at most; what a sampler has chosen has seventeen."""
     return f"{float(text):.6g}" if _LONG_FLOAT.fullmatch(text) else text
+
+
+def _rerun_of(summary: RunSummary) -> str:
+    return (name_of(summary.rerun_of) or summary.rerun_of) if summary.rerun_of else ""
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,8 @@ class RunTable(Sequence[RunSummary]):
         ]
         if any(one.sweep for one in self._summaries):
             fixed.append(_Column("trials", lambda one: describe_sweep(one.sweep) if one.sweep else ""))
+        if any(one.rerun_of for one in self._summaries):
+            fixed.append(_Column("rerun of", _rerun_of))
         params = list(dict.fromkeys(name for one in self._summaries for name in one.params))
         metrics = list(dict.fromkeys(name for one in self._summaries for name in one.metrics))
         params.sort(key=lambda name: (name != self._sorted_by, self._sameness(name)))

@@ -9,6 +9,8 @@ from struct import pack
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import RECORD_FORMAT, metric_key, write_event
 from mlwidgets.runs.run import Run
+from mlwidgets.runs.spec import RunSpec, new_run_id
+from mlwidgets.views.changes import previous_run
 from mlwidgets.views.data import snapshot
 from mlwidgets.views.summary import summary
 from tests.unit.views_support import make_run
@@ -53,3 +55,17 @@ def test_failed_notifications_are_told_of_and_others_are_not(tmp_path: Path) -> 
     text = summary(snapshot(run), time.time())
     assert text.splitlines()[-1] == "  not notified: https://example.org/…: HTTP 404 Not Found"
     assert "touch" not in text
+
+
+def test_a_rerun_is_compared_with_the_run_that_it_does_again_in_one_line(tmp_path: Path) -> None:
+    runs = tmp_path / "store" / "runs"
+    first = make_run(runs, metrics={"loss": [0.5, 0.4]})
+    make_run(runs, "faster")
+    spec = RunSpec(new_run_id("faster"), "faster", "pass\n", {"lr": "0.2"}, rerun_of=first.id, submitted_at=time.time())
+    again = Run(RunFolder.create(runs, spec).path)
+    before = previous_run(again)
+    assert before is not None
+    assert before.id == first.id
+    assert [line for line in summary(snapshot(again), time.time()).split("\n") if "lenet" in line] == [
+        "  rerun of lenet, 1 min earlier: lr 0.2"
+    ]

@@ -56,6 +56,15 @@ def test_no_runs() -> None:
     assert "No runs yet" in RunTable([])._repr_html_()
 
 
+def test_what_a_rerun_does_again(summary: Callable[..., RunSummary]) -> None:
+    again = summary(name="faster", rerun_of="20261120-123000-lenet-abcd")
+    head, first, second = repr(RunTable([again, summary()])).split("\n")
+    assert head.split()[-2:] == ["rerun", "of"]
+    assert first.split()[-1] == "lenet"
+    assert second.split()[-1] == "s"
+    assert "rerun" not in repr(RunTable([summary()]))
+
+
 def test_text(summary: Callable[..., RunSummary]) -> None:
     table = RunTable([summary(params={"lr": "0.1"}, metrics={"loss": 0.123456}), summary(name="b", started_at=None)])
     head, first, second = repr(table).split("\n")

@@ -29,6 +29,10 @@ export function sinceWords(changes: RunChanges, effect: Effect | null, soFar: bo
   return said.join(' · ');
 }
 
+export function sinceOf(changes: RunChanges, run: RunData): string {
+  return sinceWords(changes, foremost(effects(changes, run)), !hasEnded(run.header.state));
+}
+
 /** One line below the title that opens the tab with all of it. */
 export class SinceLine {
   readonly node: HTMLButtonElement;
@@ -43,9 +47,10 @@ export class SinceLine {
 
   update(run: RunData): void {
     this.changes = run.details?.changes ?? null;
-    this.node.hidden = !this.changes;
+    // What a rerun is compared with stands in a line of its own.
+    this.node.hidden = !this.changes || this.changes.since.id === run.header.rerun?.of;
     if (!this.changes) return;
-    setText(this.said, sinceWords(this.changes, foremost(effects(this.changes, run)), !hasEnded(run.header.state)));
+    setText(this.said, sinceOf(this.changes, run));
     this.tick();
   }
 
