@@ -52,13 +52,13 @@ class CannotRerun(MlwidgetsError):
         Whether it can be done again all the same.
     """
 
-    def __init__(self, name: str, problems: Sequence[str], *, forcible: bool) -> None:
+    def __init__(self, name: str, problems: Sequence[str], *, forcible: bool, goes_on: bool = False) -> None:
         go_on = "--force (force=True) runs it all the same"
         if len(problems) == 1:
             reasons = f" {problems[0]}{f'; {go_on}' if forcible else ''}"
         else:
             reasons = "".join(f"\n  - {problem}" for problem in problems) + (f"\n{go_on}" if forcible else "")
-        super().__init__(f"{name} cannot be run again:{reasons}")
+        super().__init__(f"{name} cannot {'go on' if goes_on else 'be run again'}:{reasons}")
         self.problems = list(problems)
         self.forcible = forcible
 

@@ -19,7 +19,9 @@ def add(commands: Any) -> None:
     """Add the command."""
     command = commands.add_parser("rerun", help="do a run, a sweep or an edition again, from its folder alone")
     command.add_argument("name", help=f"{RUN}; lenet~1 is the one before")
-    command.add_argument("params", nargs="*", metavar="param=value", help="what is to be other than it was: lr=3e-4")
+    command.add_argument(
+        "params", nargs="*", default=[], metavar="param=value", help="what is to be other than it was: lr=3e-4"
+    )
     command.add_argument("--seed", type=int, metavar="N", help="another seed")
     command.add_argument("--deterministic", action="store_true", default=None, help="the same bits, where torch can")
     command.add_argument("--gpus", type=float, metavar="N", help="as many GPUs, or a share of one; 0: none")

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     """Add the command."""
     command = commands.add_parser("resume", help="go on from a run's last checkpoint, or let a paused sweep go on")
     command.add_argument("name", help="a run's or a sweep's name, an id or the beginning of an id")
-    command.add_argument("params", nargs="*", metavar="param=value", help="what is to be other: epochs=20")
+    command.add_argument("params", nargs="*", default=[], metavar="param=value", help="what is to be other: epochs=20")
     command.add_argument("--name", dest="called", metavar="NEW", help="what to call the new run")
     command.add_argument("--force", action="store_true", help="with other data, packages, or another Python, too")
     command.add_argument("--wait", action="store_true", help="wait for its end; exit status 0 if it finished")

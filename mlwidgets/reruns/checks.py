@@ -66,10 +66,11 @@ class Preflight:
             "differences": self.differences,
         }
 
-    def raise_for_problems(self, name: str, *, force: bool = False) -> None:
+    def raise_for_problems(self, name: str, *, force: bool = False, goes_on: bool = False) -> None:
         """Raise CannotRerun if there are problems; with `force` only if nobody can go past them."""
         if self.impossible or (self.problems and not force):
-            raise CannotRerun(name, [*self.impossible, *self.problems], forcible=not self.impossible)
+            problems = [*self.impossible, *self.problems]
+            raise CannotRerun(name, problems, forcible=not self.impossible, goes_on=goes_on)
 
 
 def check(store: RunStore, folder: RunFolder, changes: Changes | None = None, *, goes_on: bool = False) -> Preflight:

@@ -56,9 +56,9 @@ def send_on(
     before = read_again(folder)
     obstacle = _obstacle(name, folder, before)
     if obstacle is not None:
-        raise CannotRerun(name, [obstacle], forcible=False)
+        raise CannotRerun(name, [obstacle], forcible=False, goes_on=True)
     found = check(store, folder, changes, goes_on=True)
-    found.raise_for_problems(name, force=force)
+    found.raise_for_problems(name, force=force, goes_on=True)
     if tell is not None:
         tell(found)
     store.prepare()

@@ -36,6 +36,7 @@ from mlwidgets.runs.leftovers import sweep
 from mlwidgets.runs.machine import boot_id, host
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import (
+    ENDINGS,
     FAILED,
     FINISHED,
     KILLED,
@@ -237,7 +238,7 @@ class Supervisor:
         # Without it the end of the attempt before would be taken for that of the next.
         said = {"number": number, "of": of, "state": before.state, "cause": before.cause}
         self._insist(lambda: write_event(self._folder.events, "attempt", **said))
-        self._say(f"attempt {number} of {of}; the one before {before.state}: {before.cause}\n")
+        self._say(f"attempt {number} of {of}; the one before {ENDINGS[before.state]}: {before.cause}\n")
         if numbered(self._folder.checkpoints) and not any(read_lines(self._folder.events, "resumed")):
             self._say(
                 "the code keeps checkpoints and begins anew all the same; to go on from the last one put "

@@ -45,7 +45,8 @@ def check_trusted(folder: RunFolder) -> None:
     where = f" ({_plain(', '.join(known))})" if known else ""
     name = name_now(folder) or folder.id
     raise ResultNotAvailable(
-        f"run {name!r} came from elsewhere{where}: reading its result executes code of whoever made it; "
+        f"run {name!r} came from elsewhere{where}: reading its result or running it again executes "
+        f"code of whoever made it; "
         f"mlwidgets trust {name} (or run.trust()) if you know them"
     )
 

@@ -59,7 +59,7 @@ def test_nothing_is_unpickled_until_its_maker_is_trusted(
         lambda: foreign.result,
         lambda: load_into(RunFolder(foreign.path), run.result, {}),
     ):
-        with pytest.raises(ResultNotAvailable, match=r"run 'bird' came from elsewhere \(.+\): reading its result exec"):
+        with pytest.raises(ResultNotAvailable, match=r"run 'bird' came from elsewhere \(.+\): reading its result"):
             read()
     assert not canary.exists()
     capsys.readouterr()

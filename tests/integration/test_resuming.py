@@ -172,7 +172,7 @@ def test_what_cannot_go_on(machine: Machine) -> None:
     for make, message in ((False, "it has no checkpoint"), (True, "its code never called resume\\(\\)")):
         run = mlwidgets.train(code, name="no", namespace={}, params={"make": make}, retries=1).wait(60)
         assert ("the code keeps checkpoints and begins anew all the same" in run.output) == make
-        with pytest.raises(CannotRerun, match=message):
+        with pytest.raises(CannotRerun, match=f"no cannot go on: {message}"):
             mlwidgets.resume_run(run)
     assert len(mlwidgets.runs()) == 2
 

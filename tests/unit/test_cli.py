@@ -161,3 +161,10 @@ def test_version_and_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         main([])
     assert raised.value.code == 2
+
+
+@pytest.mark.parametrize("word", ["rerun", "resume"])
+def test_only_what_must_be_given_is_asked_for(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([word])
+    assert capsys.readouterr().err.endswith("the following arguments are required: name\n")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
+import subprocess
 import sys
 import types
 from collections.abc import Callable
@@ -258,7 +260,10 @@ def test_the_runs_own_python(store: RunStore, new_run: Make, tmp_path: Path) -> 
     own.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     own.chmod(0o755)
     folder = new_run(provenance=where(tmp_path, python="3.7.4", executable=str(own)))
-    assert f"its own Python is still there: {own} -m mlwidgets" in check(store, folder).problems[-1]
+    said = check(store, folder).problems[-1].partition("its own Python is still there: ")[2]
+    assert said.startswith(f"{own} -m mlwidgets")
+    done = subprocess.run([*shlex.split(said), "--dry-run"], capture_output=True, text=True, timeout=120, check=False)
+    assert "it ran in Python 3.7.4" in done.stderr, done.stderr
     folder.imported.write_text(json.dumps({"trusted": {"by": "me"}}))
     assert needs.own_interpreter(folder) is None
 

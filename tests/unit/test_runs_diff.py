@@ -198,3 +198,12 @@ def test_what_users_wrote_does_nothing_to_the_page(new_run: Make) -> None:
 def test_one_run_is_not_enough(new_run: Make) -> None:
     with pytest.raises(ParameterError, match="it takes two runs"):
         compare_runs([new_run()])
+
+
+def test_where_the_cell_stands_in_its_notebook_is_no_difference(store: RunStore, new_run: Make) -> None:
+    def run(count: int, precision: int) -> RunFolder:
+        state = {"shell.execution_count": count, "shell.cells": {"a.py": f"Cell In[{count}]"}, "numpy": precision}
+        return new_run("lenet", ambient=Freezer(state).freeze(list(state), [], store.put))
+
+    assert compare_runs([run(3, 8), run(26, 8)]).facts["state around"] == []
+    assert [name for name, _ in compare_runs([run(3, 8), run(26, 9)]).facts["state around"]] == ["numpy"]

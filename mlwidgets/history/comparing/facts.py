@@ -29,6 +29,9 @@ _OF_GIT = frozenset(
     ("branch", "commit", "dirty", "top", "repository", "uncommitted", "files", "more_files", "more_left_out")
 )
 
+_PLACE = frozenset({"shell.cells", "shell.execution_count"})
+"""Where a cell stands in its notebook; it computes the same anywhere."""
+
 Fact = tuple[str, list[str | None]]
 """A name, and its value in each run; None where a run has none."""
 
@@ -153,7 +156,8 @@ def variables(runs: Sequence[Run], which: str) -> tuple[list[Fact], list[str]]:
         if digests is None:
             unknown.append(f"{at}")
             digests = {}
-        told.append({one.name: _told(one.type, one.summary, digests.get(one.name)) for one in frozen.names})
+        shown = (one for one in frozen.names if which == "inputs" or one.name not in _PLACE)
+        told.append({one.name: _told(one.type, one.summary, digests.get(one.name)) for one in shown})
     return differing(told), unknown
 
 
