@@ -32,7 +32,8 @@ import random
 import numpy as np, torch, sklearn.ensemble, sklearn.linear_model
 from torch import nn
 import helpers
-from mlwidgets import log
+import mlwidgets
+from mlwidgets import log, log_image
 torch.set_num_threads(2)
 np.random.seed(7); torch.manual_seed(7); random.seed(7)
 points = np.random.randn(256, 8).astype("float32")
@@ -51,21 +52,23 @@ class Net(nn.Module):
 def jitter(x):
     return x + np.random.randn(*x.shape).astype("float32") * scale
 scale = 0.01
+
+def shift():
+    import later
+    return later.SHIFT
 """
 HELPERS = "import numpy as np\n\ndef noise(n):\n    return np.random.rand(n) * 0.1\n"
-MLP = """
+LATER = "SHIFT = 0.25\n"
+NETS = """
 from torch.utils.data import DataLoader, TensorDataset
 data = TensorDataset(torch.from_numpy(jitter(points)), torch.from_numpy(labels))
-net, done = Net(), 0
+net = Net()
 optimizer = torch.optim.Adam(net.parameters(), lr=lr)
 for epoch in range(3):
     for x, y in DataLoader(data, batch_size=32, shuffle=True):
         loss = nn.functional.cross_entropy(net(x), y)
         optimizer.zero_grad(); loss.backward(); optimizer.step()
-        log(loss=loss.item())
-"""
-CNN = """
-from torch.utils.data import DataLoader, TensorDataset
+        log(mlp_loss=loss.item())
 first = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout2d(0.2))
 net = nn.Sequential(first, nn.Flatten(), nn.Linear(800, 3))
 optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
@@ -73,44 +76,36 @@ for epoch in range(2):
     for x, y in DataLoader(TensorDataset(images, classes), batch_size=16, shuffle=True, num_workers=2):
         loss = nn.functional.cross_entropy(net(x + torch.randn_like(x) * 0.1), y)
         optimizer.zero_grad(); loss.backward(); optimizer.step()
-    log(loss=loss.item(), weight=first[0].weight.sum().item())
+    log(cnn_loss=loss.item(), weight=first[0].weight.sum().item())
+    log_image("filters", first[0].weight[0, 0].detach().numpy())
 """
-SGD = """
+CLASSIC = """
 weights = np.zeros(8)
 for epoch in range(4):
     for i in np.random.permutation(len(points)):
         error = points[i] @ weights - labels[i]
-        weights -= lr * 0.01 * error * (points[i] + helpers.noise(8))
-    log(loss=float(((points @ weights - labels) ** 2).mean()), chance=random.random())
-"""
-FOREST = """
+        weights -= lr * 0.01 * error * (points[i] + helpers.noise(8) + shift())
+    log(sgd_loss=float(((points @ weights - labels) ** 2).mean()), chance=random.random())
 for depth in (2, 4):
     trees = sklearn.ensemble.RandomForestClassifier(8, max_depth=depth).fit(jitter(points), labels)
     log(probability=float(trees.predict_proba(points)[:, 0].sum()), depth=depth)
-"""
-LINEAR = """
 model = sklearn.linear_model.SGDClassifier(loss="log_loss")
 for epoch in range(4):
     order = np.random.permutation(len(points))
     model.partial_fit(points[order], labels[order], classes=[0, 1])
-    log(accuracy=model.score(points, labels), weight=float(model.coef_.sum()))
-"""
-WORDS = """
+    log(accuracy=model.score(points, labels), linear_weight=float(model.coef_.sum()))
 total = 0.0
 for n, word in enumerate({"alpha", "beta", "gamma", "delta", "epsilon", "zeta"}):
     total = total / 3 + len(word) * random.random()
-    log(total=total)
+    log(words=total)
 """
 TRAININGS = {
-    "mlp": ("mlp lr=0.01", MLP),
-    "mlp-seeded": ("mlp-seeded --seed 3 lr=0.01", MLP),
-    "cnn": ("cnn --deterministic", CNN),
-    "cnn-seeded": ("cnn-seeded --seed 5", CNN),
-    "sgd": ("sgd lr=0.1", SGD),
-    "forest": ("forest", FOREST),
-    "linear": ("linear --seed 1", LINEAR),
-    "words": ("words", WORDS),
+    "nets": ("nets lr=0.01", NETS),
+    "nets-seeded": ("nets-seeded --deterministic --seed 3 lr=0.01", NETS),
+    "classic": ("classic lr=0.1", CLASSIC),
+    "classic-seeded": ("classic-seeded --seed 1 lr=0.1", CLASSIC),
 }
+TABLE = "log(sum=factor * float(np.loadtxt('table.csv', delimiter=',').sum()))"
 
 
 @pytest.fixture(scope="module")
@@ -118,16 +113,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A store in which everything was trained once; of the notebook, its kernel and its modules nothing is left."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "helpers.py").write_text(HELPERS)
+    (folder / "later.py").write_text(LATER)
     (folder / "table.csv").write_text("1,2,3\n")
     notebook = Notebook(folder)
     notebook.run(SETUP)
     for line, code in TRAININGS.values():
-        notebook.train(line, code)
-    notebook.train("table --data table.csv", "log(sum=float(np.loadtxt('table.csv', delimiter=',').sum()))")
+        notebook.train(line, code, state=None)
+    notebook.train("table --data table.csv factor=1", TABLE, state=None)
+    for name in TRAININGS:
+        notebook.run(f"run = mlwidgets.run({name!r}).wait(180); assert run.state == 'finished', run.output")
+    notebook.run("assert mlwidgets.run('table').wait(180).state == 'finished'")
     # What is in the kernel, in its files and in its folder is another thing by now.
     notebook.run("points = labels = None\ndef jitter(x): return x * 0\nclass Net: pass\nscale = 9")
     notebook.close()
     (folder / "helpers.py").write_text("def noise(n):\n    return 17\n")
+    (folder / "later.py").write_text("SHIFT = 99\n")
     yield folder / ".mlwidgets"
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -148,42 +148,54 @@ def seen_through(run: Run) -> Verdict:
     return verdict
 
 
-@pytest.mark.parametrize("name", TRAININGS)
-def test_a_training_gives_the_same_bits(store: RunStore, name: str) -> None:
-    first = api.run(name)
-    again = api.rerun(first)
+def test_trainings_give_the_same_bits(store: RunStore) -> None:
+    firsts = [api.run(name) for name in TRAININGS]
+    for first, again in zip(firsts, [api.rerun(first) for first in firsts], strict=True):
+        verdict = seen_through(again)
+        assert verdict.equal is True, verdict.text()
+        assert verdict.of == again.rerun_of == first.id
+        assert set(again.columns()) == set(first.columns()) != set()
+        assert ("images" in verdict.text()) == first.name.startswith("nets"), verdict.text()
+        assert again.spec.provenance is not None
+        assert first.spec.provenance is not None
+        assert again.spec.provenance.cwd == first.spec.provenance.cwd
+
+
+def test_two_changes_and_nothing_else(store: RunStore) -> None:
+    """A parameter, and a variable of the notebook that a function reads; the classes are where they were."""
+    first = api.run("classic-seeded")
+    again = api.rerun(first, {"lr": 0.2, "scale": 0.02}, name="faster")
     verdict = seen_through(again)
-    assert verdict.equal is True, verdict.text()
-    assert verdict.of == again.rerun_of == first.id
-    assert set(again.columns()) == set(first.columns()) != set()
-    assert again.spec.provenance is not None
-    assert first.spec.provenance is not None
-    assert again.spec.provenance.cwd == first.spec.provenance.cwd
+    assert (verdict.equal, verdict.changed) == (None, [["lr", "0.1", "0.2"], ["scale", "0.01", "0.02"]])
+    assert "sgd_loss: best" in verdict.text()
+    old, new = first.columns(), again.columns()
+    assert old["sgd_loss"].values[0] != new["sgd_loss"].values[0]
+    assert old["probability"].values[0] != new["probability"].values[0]
+    assert old["words"].values.tolist() == new["words"].values.tolist()
+    third = api.rerun("faster")
+    assert third.rerun_of == again.id
+    assert seen_through(third).equal is True
 
 
-def test_a_rerun_of_a_rerun(store: RunStore) -> None:
-    run = api.run("sgd")
-    for _ in range(2):
-        again = api.rerun(run)
-        assert seen_through(again).equal is True
-        assert again.rerun_of == run.id
-        run = again
-
-
-def test_one_change_and_nothing_else(store: RunStore) -> None:
-    verdict = seen_through(api.rerun("sgd", {"lr": 0.2}, name="faster"))
-    assert (verdict.equal, verdict.changed) == (None, [["lr", "0.1", "0.2"]])
-    assert "loss: best" in verdict.text()
-    assert seen_through(api.rerun("faster")).equal is True
-    # A variable of the notebook, which a function reads; the classes are where they were.
-    verdict = seen_through(api.rerun("forest", {"scale": 0.02}, name="scaled"))
-    assert verdict.changed == [["scale", "0.01", "0.02"]]
-    assert api.run("scaled").columns()["probability"].values[0] != api.run("forest").columns()["probability"].values[0]
+def test_from_a_shell(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rerun", "table", "--wait", "--name", "table-again"]) == 0
+    assert "the same to the bit as" in capsys.readouterr().out
+    assert main(["rerun", "table", "factor=2", "--exit-code", "--name", "twice"]) == 1
+    assert "factor 1 → 2" in capsys.readouterr().out
+    assert main(["rerun", "table", "--json", "facter=3"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert "no parameter 'facter'" in told["problems"][0]
+    assert not told["forcible"]
+    before = store.ids()
+    assert main(["rerun", "table", "--dry-run"]) == 0
+    assert main(["rerun", "table", "--dry-run", "--json", "--gpus", "9"]) == 1
+    assert store.ids() == before
+    assert main(["rerun", "table", "lr"]) == 1
+    assert "'lr' is no parameter" in capsys.readouterr().err
 
 
 def test_data_that_changed_are_told_before_and_after(store: RunStore) -> None:
     table = store.path.parent / "table.csv"
-    assert seen_through(api.rerun("table", name="table-again")).equal is True
     table.write_text("1,2,4\n")
     with pytest.raises(CannotRerun, match=r"table\.csv have changed"):
         api.rerun("table")
@@ -200,27 +212,27 @@ def test_data_that_changed_are_told_before_and_after(store: RunStore) -> None:
 
 def test_only_what_a_literal_can_say(store: RunStore) -> None:
     with pytest.raises(ParameterError, match="Python literal"):
-        api.rerun("sgd", {"lr": object()})
+        api.rerun("classic", {"lr": object()})
 
 
 def test_from_an_archive_in_another_store(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    export(store, [api.run("mlp").id, api.run("sgd").id], tmp_path / "runs.zip")
+    export(store, [api.run("nets-seeded").id], tmp_path / "runs.zip")
     other = RunStore(tmp_path / "elsewhere" / ".mlwidgets")
     other.prepare()
     import_runs(other, tmp_path / "runs.zip")
     monkeypatch.setenv(STORE_VARIABLE, str(other.path))
     with pytest.raises(CannotRerun, match="came from elsewhere"):
-        api.rerun("mlp", force=True)
-    for name in ("mlp", "sgd"):
-        api.run(name).trust()
-        assert seen_through(api.rerun(name)).equal is True
+        api.rerun("nets-seeded", force=True)
+    api.run("nets-seeded").trust()
+    assert seen_through(api.rerun("nets-seeded")).equal is True
 
 
 def test_as_another_user(store: RunStore, tmp_path: Path) -> None:
     setpriv = shutil.which("setpriv")
     if os.geteuid() or setpriv is None:
         pytest.skip("only root becomes another user")
-    export(store, [api.run("sgd").id], tmp_path / "run.zip")
+    first = next(run for run in map(api.run, store.ids()) if run.name == "classic" and run.rerun_of is None)
+    export(store, [first.id], tmp_path / "run.zip")
     with tempfile.TemporaryDirectory(prefix="mlw-") as home:
         shutil.copy(tmp_path / "run.zip", home)
         (Path(home) / "queue").mkdir()
@@ -237,9 +249,9 @@ def test_as_another_user(store: RunStore, tmp_path: Path) -> None:
             return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=180)
 
         assert mlwidgets("import", "run.zip").returncode == 0
-        assert "came from elsewhere" in mlwidgets("rerun", "sgd").stderr
-        assert mlwidgets("trust", "sgd").returncode == 0
-        done = mlwidgets("rerun", "sgd", "--exit-code", "--json")
+        assert "came from elsewhere" in mlwidgets("rerun", "classic").stderr
+        assert mlwidgets("trust", "classic").returncode == 0
+        done = mlwidgets("rerun", "classic", "--exit-code", "--json")
         assert done.returncode == 0, (done.stdout, done.stderr)
         told = json.loads(done.stdout)
         assert (told["verdict"]["equal"], told["state"]) == (True, "finished")
@@ -303,42 +315,24 @@ def test_a_trial_again(store: RunStore) -> None:
     """
     space = {"lr": "loguniform(0.01, 0.3)"}
     namespace = {"__name__": "__main__"}
-    sweep = api.sweep(dedent(code), space=space, minimize="loss", trials=2, name="find", seed=1, namespace=namespace)
+    sweep = api.sweep(dedent(code), space=space, minimize="loss", trials=1, name="find", seed=1, namespace=namespace)
     sweep.wait(120)
-    trial = api.run("find-1")
-    assert trial.spec.trial_of == sweep.id
+    trial = next(run for run in map(api.run, store.ids()) if run.spec.trial_of == sweep.id)
     again = api.rerun(trial)
     assert seen_through(again).equal is True
-    assert (again.spec.trial_of, again.name) == (None, "find-1")
-
-
-def test_from_a_shell(store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rerun", "forest", "--wait"]) == 0
-    assert "the same to the bit as" in capsys.readouterr().out
-    assert main(["rerun", "sgd", "lr=0.3", "--exit-code"]) == 1
-    assert "lr 0.1 → 0.3" in capsys.readouterr().out
-    assert main(["rerun", "forest", "--json", "deepth=3"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert "no parameter 'deepth'" in told["problems"][0]
-    assert not told["forcible"]
-    before = store.ids()
-    assert main(["rerun", "forest", "--dry-run"]) == 0
-    assert main(["rerun", "forest", "--dry-run", "--json", "--gpus", "9"]) == 1
-    assert store.ids() == before
-    assert main(["rerun", "forest", "lr"]) == 1
-    assert "'lr' is no parameter" in capsys.readouterr().err
+    assert (again.spec.trial_of, again.name) == (None, trial.name)
 
 
 def test_from_another_notebook(trained: Path, tmp_path: Path) -> None:
     notebook = Notebook(tmp_path, {STORE_VARIABLE: str(trained)})
     try:
-        said = notebook.run("%runs rerun linear --wait --name linear2").text
+        said = notebook.run("%runs rerun classic --wait --name classic2").text
         assert "the same to the bit as" in said
-        assert notebook.value("linear2.verdict.equal") is True
-        assert "the same to the bit as" in notebook.run("%runs show linear2").shown[-1]["text/plain"]
+        assert notebook.value("classic2.verdict.equal") is True
+        assert "the same to the bit as" in notebook.run("%runs show classic2").shown[-1]["text/plain"]
         # Nothing of it came into the notebook.
         assert notebook.value("'model' in globals()") is False
-        assert "did you mean" in notebook.run("%runs rerun sgd lrr=3", fails=True).text
+        assert "did you mean" in notebook.run("%runs rerun classic lrr=3", fails=True).text
         assert "--force" in notebook.run("%runs rerun --help").text
     finally:
         notebook.close()
