@@ -11,7 +11,7 @@ from mlwidgets.runs.checkpoints import Checkpoint
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.run import Run
-from mlwidgets.tracking.states import GENERATOR, STATE_DICT, put_back
+from mlwidgets.tracking.states import GENERATOR, STATE_DICT, put_back, states_of
 
 
 def load_checkpoint(
@@ -39,7 +39,7 @@ def load_checkpoint(
     """
     folder, wanted = RunFolder(run.path), list(names)
     check_trusted(folder)
-    states = {name: (kind, state) for name, kind, state in checkpoint.read()["objects"]}
+    states = {name: (kind, state) for name, kind, state in states_of(checkpoint.read())}
     loaded = Loaded([], [], {})
     if run.ended and folder.manifest.exists():
         there = [name for name in wanted if name in run.result or name not in states]

@@ -25,6 +25,8 @@ ABOUT = "checkpoint.json"
 BEGUN = ".new-"
 """How the name of a folder begins that is being written or removed; the process's number and some letters follow."""
 TORCH, PICKLE = "state.pt", "state.pickle"
+JOURNAL = ("metrics.bin", "media.jsonl")
+"""Files of a run folder that go back with the code when it goes on from a checkpoint."""
 _NUMBERED = re.compile(r"\d{6,12}")
 
 
@@ -98,6 +100,8 @@ class Checkpoint:
     def read(self) -> dict[str, Any]:
         """Return all that the file holds; only for those who know that it may be unpickled.
 
+        Tensors are in main memory; where they were is in ``devices``: of each storage its address and ``cuda:0``.
+
         Raises
         ------
         ResultNotAvailable
@@ -105,7 +109,7 @@ class Checkpoint:
         """
         path = self.path / self.file
         try:
-            found = _read_torch(path) if self.file == TORCH else pickle.loads(path.read_bytes())
+            found = _read_torch(path) if self.file == TORCH else _read_pickle(path)
             list(found["objects"])
         except Exception as error:  # what is unpickled may raise anything
             line = str(error).partition("\n")[0][:200]
@@ -123,13 +127,27 @@ class Checkpoint:
         return f"<{', '.join(parts)}>"
 
 
+def _read_pickle(path: Path) -> Any:
+    with open(path, "rb") as file:
+        return pickle.load(file)
+
+
 def _read_torch(path: Path) -> Any:
     torch = import_module("torch")
+    devices: dict[int, str] = {}
+
+    def note(storage: Any, device: str) -> Any:
+        if device != "cpu" and storage.data_ptr():
+            devices[storage.data_ptr()] = device
+        return storage
+
     try:
         # Tensors and plain containers need no code to be executed.
-        return torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location=note, weights_only=True)
     except pickle.UnpicklingError:
-        return torch.load(path, map_location="cpu", weights_only=False)
+        devices.clear()
+        found = torch.load(path, map_location=note, weights_only=False)
+    return {**found, "devices": devices}
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
@@ -149,7 +167,8 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
             objects=tuple(map(str, told["objects"])),
             steps={str(name): _whole(step) for name, step in told["steps"].items()},
             media=tuple((str(kind), str(name), _whole(step)) for kind, name, step in told["media"]),
-            journal={str(name): _whole(size) for name, size in told["journal"].items()},
+            # Whoever else may have written it: no other file is meant.
+            journal={name: _whole(told["journal"].get(name, 0)) for name in JOURNAL},
         )
         there = found.file in {TORCH, PICKLE} and (path / found.file).stat().st_size == found.nbytes
     except (KeyError, TypeError, ValueError, AttributeError, OSError, OverflowError, RecursionError):

@@ -10,7 +10,8 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from mlwidgets.runs.checkpoints import (
     ABOUT,
     BEGUN,
+    JOURNAL,
     PICKLE,
     TORCH,
     Checkpoint,
@@ -32,10 +34,7 @@ from mlwidgets.runs.naming import better
 from mlwidgets.tracking.active import active_folder, tell_once
 from mlwidgets.tracking.log import as_step, open_log
 from mlwidgets.tracking.media import media_steps
-from mlwidgets.tracking.states import random_states, state_of
-
-JOURNAL = ("metrics.bin", "media.jsonl")
-"""Files of a run folder that go back with the code when it goes on from a checkpoint."""
+from mlwidgets.tracking.states import random_states, rank, state_of
 
 
 def checkpoint(
@@ -79,10 +78,13 @@ def checkpoint(
     TypeError, ValueError
         If an object cannot be kept, or `best` names no value. The earlier checkpoints stay.
     """
+    global _made
     values = {name: number for name, value in named.items() if (number := _number(value)) is not None}
     objects_by_name = name_objects(objects, sys._getframe(1))
     for name, value in named.items():
         if name not in values and value is not None:
+            if objects_by_name.get(name, value) is not value:
+                raise ValueError(f"checkpoint: two objects are called {name}: give one of them another name")
             objects_by_name[name] = value
     if keep_last < 1 or keep_best < 0:
         raise ValueError("checkpoint: keep_last must be 1 or more and keep_best 0 or more: resume() needs the last")
@@ -91,6 +93,9 @@ def checkpoint(
     folder = active_folder()
     if folder is None:
         tell_once("checkpoint() does nothing here, outside a tracked run. Put %%train on top of the cell.")
+        return None
+    if rank():
+        # Of a distributed training the first process writes for all.
         return None
     epoch = None if epoch is None else as_step(epoch, "checkpoint")
     step = None if step is None else as_step(step, "checkpoint")
@@ -121,12 +126,30 @@ def checkpoint(
             f"a checkpoint could not be written: {error.strerror or error}. The code goes on; the one before stays."
         )
         return None
+    _made = os.getpid(), [_reference(one) for one in objects_by_name.values()]
     with contextlib.suppress(OSError):
         _keep(top, keep_last, keep_best, judged)
     with contextlib.suppress(OSError):
         told = {"number": int(path.name), "epoch": epoch, "step": step, "values": about.to_json()["values"]}
         write_event(folder / "events.jsonl", "checkpoint", **told)
     return path
+
+
+_made: tuple[int, list[Callable[[], Any]]] = (0, [])
+"""Who made a checkpoint last, and of what: what a process was forked with is not its own."""
+
+
+def _reference(value: Any) -> Callable[[], Any]:
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return lambda: value
+
+
+def made_of_others(objects: Sequence[Any]) -> bool:
+    """Whether this process has made a checkpoint, and of none of these objects."""
+    pid, made = _made
+    return bool(pid == os.getpid() and made and objects) and not any(get() is one for get in made for one in objects)
 
 
 def _number(value: Any) -> float | None:
@@ -143,10 +166,13 @@ def _criterion(best: str | None, values: Mapping[str, float]) -> str | None:
             name = next(iter(values))
             tell_once(f"checkpoint: nobody knows whether more of {name} is better; best='max:{name}' says so")
         return found
+    if not isinstance(best, str):
+        raise TypeError(f"checkpoint: best is a text such as 'max:val_accuracy', not {best!r:.60}")
     criterion = criterion_of(best) or (best, better(best))
     name, sign = criterion
+    have = f"there are {', '.join(values)}" if values else f"give {name}=…"
     if name not in values:
-        raise ValueError(f"checkpoint: best names {name!r}, which is no value of this checkpoint: give {name}=…")
+        raise ValueError(f"checkpoint: best names {name!r}, which is no value of this checkpoint; {have}")
     if not sign:
         raise ValueError(f"checkpoint: say whether more of it is better: best='max:{name}' or best='min:{name}'")
     return f"{'max' if sign > 0 else 'min'}:{name}"
@@ -171,6 +197,10 @@ def _write(top: Path, about: Checkpoint, states: dict[str, Any]) -> Path:
     """Put a checkpoint into its place by one rename, all of it on the disk by then; return where it is."""
     top.mkdir(mode=0o700, exist_ok=True)
     remove_begun(top)
+    for name in JOURNAL:
+        # What was logged by then is not to be lost where the checkpoint is not.
+        with contextlib.suppress(OSError), open(top.parent / name, "rb") as file:
+            os.fsync(file.fileno())
     temporary = top / f"{BEGUN}{os.getpid()}-{secrets.token_hex(4)}"
     temporary.mkdir()
     try:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import ResultNotAvailable
-from mlwidgets.runs.checkpoints import Checkpoint, read_checkpoints
+from mlwidgets.runs.checkpoints import JOURNAL, Checkpoint, read_checkpoints
 from mlwidgets.runs.journal import RECORD_FORMAT, RECORD_SIZE, read_lines, write_event
 from mlwidgets.runs.superseded import supersede
 from mlwidgets.tracking.active import active_folder, tell_once
-from mlwidgets.tracking.checkpoints import JOURNAL, name_objects
+from mlwidgets.tracking.checkpoints import made_of_others, name_objects
 from mlwidgets.tracking.log import open_log
 from mlwidgets.tracking.media import active_media
-from mlwidgets.tracking.states import put_back, set_random_states
+from mlwidgets.tracking.states import put_back, rank, set_random_states, states_of
 
 
 def resume(*objects: Any, **named: Any) -> int:
@@ -37,7 +37,7 @@ def resume(*objects: Any, **named: Any) -> int:
     Raises
     ------
     ValueError
-        If the objects are not those of the checkpoint.
+        If the objects are not those of the checkpoint, or this process has made checkpoints of others.
     ResultNotAvailable
         If no checkpoint can be read.
     """
@@ -51,8 +51,13 @@ def resume(*objects: Any, **named: Any) -> int:
     if not found:
         _go_back(folder, None)
         return 0
+    if made_of_others([*given.values(), *named.values()]):
+        raise ValueError(
+            "resume: this run has just made checkpoints of other objects, and can go on with one training alone: "
+            "let each be a run, such as each fold a trial of a sweep, or call checkpoint for one of them only"
+        )
     last, states = _read(found)
-    _put_back(states["objects"], given, named)
+    _put_back(states_of(states), given, named)
     _go_back(folder, last)
     log = open_log()
     if log is not None:
@@ -61,7 +66,8 @@ def resume(*objects: Any, **named: Any) -> int:
         with contextlib.suppress(OSError):
             active_media(folder).go_on(last.media)
     print(f"mlwidgets: goes on from checkpoint {last.number}, made after {last.where}", file=sys.stderr)
-    set_random_states(states["random"])
+    if rank() == 0:
+        set_random_states(states["random"])
     return last.next
 
 

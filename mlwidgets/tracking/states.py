@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 import types
+from collections.abc import Mapping
 from typing import Any
 
 STATE_DICT, GENERATOR, TENSOR, ARRAY, OBJECT = "state_dict", "generator", "tensor", "array", "object"
@@ -21,15 +23,23 @@ def state_of(name: str, value: Any) -> tuple[str, Any]:
     """
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     if callable(getattr(value, "state_dict", None)) and callable(getattr(value, "load_state_dict", None)):
-        return STATE_DICT, value.state_dict()
+        return STATE_DICT, _unwrapped(value).state_dict()
     generator = _state_of_generator(value)
     if generator is not None:
         return GENERATOR, generator
     if torch is not None and isinstance(value, torch.Tensor):
-        return TENSOR, value.detach()
+        # Of what is a part of another tensor torch would keep the whole of that.
+        part = value.layout == torch.strided and value.untyped_storage().nbytes() > value.nbytes
+        return TENSOR, value.detach().clone() if part else value.detach()
     if numpy is not None and isinstance(value, numpy.ndarray):
         return ARRAY, value
     if isinstance(value, list | dict | set):
+        for one in value.values() if isinstance(value, dict) else value:
+            if torch is not None and isinstance(one, torch.nn.Module | torch.optim.Optimizer):
+                raise TypeError(
+                    f"checkpoint: {name} holds a {type(one).__name__}, which would be another one after resume(): "
+                    "give it by itself"
+                )
         return OBJECT, value
     if isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, _SHARED):
         return OBJECT, value
@@ -37,6 +47,26 @@ def state_of(name: str, value: Any) -> tuple[str, Any]:
         f"checkpoint: {name} is of type {type(value).__name__}, into which resume() could put nothing back: "
         "keep it in a dict or a list and give that"
     )
+
+
+def rank() -> int:
+    """Return which one this process is of a distributed training; 0 where it is none."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return 0
+    return int(distributed.get_rank())
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return the model inside what torch compiles or spreads over devices, whose names of weights have a prefix."""
+    torch = sys.modules.get("torch")
+    while torch is not None and isinstance(value, torch.nn.Module):
+        spread = isinstance(value, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel)
+        inner = value.module if spread else value.__dict__.get("_modules", {}).get("_orig_mod")
+        if inner is None:
+            break
+        value = inner
+    return value
 
 
 def _state_of_generator(value: Any) -> Any:
@@ -70,7 +100,7 @@ def put_back(name: str, mine: Any, kind: str, state: Any) -> None:
 
 def _put(mine: Any, kind: str, state: Any) -> None:
     if kind == STATE_DICT:
-        mine.load_state_dict(state)
+        _unwrapped(mine).load_state_dict(state)
     elif kind == GENERATOR:
         if isinstance(mine, random.Random):
             mine.setstate(_tuples(state))
@@ -97,6 +127,38 @@ def _put(mine: Any, kind: str, state: Any) -> None:
     else:
         # Exchanged, so that what one of them frees when it goes is no longer the other's.
         mine.__dict__, state.__dict__ = state.__dict__, mine.__dict__
+
+
+def states_of(read: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
+    """Return the states of what `Checkpoint.read` gave.
+
+    A model's weights go to where the model is. Tensors inside other objects are put where they were, if that is here.
+    """
+    devices = read.get("devices")
+    for _, kind, state in read["objects"]:
+        if devices and kind == OBJECT:
+            _move(state, devices, set())
+    return list(read["objects"])
+
+
+def _move(value: Any, devices: Mapping[int, str], seen: set[int]) -> None:
+    torch = sys.modules["torch"]
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, torch.Tensor):
+        device = devices.get(value.untyped_storage().data_ptr()) if value.layout == torch.strided else None
+        if device is not None:
+            # A machine with fewer devices, or none.
+            with contextlib.suppress(RuntimeError, AssertionError):
+                value.data = value.data.to(device)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _move(one, devices, seen)
+    else:
+        inside = value if isinstance(value, dict) else getattr(value, "__dict__", None)
+        for one in list(inside.values()) if isinstance(inside, dict) else ():
+            _move(one, devices, seen)
 
 
 def random_states() -> dict[str, Any]:

@@ -19,7 +19,13 @@ from mlwidgets.runs.journal import FOLDER_VARIABLE, write_event
 from mlwidgets.runs.run import Run
 from mlwidgets.tracking import checkpoint, log, resume
 
-WATCHED = ("tracking/checkpoints.py", "tracking/resuming.py", "runs/checkpoints.py", "tracking/log.py")
+WATCHED = (
+    "tracking/checkpoints.py",
+    "tracking/resuming.py",
+    "runs/checkpoints.py",
+    "tracking/log.py",
+    "runs/superseded.py",
+)
 EPOCHS = 4
 STRIDE = 13
 """Lines between two kills: small, and prime to the lines of an epoch."""

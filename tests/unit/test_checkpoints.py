@@ -8,6 +8,8 @@ import os
 import pickle
 import random
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +24,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import FOLDER_VARIABLE, read_lines, write_event
 from mlwidgets.runs.run import Run
 from mlwidgets.tracking import active, checkpoint, log, log_histogram, resume
-from mlwidgets.tracking.states import random_states
+from mlwidgets.tracking.states import random_states, states_of
 
 
 class Thing:
@@ -46,7 +48,14 @@ def begin_attempt(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("log", "media"):
         monkeypatch.setattr(import_module(f"mlwidgets.tracking.{name}"), "_active", None)
     monkeypatch.setattr(active, "_told", set())
+    monkeypatch.setattr(import_module("mlwidgets.tracking.checkpoints"), "_made", (0, []))
     write_event(folder.events, "started", pid=os.getpid())
+
+
+def _module() -> Any:
+    import torch
+
+    return torch.nn.Linear(1, 1)
 
 
 def numbers(folder: RunFolder) -> list[int]:
@@ -156,6 +165,10 @@ def test_which_value_judges() -> None:
     ("call", "message"),
     [
         (lambda: checkpoint([], best="max:accuracy", loss=1), "best names 'accuracy', which is no value"),
+        (lambda: checkpoint([], best="min:val_los", val_loss=1), "no value of this checkpoint; there are val_loss"),
+        (lambda: checkpoint([], best=cast(str, 1), x=1), "best is a text such as 'max:val_accuracy', not 1"),
+        (lambda: checkpoint([], list={}), "two objects are called list"),
+        (lambda: checkpoint({"net": _module()}), "dict holds a Linear, which would be another one after resume"),
         (lambda: checkpoint([], best="x", x=1), "say whether more of it is better: best='max:x' or best='min:x'"),
         (lambda: checkpoint("text"), "str is of type str, into which resume\\(\\) could put nothing back"),
         (lambda: checkpoint(len), "nothing back"),
@@ -172,9 +185,10 @@ def test_mistakes(folder: RunFolder, call: Callable[[], object], message: str) -
     assert os.listdir(folder.checkpoints) == ["000001"]
 
 
-def test_what_does_not_fit(folder: RunFolder) -> None:
+def test_what_does_not_fit(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = np.zeros(3), [1]
     checkpoint(a, b)
+    begin_attempt(folder, monkeypatch)
     a = np.zeros(4)
     with pytest.raises(ValueError, match="resume: the state of a does not fit: it was float64 of shape \\(3,\\)"):
         resume(a, b)
@@ -187,9 +201,12 @@ def test_what_does_not_fit(folder: RunFolder) -> None:
         resume(c=c)
 
 
-def test_objects_that_are_called_otherwise_are_found_by_their_place(folder: RunFolder) -> None:
+def test_objects_that_are_called_otherwise_are_found_by_their_place(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a, b = [1], [2]
     checkpoint(a, b)
+    begin_attempt(folder, monkeypatch)
     c, d = [0], [0]
     resume(c, d)
     assert (c, d) == ([1], [2])
@@ -233,10 +250,11 @@ def test_the_journal_goes_back(folder: RunFolder, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_run_that_goes_back_to_its_own_checkpoint_loses_no_record(folder: RunFolder) -> None:
+    state = [1]
     log(loss=1.0)
-    checkpoint([])
+    checkpoint(state)
     log(loss=2.0)
-    resume([])
+    resume(state)
     log(loss=3.0)
     column = Run(folder.path).columns()["loss"]
     assert (column.steps.tolist(), column.values.tolist()) == ([0, 1, 1], [1, 2, 3])
@@ -339,3 +357,110 @@ def test_of_processes_that_write_at_once_each_keeps_its_own(folder: RunFolder) -
     found = read_checkpoints(folder.checkpoints)
     assert [one.number for one in found] == [1, 2, 3, 4]
     assert sorted(one.epoch or 0 for one in found) == [0, 1, 2, 3]
+
+
+def test_a_second_training_is_not_given_what_the_first_has_come_to(folder: RunFolder) -> None:
+    first, history = Thing([1]), [1]
+    checkpoint(first, history, epoch=9)
+    # The same objects, or some of them: it goes back.
+    assert resume(first, history) == resume(Thing([]), history) == 10
+    first = Thing([])
+    with pytest.raises(ValueError, match="of other objects, and can go on with one training alone"):
+        resume(first, [])
+
+
+@pytest.mark.parametrize("saved", ["plain", "compiled", "spread", "both"])
+@pytest.mark.parametrize("given", ["plain", "compiled", "spread"])
+def test_a_wrapped_model_is_the_model(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, saved: str, given: str
+) -> None:
+    import torch
+
+    wraps: dict[str, Callable[[Any], Any]] = {
+        "plain": lambda one: one,
+        "compiled": torch.compile,
+        "spread": torch.nn.DataParallel,
+        "both": lambda one: torch.compile(torch.nn.DataParallel(one)),
+    }
+    inner = torch.nn.Linear(2, 3)
+    model = wraps[saved](inner)
+    checkpoint(model)
+    begin_attempt(folder, monkeypatch)
+    other = torch.nn.Linear(2, 3)
+    model = wraps[given](other)
+    resume(model)
+    assert torch.equal(other.weight, inner.weight)
+    (state,) = Run(folder.path).checkpoints[0].load().values()
+    assert set(state) == {"weight", "bias"}
+
+
+def test_of_a_part_of_a_tensor_the_part_is_kept(folder: RunFolder) -> None:
+    import torch
+
+    row = torch.arange(1_000_000.0).reshape(1000, 1000)[1]
+    checkpoint(row)
+    row += 1
+    assert Run(folder.path).checkpoints[0].nbytes < 100_000
+    resume(row)
+    assert row[0] == 1000
+
+
+def test_tensors_of_a_device_that_is_not_here_stay_in_main_memory() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("that device is here")
+    inside = torch.ones(3)
+    thing = Thing({"of": [(inside, 1)]})
+    thing.content["itself"] = thing
+    (kept,) = states_of(
+        {"objects": [("thing", "object", thing)], "devices": {inside.untyped_storage().data_ptr(): "cuda:0"}}
+    )
+    assert kept[2].content["of"][0][0].tolist() == [1, 1, 1]
+
+
+def test_a_state_that_names_other_files_is_not_followed(folder: RunFolder) -> None:
+    path = checkpoint([1])
+    assert path is not None
+    about = json.loads((path / "checkpoint.json").read_text())
+    (path / "checkpoint.json").write_text(json.dumps(about | {"journal": {"../../x": 3, "metrics.bin": 32}}))
+    (found,) = read_checkpoints(folder.checkpoints)
+    assert found.journal == {"metrics.bin": 32, "media.jsonl": 0}
+
+
+DISTRIBUTED = """
+import os, sys, torch
+from mlwidgets import checkpoint, log, resume
+rank, shared = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", f"file://{shared}", rank=rank, world_size=2)
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+start = resume(model, optimizer)
+for epoch in range(start, start + 2):
+    optimizer.zero_grad()
+    model(torch.ones(3, 2)).sum().backward()
+    optimizer.step()
+    made = checkpoint(model, optimizer, epoch=epoch, keep_last=9)
+    assert (made is None) == (rank == 1)
+print(start, model.module.weight.tolist())
+torch.distributed.barrier()
+"""
+
+
+def test_of_a_distributed_training_one_writes_and_all_go_on(folder: RunFolder, tmp_path: Path) -> None:
+    ends = []
+    for attempt in range(2):
+        words = [sys.executable, "-c", DISTRIBUTED]
+        children = [
+            subprocess.Popen([*words, str(rank), str(tmp_path / f"meet-{attempt}")], stdout=subprocess.PIPE, text=True)
+            for rank in range(2)
+        ]
+        ends.append([child.communicate(timeout=120)[0] for child in children])
+        assert [child.returncode for child in children] == [0, 0]
+        write_event(folder.events, "started", pid=1)
+    assert ends[0][0] == ends[0][1]
+    assert ends[1][0] == ends[1][1]
+    assert (ends[0][0][0], ends[1][0][0]) == ("0", "2")
+    assert [one.epoch for one in read_checkpoints(folder.checkpoints)] == [0, 1, 2, 3]
+    (one,) = [one for one in read_checkpoints(folder.checkpoints) if one.epoch == 1]
+    assert str(one.load()["model"]["weight"].tolist()) in ends[0][0]

@@ -34,6 +34,7 @@ def begin_attempt(folder: RunFolder, monkeypatch: pytest.MonkeyPatch, number: in
     for name in ("log", "media"):
         monkeypatch.setattr(import_module(f"mlwidgets.tracking.{name}"), "_active", None)
     monkeypatch.setattr(active, "_told", set())
+    monkeypatch.setattr(import_module("mlwidgets.tracking.checkpoints"), "_made", (0, []))
     if number > 1:
         write_event(folder.events, "attempt", number=number, of=number, state="failed", cause=None)
     write_event(folder.events, "started", pid=os.getpid())
