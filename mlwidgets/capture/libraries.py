@@ -32,7 +32,7 @@ def used_libraries(before: frozenset[str], namespace: Mapping[str, Any], code: s
         versions and switches; ``threadpools``: native libraries of linear algebra with their threads, where
         ``threadpoolctl`` was imported.
     """
-    own = [vars(module) for module in list(sys.modules.values()) if _is_sent(module)]
+    own = [vars(module) for module in sys.modules.copy().values() if _is_sent(module)]
     tops = {name.partition(".")[0] for name in sys.modules.keys() - before}
     tops |= set(_imported_by(code))
     for names in (namespace, *own):

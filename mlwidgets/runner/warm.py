@@ -216,7 +216,7 @@ def _tops() -> dict[str, list[str]]:
 @lru_cache(maxsize=1)
 def _tops_of(_count: int) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         top = name.partition(".")[0]
         if top in _NOT_WARMED or top in sys.stdlib_module_names:
             continue

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
+
+from mlwidgets.runner import warm
 
 HEAVY = ["anywidget", "ipywidgets", "jupyterlab", "matplotlib", "nbconvert", "nbformat", "pandas", "sklearn", "torch"]
 
@@ -87,3 +92,21 @@ def test_names_of_the_package() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         mlwidgets.nothing
     assert callable(mlwidgets.runs)
+
+
+def test_modules_that_are_imported_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread imports when a collection of garbage lets it run, in the midst of what lists modules."""
+    numbers = itertools.count()
+
+    def imports(phase: str, info: dict[str, int]) -> None:
+        monkeypatch.setitem(sys.modules, f"meanwhile{next(numbers)}", types.ModuleType("meanwhile"))
+
+    before = gc.get_threshold()
+    gc.callbacks.append(imports)
+    gc.set_threshold(1, 1000, 1000)
+    try:
+        warm._tops_of.__wrapped__(0)
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(imports)
+    assert next(numbers) > 0

@@ -37,7 +37,7 @@ class Stamp:
     """
 
     def __init__(self, package: str = "") -> None:
-        modules = [m for name, m in list(sys.modules.items()) if name.startswith(package)]
+        modules = [m for name, m in sys.modules.copy().items() if name.startswith(package)]
         files = {getattr(module, "__file__", None) for module in modules}
         folders = (*site.getsitepackages(), site.getusersitepackages())
         self._seen = {path: _look(path) for path in (*filter(None, files), *folders)}
