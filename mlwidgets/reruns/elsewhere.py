@@ -18,9 +18,10 @@ from typing import Any
 
 from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError, ResultNotAvailable
 from mlwidgets.runner import boot
+from mlwidgets.runs.checkpoints import read_checkpoints
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.foreign import check_trusted, read_origin
-from mlwidgets.runs.journal import FOLDER_VARIABLE
+from mlwidgets.runs.journal import FOLDER_VARIABLE, read_lines
 from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.store import RunStore, name_of
 
@@ -28,7 +29,14 @@ PATIENCE = 120.0
 """Seconds for which an answer is waited for."""
 _ANSWER = "mlwidgets answers: "
 """Before the answer: what else an interpreter prints at its start is none."""
-_KINDS = {"params": dict, "force": bool, "publish": bool, "deterministic": bool | None, "seed": int | None}
+_KINDS = {
+    "params": dict,
+    "force": bool,
+    "publish": bool,
+    "resume": bool,
+    "deterministic": bool | None,
+    "seed": int | None,
+}
 
 
 def look(folder: RunFolder) -> dict[str, Any]:
@@ -38,7 +46,7 @@ def look(folder: RunFolder) -> dict[str, Any]:
     -------
     dict
         ``kind``: run, sweep or report; ``params``: texts by name; ``problems``; ``forcible``: whether one can go on in
-        spite of them; ``differences``.
+        spite of them; ``differences``; ``resumes``: after what it could go on instead, such as ``epoch 8``, or None.
 
     Raises
     ------
@@ -55,7 +63,8 @@ def start(folder: RunFolder, asked: Mapping[str, Any]) -> RunFolder:
     ----------
     asked
         What is to be other than it was: ``params`` with texts by name, ``seed``, ``deterministic``; ``force`` goes on
-        in spite of problems, ``publish`` publishes the new edition of a report.
+        in spite of problems, ``publish`` publishes the new edition of a report, ``resume`` lets it go on from its last
+        checkpoint, with the seed that it had.
 
     Raises
     ------
@@ -165,7 +174,14 @@ def _looked(store: RunStore, folder: RunFolder) -> dict[str, Any]:
     with contextlib.suppress(ResultNotAvailable):
         check_trusted(folder)
         params = params_of(store, spec)
-    return {"kind": kind, "params": params, **check(store, folder).to_json()}
+    resumes = _last_checkpoint(folder) if kind == "run" else None
+    return {"kind": kind, "params": params, "resumes": resumes, **check(store, folder).to_json()}
+
+
+def _last_checkpoint(folder: RunFolder) -> str | None:
+    """Return when a run's last checkpoint was made; None if it has none, or its code would begin anew all the same."""
+    found = read_checkpoints(folder.checkpoints)
+    return found[-1].where if found and any(True for _ in read_lines(folder.events, "resumed")) else None
 
 
 def _started(store: RunStore, folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +190,10 @@ def _started(store: RunStore, folder: RunFolder, asked: dict[str, Any]) -> dict[
 
     changes = Changes(asked.get("params", {}), asked.get("seed"), asked.get("deterministic"))
     force, publish = asked.get("force", False), asked.get("publish", False)
+    if asked.get("resume"):
+        from mlwidgets.reruns.resuming import send_on
+
+        return {"run": send_on(store, folder, Changes(asked.get("params", {})), force=force).id}
     return {"run": send_again(store, folder, changes, force=force, publish=publish).id}
 
 

@@ -110,3 +110,37 @@ async def test_nobody_starts_runs_without_logging_in(ask: Any, run: Run, runs: P
     for method, body in (("GET", None), ("POST", {})):
         assert (await ask("runs", run.id, "rerun", method=method, body=body, headers={"Authorization": ""}))[0] == 403
     assert len(list(runs.iterdir())) == 1
+
+
+GOES_ON = """
+from mlwidgets import checkpoint, log, resume
+state = {"sum": 0}
+for epoch in range(resume(state), epochs):
+    state["sum"] += epoch
+    log(sum=state["sum"])
+    checkpoint(state, epoch=epoch)
+    if epoch == cut:
+        raise SystemExit("cut short")
+"""
+
+
+async def test_a_run_that_was_cut_short_goes_on(
+    ask: Any, run: Run, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await ask("runs", run.id, "rerun"))[1]["resumes"] is None
+    monkeypatch.setenv("MLWIDGETS_STORE", str(runs.parent))
+    cut = mlwidgets.train(GOES_ON, name="cut", params={"epochs": 5, "cut": 2}, namespace={}, cpus=0, gpus=0).wait(60)
+    monkeypatch.delenv("MLWIDGETS_STORE")
+    status, plan = await ask("runs", cut.id, "rerun")
+    assert (status, plan["resumes"], plan["params"]) == (200, "epoch 2", {"epochs": "5", "cut": "2"})
+    body = {"resume": True, "params": {"cut": "-1"}}
+    status, row = await ask("runs", cut.id, "rerun", method="POST", body=body)
+    assert (status, row["rerun"]) == (202, None)
+    row = await ended(ask, row["id"])
+    gone_on = Run(runs / row["id"])
+    assert (row["state"], gone_on.spec.resumes) == ("finished", cut.id)
+    assert gone_on.columns()["sum"].values.tolist() == [0, 1, 3, 6, 10]
+    assert "goes on from checkpoint 3" in gone_on.output
+    status, said = await ask("runs", run.id, "rerun", method="POST", body={"resume": True})
+    assert (status, said["forcible"]) == (409, False)
+    assert "it has no checkpoint" in said["problems"][0]
