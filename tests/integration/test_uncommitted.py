@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -432,6 +433,50 @@ def test_without_room_for_a_copy_of_the_index_there_is_a_commit_all_the_same(
     assert (state.branch, state.kept) == ("main", None)
     assert state.commit is not None
     assert "is not there" in str(state.problem)
+
+
+def test_the_users_own_git_is_not_in_the_way_nor_hindered(tmp_path: Path) -> None:
+    path = REPOSITORIES["SHA-1"](tmp_path)
+    top = tmp_path / "top"
+    for number in range(100):
+        (top / f"f{number}.py").write_text("1\n")
+    commit(top)
+    repository = find(top)
+    assert repository is not None
+    states: list[State] = []
+    done = threading.Event()
+    wrong: list[BaseException] = []
+
+    def look_on() -> None:
+        try:
+            while not done.is_set():
+                states.append(look(repository))
+                if states[-1].kept is not None:
+                    keeping.keep(repository, tmp_path, states[-1].kept)
+                keeping.release(repository, tmp_path, lambda: ())
+        except BaseException as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=look_on)
+    thread.start()
+    try:
+        for number in range(8):
+            for file in range(20):
+                (top / f"f{file}.py").write_text(f"{number}\n")
+            path.write_text(f"{number}")
+            # Each of them fails where it finds a lock.
+            for command in (("add", "--all"), ("commit", "--quiet", "-m", "x"), ("checkout", "--quiet", "HEAD~1")):
+                git(top, *ME, *command)
+            git(top, "checkout", "--quiet", "main")
+            git(top, "pack-refs", "--all")
+    finally:
+        done.set()
+        thread.join()
+    assert wrong == []
+    assert states
+    # A file may be gone between two looks at it.
+    assert [state.problem for state in states if state.problem and "was not kept" not in state.problem] == []
+    git(top, "fsck", "--strict")
 
 
 def test_refs_keep_it_from_the_collector_for_as_long_as_they_are_needed(tmp_path: Path) -> None:

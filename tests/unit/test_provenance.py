@@ -174,6 +174,15 @@ def test_show_prints_it_also_in_another_store(
     assert (clean / "data.bin").read_bytes() == bytes(range(256))
 
 
+def test_a_terminal_is_told_nothing_by_those_who_wrote_the_files(
+    new_run: Make, store: RunStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_patch(new_run("lenet"), "diff --git a/x b/x\n@@ -0,0 +1,2 @@\n+é\t1\r\n+\x1b]0;x\x07\x9b2J\n".encode())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["--store", str(store.path), "show", "--diff", "lenet"]) == 0
+    assert capsys.readouterr().out == "diff --git a/x b/x\n@@ -0,0 +1,2 @@\n+é\t1\n+?]0;x??2J\n"
+
+
 def test_show_says_why_there_is_no_patch(
     new_run: Make, store: RunStore, project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
