@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlwidgets.errors import MlwidgetsError
 from mlwidgets.history.comparing.runs import compare_runs
 from mlwidgets.reruns.chance import hints, touched_files
-from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.libraries import read_libraries
 from mlwidgets.runs.nondeterminism import nondeterministic
 from mlwidgets.runs.spec import RunSpec
@@ -34,6 +34,9 @@ def reasons(first: RunFolder, again: RunFolder, spec: RunSpec) -> list[str]:
     if around:
         more = f", and {len(around) - MOST} more" if len(around) > MOST else ""
         found.append(f"other than then: {'; '.join(around[:MOST])}{more}")
+    origin = (read_json(first.spec) or {}).get("resumes")
+    if origin and spec.resumes is None:
+        found.append(f"{first.id} went on from a checkpoint of {origin}, and this one began at the first step")
     ended, begun = settle(first).ended_at, settle(again).started_at
     if ended is not None and begun is not None:
         touched = touched_files(again, spec, ended, begun)[:MOST]

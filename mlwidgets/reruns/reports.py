@@ -157,7 +157,10 @@ def _has_metrics(folder: RunFolder) -> bool:
 
 def _differences(found: Comparison) -> list[str]:
     """Return in a line each what differs: numbers with both values, pictures by their number, texts."""
-    lines = [f"{_place(one.section)}{one.label}: {one.new}, it was {one.old}" for one in found.numbers]
+    lines = [
+        f"{_place(one.section)}{_place('' if one.label == one.new else one.label)}{one.new}, it was {one.old}"
+        for one in found.numbers
+    ]
     if found.pictures:
         sections = ", ".join(dict.fromkeys(one.section for one in found.pictures if one.section))
         count = len(found.pictures)

@@ -63,7 +63,7 @@ def send_on(
         tell(found)
     store.prepare()
     spec = replace(asked_again(store, folder, before, changes or Changes()), resumes=folder.id)
-    return send_off(store, spec, fill=lambda new: _fill(folder, new))
+    return send_off(store, spec, fill=lambda new: fill(folder, new))
 
 
 def _obstacle(name: str, folder: RunFolder, spec: RunSpec) -> str | None:
@@ -83,7 +83,8 @@ def _obstacle(name: str, folder: RunFolder, spec: RunSpec) -> str | None:
     return None
 
 
-def _fill(folder: RunFolder, new: RunFolder) -> None:
+def fill(folder: RunFolder, new: RunFolder) -> None:
+    """Put into a new run's folder what it goes on from."""
     take_notebook(folder, new)
     _carry_over(folder, new)
 

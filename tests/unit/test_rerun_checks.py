@@ -19,15 +19,17 @@ from mlwidgets.capture.data import digest_data, named_data
 from mlwidgets.capture.freeze import Freezer
 from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError, ResultNotAvailable, StoreError, UnknownRun
 from mlwidgets.history.comparing.frozen import mentioned
-from mlwidgets.reruns import elsewhere, needs
+from mlwidgets.reruns import elsewhere, needs, resuming
 from mlwidgets.reruns.checks import check
 from mlwidgets.reruns.repeating import Changes, changeable, repeat
 from mlwidgets.reruns.sending import send_again, take_notebook
+from mlwidgets.runs.checkpoints import read_checkpoints
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.journal import write_event
+from mlwidgets.runs.journal import FOLDER_VARIABLE, write_event
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import Frozen, Provenance, Resources, RunSpec
 from mlwidgets.runs.store import RunStore
+from mlwidgets.tracking import checkpoint
 
 Make = Callable[..., RunFolder]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
@@ -406,6 +408,18 @@ def test_what_a_sweep_cannot_be_asked_for_is_said_before(store: RunStore, new_ru
     assert check(store, folder, Changes(params={"width": "4"})).impossible == []
     damaged = new_run("odd", sweep={"space": 3})
     assert "definition of sweep" in check(store, damaged).impossible[0]
+
+
+def test_what_goes_on_is_from_the_notebook_of_the_first(new_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, again = new_run(), new_run()
+    first.snapshot.write_text('{"id": "a"}')
+    again.executed.write_text('{"cells": ["of somebody else"]}')
+    monkeypatch.setenv(FOLDER_VARIABLE, str(first.path))
+    checkpoint([1], epoch=0)
+    resuming.fill(first, again)
+    assert again.snapshot.read_text() == '{"id": "a"}'
+    assert not again.executed.exists()
+    assert [one.epoch for one in read_checkpoints(again.checkpoints)] == [0]
 
 
 def test_a_spec_from_before_reruns(store: RunStore, new_run: Make) -> None:

@@ -378,6 +378,16 @@ def test_what_differs_around_is_said(pair: Any, tmp_path: Path) -> None:
     assert any("put_ has no deterministic form" in line for line in verdict.details)
 
 
+def test_one_that_went_on_is_begun_anew(pair: Any) -> None:
+    origin = "20261120-122900-first-abcd"
+    first, again = pair({"loss": [1.0]}, {"loss": [2.0]}, resumes=origin, again={"resumes": None})
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert verdict.details == [
+        f"{first.id} went on from a checkpoint of {origin}, and this one began at the first step"
+    ]
+
+
 def test_a_file_that_was_written_since(pair: Any, new_run: Make, tmp_path: Path) -> None:
     code = "table = read('table.csv')\nlist('other.csv')\n"
     origin = Provenance(str(tmp_path), "python", "3", "h", "u")
