@@ -35,6 +35,23 @@ def keep(pairing: Pairing, notebook: Side | None, result: Decided, twin: Side | 
         history.take("twin", before, beside={WHOLE: notebook.data} if lost else None)
 
 
+def keep_twin(pairing: Pairing, notebook: dict[str, Any], twin: Side) -> None:
+    """Take a snapshot of a twin that is to be replaced, and of the notebook that said the same.
+
+    Raises
+    ------
+    HistoryError
+        If it can be kept nowhere: then it may not be replaced.
+    """
+    said = read_notebook(notebook, str(twin.path))
+    History(pairing.notebook).take("twin", said, beside={f"twin{twin.path.suffix}": twin.data or b""})
+
+
+def has_more(text: str, other: str) -> bool:
+    """Return whether a text has lines that another one has not."""
+    return not set(text.split("\n")) <= set(other.split("\n"))
+
+
 def _outputs(raw: dict[str, Any]) -> list[Any]:
     return [cell["outputs"] for cell in raw["cells"] if isinstance(cell, dict) and cell.get("outputs")]
 

@@ -115,7 +115,7 @@ class Pair:
     def _both(self, base: Base | None, side: Side, ours: Document, twin: Side) -> Synced | None:
         text = decoded(twin)
         if base is not None and base.index != index_of(self.pairing.notebook.parent):
-            base = after_git(self.pairing, side.data or b"", twin.data or b"") or base
+            base = after_git(self.pairing, side.data or b"", twin.data or b"", base) or base
         if base is not None and text == base.text:
             return self._write_twin(base, side, ours, twin)
         check_text(text, base.text if base else None, twin.path)
@@ -138,6 +138,9 @@ class Pair:
             text = text_of(ours.raw, self.pairing)
             if text != base.text:
                 data = encoded(text, twin)
+                if base.index != index_of(self.pairing.notebook.parent) and keeping.has_more(base.text, text):
+                    # Nobody may have meant that: git has put an older notebook there, say.
+                    keeping.keep_twin(self.pairing, base.notebook, twin)
                 if not put_in_place(twin.path, data, twin.state):
                     return None
                 result = replace(result, changed="twin")
