@@ -62,7 +62,7 @@ def _entries(folder: RunFolder) -> dict[str, list[_Entry]]:
     found: dict[str, list[_Entry]] = {}
     for entry in read_lines(folder.media):
         if entry["event"] in _KINDS and isinstance(entry.get("step"), int):
-            found.setdefault(f"{entry['event'].replace('_', ' ')} {entry.get('name')}", []).append(entry)
+            found.setdefault(f"{entry['event'].replace('_', ' ')} {entry.get('name')!s:.100}", []).append(entry)
     for attempt in read_lines(folder.events, "attempt"):
         found = {name: _without_repeated(entries, attempt["time"]) for name, entries in found.items()}
     return {name: entries for name, entries in found.items() if entries}
