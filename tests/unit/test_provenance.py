@@ -252,6 +252,9 @@ def test_what_the_patch_lacks_differs_all_the_same(
         folders.append(submitted(new_run, project))
     ((name, ids),) = compare_runs(folders).facts["environment"]
     assert (name, [bool(one) for one in ids]) == ("uncommitted", [True, True])
+    (project / ".env").write_text("TOKEN=1\n")
+    folders.append(submitted(new_run, project))
+    assert ("git, not kept", [None, ".env"]) in compare_runs(folders[1:]).facts["environment"]
 
 
 def test_a_patch_that_somebody_has_made_up_is_compared_as_any_other(new_run: Make, project: Path) -> None:

@@ -26,7 +26,8 @@ _UNCOMMITTED = "uncommitted "
 _OF_ITSELF = frozenset({"packages", "provided", "git", "gpus", "data", "no_snapshot"})
 """Entries of the environment that are told in another way."""
 _OF_GIT = frozenset(
-    ("branch", "commit", "dirty", "top", "repository", "uncommitted", "files", "more_files", "more_left_out")
+    {"branch", "commit", "dirty", "top", "repository", "uncommitted", "files", "left_out"}
+    | {"more_files", "more_left_out"}
 )
 
 _PLACE = frozenset({"shell.cells", "shell.execution_count"})
@@ -78,6 +79,9 @@ def _git(run: Run, git: Any) -> dict[str, str]:
     edited = ", edited" if git.get("dirty") else ""
     found = {"git": f"{git.get('branch') or 'no branch'} at {str(git.get('commit') or 'no commit')[:7]}{edited}"}
     found |= _flat("git", {key: value for key, value in git.items() if key not in _OF_GIT and value != []})
+    left_out = git.get("left_out")
+    if isinstance(left_out, list) and left_out:
+        found["git, not kept"] = ", ".join(map(str, left_out))
     patch = read_patch(RunFolder(run.path))
     if patch is not None:
         found |= {f"{_UNCOMMITTED}{path}": _changed(part) for path, part in parts_of(patch).items()}
