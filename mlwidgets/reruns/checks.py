@@ -115,7 +115,7 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None, *,
         found.problems.append(f"nobody knows whether its data are the same: {error}")
     if spec.report is None:
         found.problems.extend(_python(store, folder, spec))
-        found.differences.extend(_versions(folder, spec))
+        found.differences.extend(_versions(store, folder, spec))
     found.differences.extend(_hardware(folder, spec, changes.resources(spec.resources).gpus))
     return found
 
@@ -208,15 +208,16 @@ def _python(store: RunStore, folder: RunFolder, spec: RunSpec) -> Iterator[str]:
         yield f"its own Python is still there: {own} -m mlwidgets --store '{store.path}' rerun {folder.id}"
 
 
-def _versions(folder: RunFolder, spec: RunSpec) -> Iterator[str]:
-    """Say which versions are others now, of what the code used, or of all that it could use where nobody knows."""
+def _versions(store: RunStore, folder: RunFolder, spec: RunSpec) -> Iterator[str]:
+    """Say which versions are others now, of what the code used, or of what it is seen to need where nobody knows."""
     told, now = spec.provenance.python if spec.provenance is not None else "", platform.python_version()
     if told and told != now and told.split(".")[:2] == now.split(".")[:2]:
         yield f"Python: {told} then, {now} now"
     here, _ = installed()
+    used = needs.used_then(folder) or needs.packages_needed(store, folder, spec)
     others = [
         f"{package}: {version} then, {here.get(package, 'not installed')} now"
-        for package, version in needs.used_then(folder).items()
+        for package, version in used.items()
         if here.get(package) != version
     ]
     yield from others[:MOST]

@@ -18,6 +18,7 @@ from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.libraries import read_libraries
 from mlwidgets.runs.objects import ObjectStore
 from mlwidgets.runs.spec import RunSpec
+from mlwidgets.runs.store import RunStore
 
 _OURS = frozenset({"mlwidgets", "mlwidgets_magics", "__main__", "__mp_main__"})
 _AROUND = frozenset({"numpy", "torch", "pandas"})
@@ -128,6 +129,12 @@ def used_then(folder: RunFolder) -> dict[str, str]:
     """Return the packages that a run's code imported from, with their versions then."""
     told = read_libraries(folder).get("modules")
     return dict(told) if isinstance(told, dict) else {}
+
+
+def packages_needed(store: RunStore, folder: RunFolder, spec: RunSpec) -> dict[str, str]:
+    """Return the packages that a run is seen to need, with their versions then, as far as these are known."""
+    told = (package_of(module, folder, spec) for module in sorted(modules_needed(spec, store.objects)))
+    return {package: version for package, version in told if version}
 
 
 def own_interpreter(folder: RunFolder) -> str | None:

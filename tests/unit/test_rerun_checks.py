@@ -297,6 +297,14 @@ def test_packages_that_are_gone(store: RunStore, new_run: Make, monkeypatch: pyt
     assert any(one.startswith("numpy: 0.1 then, ") for one in found.differences)
 
 
+def test_versions_are_told_of_a_run_that_was_killed(store: RunStore, new_run: Make) -> None:
+    folder = new_run(code="import numpy as np\n")
+    folder.environment.write_text(json.dumps({"packages": {"numpy": "0.1", "pandas": "0.1"}}))
+    told = [one for one in check(store, folder).differences if "0.1 then" in one]
+    assert len(told) == 1
+    assert told[0].startswith("numpy: 0.1 then, ")
+
+
 def test_what_a_large_stream_is_made_of(store: RunStore) -> None:
     import decimal
     import fractions
