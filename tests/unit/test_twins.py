@@ -386,6 +386,10 @@ BROKEN = {
     "markers": ("x = 1", "<<<<<<< HEAD\nx = 1\n=======\nx = 2\n>>>>>>> other", "conflict markers of a merge (line 22)"),
     "string": ("x = 1", 'x = """', "ends within the string that begins in line 22"),
     "header": ("# ---\n# jupyter:", "# ---\n# [}jupyter:", "cannot be read: it is no YAML"),
+    "header in one line": ("# ---\n# jupyter:\n", "# ---\n# jupyter: [\n# ---\n", "cannot be read: it is no YAML"),
+    "header without a beginning": ("# ---\n# jupyter:", "# jupyter:", "cannot be read: it is no YAML"),
+    "header without an end": ("\n# ---\n\n# %%", "\n\n# %%", "cannot be read: it is no YAML"),
+    "value in the header": ("#   kernelspec:", "#   kernelspec: {", "(line "),
 }
 
 

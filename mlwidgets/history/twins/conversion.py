@@ -13,7 +13,10 @@ from mlwidgets.history.twins.pairing import Pairing, first_line, settings_of
 
 _SHAPE = "text_representation"
 """Of Jupytext's metadata what only says how and by which version the text was written."""
-_HEADER = re.compile(r"\A(#!.*\n|.*coding.*\n)*\W{0,4}---[ \t]*\n(?:.*\n){0,40}?\W*jupytext:")
+_HEADER = re.compile(
+    r"\A(?:#!.*\n|.*coding.*\n)*(?:\W{0,4}---[ \t]*\n(?:.*\n){0,40}?\W*(?:jupyter|jupytext):|\W{0,4}jupyter:[ \t]*\n)"
+)
+"""How a header of Jupytext's begins, also one of which the first or the last line is missing."""
 
 
 def stripped(raw: dict[str, Any]) -> dict[str, Any]:
@@ -72,15 +75,25 @@ def notebook_of(text: str, pairing: Pairing) -> Document:
         cells = [{key: value for key, value in cell.items() if key != "id"} for cell in read.cells]
         metadata = dict(read.metadata) if header else {}
     except Exception as error:  # as above
-        raise TwinError(f"Jupytext cannot read {pairing.twin}: {first_line(error)}; mend it, then sync") from error
+        where = _line_of(error, text)
+        raise TwinError(
+            f"Jupytext cannot read {pairing.twin}{where}: {first_line(error)}; mend it, then sync"
+        ) from error
     if not header and _HEADER.match(text):
-        raise TwinError(f"the header of {pairing.twin} cannot be read: it is no YAML; mend it, then sync")
+        raise TwinError(f"the header of {pairing.twin} cannot be read: it is no YAML between two lines ---; mend it")
     if isinstance(metadata.get("jupytext"), dict):
         kept = {key: value for key, value in metadata["jupytext"].items() if key != _SHAPE}
         metadata = {key: value for key, value in metadata.items() if key != "jupytext"}
         metadata |= {"jupytext": kept} if kept else {}
     raw = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
     return Document(b"", raw, read_notebook(raw, str(pairing.twin)).cells)
+
+
+def _line_of(error: Exception, text: str) -> str:
+    """Return in which line of a text its header is no YAML, as far as that is known."""
+    mark = getattr(error, "problem_mark", None)
+    begin = next((n for n, line in enumerate(text.split("\n"), 1) if line.rstrip().endswith("---")), None)
+    return "" if mark is None or begin is None else f" (line {begin + mark.line + 1})"
 
 
 def say_the_same(one: Document, other: Document) -> bool:
