@@ -22,6 +22,7 @@ from mlwidgets.reports.publishing.editions import Edition, Report, reports
 from mlwidgets.reports.publishing.publish import catch_up, expect, publish
 from mlwidgets.reports.publishing.standing import banner, standing
 from mlwidgets.reports.site.pages import edition_page, editions_page, front_page, index_page
+from mlwidgets.reruns.reports import _differences
 from mlwidgets.runs.spec import new_run_id
 from mlwidgets.runs.store import RunStore
 from tests.unit.edition_support import DAY, check, ended, files, notebook, published, report, told
@@ -460,6 +461,28 @@ def test_pictures_texts_checks_parameters_and_code_that_changed_are_told(store: 
     assert [(one.section, one.old, one.new) for one in found.checks] == [("enough rows", "passed", "failed (3 rows)")]
     assert [(one.section, one.old, one.new) for one in found.params] == [("region", "EU", None)]
     assert found.code == 2
+
+
+@pytest.mark.parametrize(("before", "after"), [("-2.1423328003686164", "0.4313032824740854"), ("12", "7")])
+def test_a_line_of_one_number_alone_is_that_number_changed(store: RunStore, before: str, after: str) -> None:
+    found = compare(*two(store, notebook(f"day 1\n{before}\n"), notebook(f"day 1\n{after}\n")))
+    assert [(one.old, one.new) for one in found.numbers] == [(before, after)]
+    assert not found.texts
+    assert _differences(found) == [f"Sales: {after}, it was {before}"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("good", "bad", [("good", "bad")]),
+        ("good\nmore", "bad", [("good", None), ("more", None), (None, "bad")]),
+        ("good", "bad\nmore", [("good", None), (None, "bad"), (None, "more")]),
+        ("good", "good\nmore", [(None, "more")]),
+    ],
+)
+def test_a_line_in_anothers_place_is_one_change(store: RunStore, before: str, after: str, told: list[Any]) -> None:
+    found = compare(*two(store, notebook(f"day 1\n{before}\n"), notebook(f"day 1\n{after}\n")))
+    assert [(one.old, one.new) for one in found.texts] == told
 
 
 def test_what_is_too_much_to_compare_is_counted(store: RunStore) -> None:

@@ -278,8 +278,17 @@ def _value(text: str | None) -> float | None:
 
 
 def _texts(section: str, old: str, new: str, budget: Budget) -> Iterator[Number | Text]:
-    for row in diff_lines(old, new, budget):
-        if row[0] == "~":
+    rows = diff_lines(old, new, budget)
+    marks = "".join(row[0] for row in rows)
+    # A line in another's place is that line changed, also where they have no word in common.
+    found = (place.end() for place in re.finditer(r"(?<![-+])-(?=\+(?!\+))", marks))
+    instead = {at for at in found if rows[at - 1][2].strip() and rows[at][2].strip()}
+    for at, row in enumerate(rows):
+        if at + 1 in instead:
+            continue
+        if at in instead:
+            yield from _lines(section, rows[at - 1][2], row[2])
+        elif row[0] == "~":
             before, after = ("".join(text for _, text in side) for side in row[3:5])
             yield from _lines(section, before, after)
         elif row[0] in "+-" and row[2].strip():
