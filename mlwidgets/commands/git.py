@@ -139,7 +139,8 @@ def _agreed(setup: Setup, plan: Plan, wanted: Wanted, *, asked: bool) -> bool:
     """Say what would be written; return whether that may be done."""
     print(f"In {setup.common}, and nowhere else, this writes:")
     for name in plan.changes:
-        print(f"  {name:<18}{_WHAT[name]}")
+        gone = name == "hooks/pre-commit" and not wanted.hook
+        print(f"  {name:<18}{'no longer ' if gone else ''}{_WHAT[name]}")
         if name == "config":
             for key in wanted.config():
                 print(f"  {'':<18}{key}")

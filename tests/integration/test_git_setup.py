@@ -264,6 +264,15 @@ def test_it_asks(path: Path, answer: str) -> None:
         assert "textconv" in git(path.parent, "config", "--get-regexp", "mlwidgets")
 
 
+def test_a_hook_that_is_not_asked_for_any_more_is_told(path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(path.parent)
+    assert main(["git-setup", "--pre-commit", "--yes"]) == 0
+    assert "  refuses a commit" in capsys.readouterr().out
+    assert main(["git-setup", "--yes"]) == 0
+    assert "hooks/pre-commit  no longer refuses a commit" in capsys.readouterr().out
+    assert not (git_dir(path) / "hooks" / "pre-commit").exists()
+
+
 def test_nobody_who_can_be_asked_is_no_consent(path: Path, monkeypatch: Any, capsys: Any) -> None:
     before = files(git_dir(path))
     monkeypatch.chdir(path.parent)
