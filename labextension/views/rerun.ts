@@ -34,6 +34,8 @@ export interface RerunPlan {
   /** Whether one may go on in spite of the problems. */
   readonly forcible: boolean;
   readonly differences: readonly string[];
+  /** After what it could go on instead, such as "epoch 8". */
+  readonly resumes?: string | null;
 }
 
 export interface RerunAsked {
@@ -41,6 +43,8 @@ export interface RerunAsked {
   readonly force?: boolean;
   /** Publish the new edition of a report. */
   readonly publish?: boolean;
+  /** Go on from its last checkpoint. */
+  readonly resume?: boolean;
 }
 
 export interface RerunRefused {

@@ -41,6 +41,7 @@ class RerunForm {
   private readonly accept: HTMLButtonElement;
   private inputs: { readonly name: string; readonly before: string; readonly input: HTMLInputElement }[] = [];
   private publish: HTMLInputElement | null = null;
+  private resume: HTMLInputElement | null = null;
   private plan: RerunPlan | null = null;
   private force = false;
   private refused = false;
@@ -95,6 +96,11 @@ class RerunForm {
       this.publish = element('input', '', { type: 'checkbox' });
       this.rows.append(element('label', 'mlw-rerun-tick', {}, this.publish, translate('Publish it as a new edition')));
     }
+    if (plan.resumes) {
+      this.resume = element('input', '', { type: 'checkbox' });
+      const label = translate('Resume after %1, its last checkpoint', plan.resumes);
+      this.rows.append(element('label', 'mlw-rerun-tick', {}, this.resume, label));
+    }
     this.showList(this.differences, translate('Other than it was then'), plan.differences);
     this.showProblems(plan);
     this.say();
@@ -134,6 +140,11 @@ class RerunForm {
     if (!plan) return;
     const names = Object.keys(this.changed());
     for (const { before, input } of this.inputs) input.classList.toggle('mlw-rerun-other', input.value !== before);
+    if (this.resume?.checked && plan.resumes) {
+      const words = translate('A new run goes on after %1; its curves begin with those of this one.', plan.resumes);
+      setText(this.said, this.accept.disabled ? '' : words);
+      return;
+    }
     const same = {
       run: translate('As it was: each metric is compared to the last bit.'),
       sweep: translate('As it was: each trial gets the parameters that it had and is compared to the last bit.'),
@@ -148,7 +159,7 @@ class RerunForm {
     this.accept.disabled = true;
     setText(this.said, this.translate('Starting…'));
     try {
-      const came = await this.start({ params: this.changed(), force: this.force, ...(this.publish?.checked && { publish: true }) });
+      const came = await this.start({ params: this.changed(), force: this.force, ...(this.publish?.checked && { publish: true }), ...(this.resume?.checked && { resume: true }) });
       if (typeof came === 'string') {
         this.started = came;
         this.node.close();

@@ -139,3 +139,35 @@ def test_what_is_in_the_way_and_a_whole_search(lab: Lab, page: Page, monkeypatch
     opened = page.locator(".mlw-opened .mlw-run").first
     expect(opened.locator(".mlw-rerun-of").first).to_contain_text(re.compile("all 4 trials"))
     look(page, "rerun-sweep")
+
+
+CUT_SHORT = """\
+%%train short --cpus 0 --gpus 0 epochs=12 last=6
+from mlwidgets import checkpoint, resume
+state = {"loss": 1.0}
+for epoch in range(resume(state), epochs):
+    state["loss"] *= 0.8
+    log(loss=state["loss"])
+    checkpoint(state, epoch=epoch, loss=state["loss"])
+    if epoch == last:
+        raise RuntimeError("the disk is gone")"""
+
+
+def test_a_run_that_was_cut_short_goes_on(lab: Lab, page: Page) -> None:
+    lab.write("cut.ipynb", SETUP, CUT_SHORT)
+    lab.open(page, "cut.ipynb")
+    lab.command(page, "notebook:run-all-cells")
+    view = page.locator(".mlw-run[data-state=failed]")
+    view.wait_for()
+    view.get_by_role("button", name="Rerun").click()
+    dialog = page.get_by_role("dialog", name="Rerun short")
+    expect(dialog).to_contain_text("compared to the last bit")
+    dialog.get_by_label("Resume after epoch 6, its last checkpoint").check()
+    dialog.get_by_label("last", exact=True).fill("-1")
+    expect(dialog).to_contain_text("A new run goes on after epoch 6; its curves begin with those of this one.")
+    look(page, "resume-dialog")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    rows = page.locator(".mlw-run .mlw-table tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1).locator(".mlw-badge")).to_contain_text("finished")
