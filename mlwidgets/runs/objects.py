@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import mmap
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from typing import BinaryIO
 PIECE = 16 << 20
 MAPPED = 1 << 20
 """Objects of at least this many bytes are mapped."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 ASIDE = ".gone-"
 """What the name of an object begins with that a collector has taken aside, and is about to remove or to put back."""
 
@@ -36,6 +39,19 @@ def content_digest(data: memoryview) -> str:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             leaves = list(pool.map(lambda piece: hashlib.sha256(piece).digest(), _pieces(data)))
     return hashlib.sha256(b"".join(leaves)).hexdigest()
+
+
+def _checked(digest: str) -> str:
+    """Return a digest. What an archive calls one may be any path.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is none: no object is called so.
+    """
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise FileNotFoundError(errno.ENOENT, "no object can be called so", f"{digest!s:.80}")
+    return digest
 
 
 class ObjectStore:
@@ -79,13 +95,13 @@ class ObjectStore:
         What is new is not collected: whoever makes a run of objects that are there already claims each of them first.
         """
         try:
-            os.utime(self.path / digest)
+            os.utime(self.path / _checked(digest))
         except FileNotFoundError:
             return False
         return True
 
     def _open(self, digest: str) -> BinaryIO:
-        for name in (digest, f"{ASIDE}{digest}"):
+        for name in (_checked(digest), f"{ASIDE}{digest}"):
             with contextlib.suppress(FileNotFoundError):
                 return open(self.path / name, "rb")
         return open(self.path / digest, "rb")

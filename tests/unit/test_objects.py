@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,7 @@ def test_folder_that_is_gone(tmp_path: Path) -> None:
 PUT = """
 import sys
 from pathlib import Path
+from typing import Any
 from mlwidgets.runs.objects import ObjectStore
 objects = ObjectStore(Path(sys.argv[1]))
 sys.stdin.read(1)
@@ -109,6 +111,7 @@ def test_processes_that_put_the_same(objects: ObjectStore) -> None:
 PUT_FOREVER = """
 import os, sys
 from pathlib import Path
+from typing import Any
 from mlwidgets.runs.objects import ObjectStore
 objects, number = ObjectStore(Path(sys.argv[1])), int(sys.argv[2]) * 10_000
 while True:
@@ -131,3 +134,14 @@ def test_a_kill_leaves_no_wrong_object(objects: ObjectStore) -> None:
     assert len(whole) >= 8
     for name in whole:
         assert content_digest(memoryview(objects.read(name))) == name
+
+
+@pytest.mark.parametrize("called", ["/dev/zero", "../outside", "", ".", "a" * 63, "A" * 64, 3, None])
+def test_what_an_archive_calls_a_digest_is_no_path(tmp_path: Path, called: Any) -> None:
+    objects = ObjectStore(tmp_path / "objects")
+    objects.path.mkdir()
+    (tmp_path / "outside").write_bytes(b"private")
+    for read in (objects.read, objects.map):
+        with pytest.raises(FileNotFoundError):
+            read(called)
+    assert objects.claim(called) is False
