@@ -35,6 +35,12 @@ function curves(one: Case): Curve[] {
 }
 
 describe('what curves tell', () => {
+  it.each([[1000, 'epoch'], [1001, 'step']] as const)('counts no epochs where a metric is logged thousands of times: %i', (count, unit) => {
+    const steps = Array.from({ length: count }, (_, i) => i);
+    const line = toLine(steps, steps.map((step) => 1 / (step + 1)));
+    expect(insightOf([{ name: 'loss', group: 'loss', role: '', better: -1, line }], null).best).toMatchObject({ step: count - 1, unit });
+  });
+
   it.each(cases)('is the same in both languages: $name', (one) => {
     const { best, overfitting } = one;
     expect(insightOf(curves(one), one.judged)).toEqual({ best, overfitting });

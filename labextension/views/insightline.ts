@@ -63,9 +63,12 @@ function bestOf(curves: readonly Curve[], judged: string | null): Best | null {
   return found && best ? { metric: found.name, value: best.y, step: best.x, unit: unitOf(found.line) } : null;
 }
 
+/** Values that may be one of each epoch: of more than that each is rather one of a batch. */
+const MOST_EPOCHS = 1000;
+
 /** What is logged at each step is logged once an epoch. */
 function unitOf({ x }: Line): 'epoch' | 'step' {
-  return x.length && x.every((here, i) => i === 0 || here - (x[i - 1] ?? here) <= 1) ? 'epoch' : 'step';
+  return x.length && x.length <= MOST_EPOCHS && x.every((here, i) => i === 0 || here - (x[i - 1] ?? here) <= 1) ? 'epoch' : 'step';
 }
 
 export function insightWords({ best, overfitting }: Insight): string[] {

@@ -19,6 +19,8 @@ NOISE = 0.1
 """A rise above the best of less than this part of all improvement is noise."""
 FEWEST = 3
 """Values after the best that it takes to see a turn."""
+MOST_EPOCHS = 1000
+"""Values that may be one of each epoch: of more than that each is rather one of a batch."""
 _NEAR = 5
 """Values whose middle stands for one: a single one may be noise."""
 
@@ -184,7 +186,8 @@ def _unit(steps: NDArray[np.float64]) -> str:
     """Return what the steps of a metric count: what is logged at each of them is logged once an epoch."""
     import numpy as np
 
-    return "epoch" if len(steps) and bool(np.all(np.diff(np.unique(steps)) == 1)) else "step"
+    each = 0 < len(steps) <= MOST_EPOCHS and bool(np.all(np.diff(np.unique(steps)) == 1))
+    return "epoch" if each else "step"
 
 
 def _median(values: NDArray[np.float64]) -> float:

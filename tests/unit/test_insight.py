@@ -31,3 +31,10 @@ def test_in_words() -> None:
         "validation has been getting worse since epoch 8 (val_loss 1 → 2) while training got better",
     ]
     assert insight({}).lines() == []
+
+
+@pytest.mark.parametrize(("count", "unit"), [(1000, "epoch"), (1001, "step")])
+def test_what_is_logged_thousands_of_times_counts_no_epochs(count: int, unit: str) -> None:
+    found = insight({"loss": (np.arange(count), 1 / np.arange(1.0, count + 1))}).best
+    assert found is not None
+    assert (found.step, found.unit) == (count - 1, unit)
