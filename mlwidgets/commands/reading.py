@@ -124,6 +124,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "note": run.note,
         "pinned": run.pinned,
         "rerun_of": run.rerun_of,
+        "resumes": spec.resumes,
         **({} if verdict is None else {"verdict": verdict.to_json()}),
         "best_epoch": run.best_epoch,
         "insight": run.insight.lines(),

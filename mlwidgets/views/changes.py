@@ -6,6 +6,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import MlwidgetsError, StoreError
@@ -86,7 +87,8 @@ def _remembered(name: str, key: Any, read: Callable[[], dict[str, Any]]) -> dict
 def previous_run(run: Run) -> Run | None:
     """Return the newest run of this name that was submitted before; of a sweep the newest sweep, of a trial none.
 
-    Of a rerun it is the run that it does again, whatever that is called.
+    Of a rerun it is the run that it does again, and of one that goes on the run that it goes on from, whatever these
+    are called.
     """
     if run.spec.trial_of is not None:
         return None
@@ -106,7 +108,8 @@ def _find_previous(run: Run) -> Run | None:
         called = list(RunStore(RunFolder(run.path).store).called(run.name))
     except StoreError:
         return None
-    again = first_of(RunFolder(run.path), run.spec) if run.spec.rerun_of else None
+    told = run.spec.rerun_of or run.spec.resumes
+    again = first_of(RunFolder(run.path), replace(run.spec, rerun_of=told)) if told else None
     for folder in [*([again] if again else []), *called]:
         found = Run(folder.path)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -155,6 +156,10 @@ def test_a_run_goes_on_as_another_one(machine: Machine, capsys: pytest.CaptureFi
     third = mlwidgets.run("longer")
     assert f"longer goes on from {second.id} as {third.id}\nlonger: finished" in capsys.readouterr().out
     assert (third.name, third.spec.resumes, third.spec.rerun_of) == ("longer", second.id, None)
+    assert main(["show", "longer", "--json"]) == main(["show", "longer"]) == 0
+    said = capsys.readouterr().out
+    assert f'"resumes": "{second.id}"' in said
+    assert re.search(r"since long, .+ \(killed\): hold 8 → -1", said), said
     assert first_difference(whole.columns(), third.columns()) == {}
     assert third.result["epoch"] == EPOCHS - 1
     assert third.output.count("goes on from checkpoint 9, made after epoch 8") == 1
