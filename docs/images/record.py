@@ -1,7 +1,8 @@
 """Make the README's pictures anew: ``python docs/images/record.py`` runs the README's cell in a real JupyterLab.
 
 Needs chromium and what the tests need. Writes ``train.png``, the animated ``train.gif``, ``panel.png``, ``sweep.png``,
-``changes.png`` and ``report.png`` beside this file; ``python docs/images/record.py changes`` only that one.
+``changes.png``, ``report.png`` and ``rerun.png`` beside this file; ``python docs/images/record.py changes`` only
+that one.
 """
 
 from __future__ import annotations
@@ -85,6 +86,13 @@ PLOTS = (
     "worst = hardest(net, held_out, 16)",
     "show_digits(worst)",
 )
+AGAIN = """\
+%%train lenet --seed 0 lr=5e-4 epochs=24
+for epoch in range(epochs):
+    time.sleep(0.02)
+    fit, noise = math.exp(-300 * lr * epoch), 0.01 * random.random()
+    overfit = 0.004 * max(0, epoch * lr / 1e-3 - 9)
+    log({"train/loss": 0.05 + 2.2 * fit + noise, "val/loss": 0.3 + 1.9 * fit + overfit + 2 * noise, "epoch": epoch})"""
 SEEN = 18
 """Trials that have ended when the picture is taken."""
 
@@ -105,6 +113,7 @@ def main() -> None:
             "sweep": record_sweep,
             "changes": record_changes,
             "report": record_report,
+            "rerun": record_rerun,
         }
         for name in sys.argv[1:] or recorders:
             recorders[name](lab, browser)
@@ -174,16 +183,38 @@ def record_report(lab: Lab, browser: Browser) -> None:
     both.save(HERE / "report.png", optimize=True)
 
 
+def record_rerun(lab: Lab, browser: Browser) -> None:
+    """Take a picture of a rerun with another learning rate, its curves beside those of the first run."""
+    page = browser.new_page(viewport={"width": 980, "height": 1000})
+    page.set_default_timeout(60_000)
+    lab.write("rerun.ipynb", SETUP, AGAIN)
+    lab.open(page, "rerun.ipynb")
+    lab.command(page, "application:toggle-left-area")
+    page.add_style_tag(content=".Toastify, .jp-OutputArea-child:has([data-mime-type*=std]) { display: none }")
+    lab.command(page, "notebook:run-all-cells")
+    page.locator(".mlw-run[data-state=finished]").get_by_role("button", name="Rerun").click()
+    dialog = page.get_by_role("dialog", name="Rerun lenet")
+    dialog.get_by_label("lr").fill("0.001")
+    dialog.get_by_role("button", name="Start").click()
+    view = page.locator(".mlw-run", has=page.locator(".mlw-rerun-of .mlw-verdict", has_text="lr changed"))
+    view.wait_for()
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(500)
+    view.screenshot(path=HERE / "rerun.png")
+    page.close()
+
+
 def record_panel(lab: Lab, browser: Browser) -> None:
     """Take a picture of the panel while some runs go on, two of them compared."""
     page = browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]})
     page.set_default_timeout(60_000)
     cells = [SEARCH.format(number=number, lr=lr, pause=pause) for number, lr, pause in RUNS]
-    lab.write("search.ipynb", SETUP, *cells)
+    lab.write("search.ipynb", SETUP, *cells[:3], "%runs rerun lenet-1 --wait", *cells[3:])
     lab.open(page, "search.ipynb")
     lab.command(page, "notebook:run-all-cells")
     lab.command(page, "mlwidgets:open-panel")
-    for number, state in ((1, "finished"), (3, "finished"), (4, "running"), (5, "running")):
+    page.locator(".mlw-row .mlw-verdict", has_text="same bits").wait_for()
+    for number, state in ((3, "finished"), (4, "running"), (5, "running")):
         page.get_by_role("row", name=re.compile(f"lenet-{number}.*{state}|{state}.*lenet-{number}")).wait_for()
     for number in (3, 4):
         page.locator(".mlw-row", has_text=f"lenet-{number}").click(modifiers=["Control"])
@@ -191,6 +222,7 @@ def record_panel(lab: Lab, browser: Browser) -> None:
     page.locator(".mlw-runs").last.wait_for()
     page.wait_for_timeout(8000)
     page.mouse.move(WIDE[0] - 5, WIDE[1] - 5)
+    page.add_style_tag(content=".Toastify { display: none }")
     page.screenshot(path=HERE / "panel.png")
     page.close()
 

@@ -4,7 +4,7 @@ import { formatNumber } from './format.ts';
 import { chip, StopButton } from './header.ts';
 import type { RunData, RunSource, Series } from './model.ts';
 import { lineColour } from './palette.ts';
-import { RERUN_ICON, showVerdict } from './rerun.ts';
+import { RERUN_ICON, RerunLine, showVerdict } from './rerun.ts';
 import { Badge } from './states.ts';
 
 /** Metrics that have a column of their own. */
@@ -26,6 +26,7 @@ export class RunTable {
   private readonly title = element('span', 'mlw-name');
   private readonly scroll = element('div', 'mlw-table-frame');
   private readonly same = element('div', 'mlw-chips');
+  private readonly rerun = new RerunLine();
   private rows: Row[] = [];
   private built = '';
 
@@ -37,7 +38,7 @@ export class RunTable {
     private readonly choose: (id: string) => void,
   ) {
     const buttons = element('span', 'mlw-buttons', {}, compare);
-    this.node.append(element('div', 'mlw-title', {}, this.title, buttons), this.scroll, this.same);
+    this.node.append(element('div', 'mlw-title', {}, this.title, buttons), this.scroll, this.same, this.rerun.node);
   }
 
   update(chosen: string): void {
@@ -55,6 +56,10 @@ export class RunTable {
       if (same.length) this.same.prepend(element('span', 'mlw-hint', {}, 'The same in all:'));
       this.same.hidden = !same.length;
     }
+    const reruns = runs.filter(({ header: { rerun } }) => runs.some((one) => one.header.id === rerun?.of));
+    const told = reruns.find(({ header }) => header.id === chosen) ?? reruns[0];
+    this.rerun.node.hidden = !told;
+    if (told) this.rerun.update(told);
     runs.forEach((run, index) => {
       const row = this.rows[index];
       if (!row) return;
