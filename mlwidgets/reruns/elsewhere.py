@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError, ResultNotAvailable
+from mlwidgets.reruns.interpreters import interpreter_of
 from mlwidgets.runner import boot
 from mlwidgets.runs.checkpoints import read_checkpoints
-from mlwidgets.runs.folder import RunFolder, read_json
-from mlwidgets.runs.foreign import check_trusted, read_origin
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.journal import FOLDER_VARIABLE, read_lines
 from mlwidgets.runs.spec import RunSpec, parse_literal
 from mlwidgets.runs.store import RunStore, name_of
@@ -100,18 +101,6 @@ def _ask(folder: RunFolder, asked: dict[str, Any] | None) -> dict[str, Any]:
     if "error" in answer:
         raise (ParameterError if answer["kind"] == "parameter" else MlwidgetsError)(answer["error"])
     return answer
-
-
-def interpreter_of(folder: RunFolder) -> str | None:
-    """Return the Python that a run was sent from, None where it is gone or may be anybody's."""
-    if read_origin(folder) is not None:
-        # An archive may name any program.
-        return None
-    told = (read_json(folder.spec) or {}).get("provenance")
-    executable = told.get("executable") if isinstance(told, dict) else None
-    if not isinstance(executable, str) or not os.path.isabs(executable) or not os.path.isfile(executable):
-        return None
-    return executable if os.access(executable, os.X_OK) else None
 
 
 def _answer(executable: str, question: str) -> dict[str, Any] | None:

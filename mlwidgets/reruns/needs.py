@@ -13,7 +13,7 @@ from typing import Any
 from mlwidgets.capture.names import parse
 from mlwidgets.errors import CaptureError
 from mlwidgets.history.comparing.frozen import mentioned
-from mlwidgets.reruns.elsewhere import interpreter_of
+from mlwidgets.reruns.interpreters import interpreter_of
 from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.libraries import read_libraries
 from mlwidgets.runs.objects import ObjectStore

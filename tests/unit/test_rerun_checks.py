@@ -21,6 +21,7 @@ from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError, Result
 from mlwidgets.history.comparing.frozen import mentioned
 from mlwidgets.reruns import elsewhere, needs, resuming
 from mlwidgets.reruns.checks import check
+from mlwidgets.reruns.interpreters import interpreter_of
 from mlwidgets.reruns.repeating import Changes, changeable, repeat
 from mlwidgets.reruns.sending import send_again, take_notebook
 from mlwidgets.runs.checkpoints import read_checkpoints
@@ -213,9 +214,9 @@ def test_another_python(store: RunStore, new_run: Make, tmp_path: Path) -> None:
 @pytest.mark.parametrize("executable", [3, ["sh"], "python", "bin/../python", "/", "/gone/python", None])
 def test_no_interpreter(new_run: Make, tmp_path: Path, executable: Any) -> None:
     folder = new_run(provenance=where(tmp_path, executable=executable))
-    assert elsewhere.interpreter_of(folder) is None
+    assert interpreter_of(folder) is None
     folder.spec.write_text("[]")
-    assert elsewhere.interpreter_of(folder) is None
+    assert interpreter_of(folder) is None
 
 
 def test_nothing_of_an_archive_is_looked_at_before_it_is_trusted(
