@@ -709,3 +709,24 @@ def test_a_folder_is_synchronised_and_what_was_deleted_or_renamed_stays_so(proje
     assert sources(read(project / "z.ipynb"))[1] == "import os\nx = 2"
     # Who asks for it by its name gets it back.
     assert sync(project / "gone.py").changed == "notebook"
+
+
+def test_a_twin_that_lost_all_of_its_cells_takes_none_from_the_notebook(path: Path) -> None:
+    before, text = path.read_bytes(), twin_of(path).read_text()
+    twin_of(path).write_text(text[: text.index("# %%")])
+    os.utime(twin_of(path), (time.time() - 5, time.time() - 5))
+    assert "holds no cell any more" in str(sync(path).problem)
+    assert path.read_bytes() == before
+    twin_of(path).unlink()
+    assert sync(path).changed == "twin"
+    assert twin_of(path).read_text() == text
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_twin_and_is_not_waited_for(path: Path, make: Any) -> None:
+    before = path.read_bytes()
+    twin_of(path).unlink()
+    make(twin_of(path))
+    assert "is no file" in str(sync(path).problem)
+    assert path.read_bytes() == before
+    assert not twin_of(path).is_file()

@@ -35,6 +35,7 @@ def in_step(path: Path) -> tuple[Path, ...]:
         if (
             said["path"] != os.fspath(notebook)
             or said["settings"] != _settings(notebook)
+            or not all(one.is_file() for one in (notebook, *twins))
             or said["notebook"] != digest(notebook.read_bytes())
             or any(one["digest"] != digest(twin.read_bytes()) for twin, one in zip(twins, said["twins"], strict=True))
             or any(one["base"] != _stamp(bases, notebook, twin) for twin, one in zip(twins, said["twins"], strict=True))

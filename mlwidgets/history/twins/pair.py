@@ -48,6 +48,7 @@ class Pair:
     bases: Bases
     decide: Decide
     digests: tuple[str, str] | None = field(default=None, init=False)
+    _read: dict[str, Document] = field(default_factory=dict, init=False, repr=False)
 
     def sync(self) -> Synced | None:
         """Let both say the same; None where one of them was written meanwhile.
@@ -71,6 +72,12 @@ class Pair:
             return self._make_twin(base, side, ours, twin)
         return self._both(base, side, ours, twin)
 
+    def _meant(self, text: str) -> Document:
+        """Return the notebook that a text says; Jupytext reads a long one for seconds, so it does once."""
+        if text not in self._read:
+            self._read[text] = notebook_of(text, self.pairing)
+        return self._read[text]
+
     def _synced(self) -> Synced:
         return Synced(twin=self.pairing.twin)
 
@@ -86,11 +93,11 @@ class Pair:
             raise TwinError(f"there is no notebook {self.pairing.notebook}; check the path")
         text = decoded(twin)
         check_text(text, base.text if base else None, twin.path)
-        now = notebook_of(text, self.pairing)
+        now = self._meant(text)
         empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
         before = base.notebook if base else empty
         known = Document(b"base", before, read_notebook(before, "the base").cells)
-        read = notebook_of(base.text, self.pairing) if base else Document(b"", empty, ())
+        read = self._meant(base.text) if base else Document(b"", empty, ())
         theirs, _ = carried(known, read, now)
         start = Document(b"{", {**empty, "metadata": theirs.raw["metadata"]}, ())
         raw = decided(documents.nothing(), start, theirs, []).notebook
@@ -119,12 +126,17 @@ class Pair:
         if base is not None and text == base.text:
             return self._write_twin(base, side, ours, twin)
         check_text(text, base.text if base else None, twin.path)
-        now = notebook_of(text, self.pairing)
+        now = self._meant(text)
         said = text_of(ours.raw, self.pairing)
-        told = notebook_of(said, self.pairing)
+        told = self._meant(said)
         if say_the_same(now, told):
             self._remember(ours.raw, text, side.data or b"", twin.data or b"")
             return self._synced()
+        if not now.cells and told.cells:
+            raise TwinError(
+                f"{twin.path} holds no cell any more: the notebook stays as it is; remove the text to have it "
+                "written again"
+            )
         known = base or from_git(self.pairing)
         if known is None:
             keeping.check_is_twin(now, told, text, twin.path, ours)
@@ -151,7 +163,7 @@ class Pair:
         self, base: Base, side: Side, ours: Document, twin: Side, now: Document, *, known: bool
     ) -> Synced | None:
         origin = Document(b"base", base.notebook, read_notebook(base.notebook, "the base").cells)
-        theirs, kept = carried(origin, notebook_of(base.text, self.pairing), now)
+        theirs, kept = carried(origin, self._meant(base.text), now)
         if not known:
             raw = {**base.notebook, "cells": [base.notebook["cells"][n] for n in kept]}
             origin = Document(b"base", raw, tuple(origin.cells[n] for n in kept))
@@ -163,7 +175,7 @@ class Pair:
 
     def _write_both(self, result: Decided, side: Side, ours: Document, twin: Side, now: Document) -> Synced | None:
         text = said = text_of(result.twin, self.pairing)
-        if say_the_same(now, notebook_of(said, self.pairing)):
+        if say_the_same(now, self._meant(said)):
             # However it is written, it says so already.
             text = decoded(twin)
         notebook = side.data or b"" if result.notebook == ours.raw else ours.written(result.notebook)

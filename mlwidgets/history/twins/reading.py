@@ -50,6 +50,9 @@ def read_side(path: Path, known: str = "") -> Side:
     """
     for _ in range(_MOST):
         state = state_of(path)
+        if state is not None and not path.is_file():
+            # A pipe would be waited for without an end.
+            raise TwinError(f"{path} is no file, which a twin is: move it away")
         try:
             data = path.read_bytes()
         except FileNotFoundError:
