@@ -121,7 +121,14 @@ def choose(page: Page, entry: Locator, item: str) -> None:
 
 
 def sources_of(path: Path) -> list[str]:
-    return [cell.source for cell in nbformat.read(path, 4).cells]
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return [cell.source for cell in nbformat.read(path, 4).cells]
+        except nbformat.reader.NotJSONError:
+            # Jupyter writes in place: for a moment half of it is there.
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def wait_until(there: Any) -> None:

@@ -142,6 +142,11 @@ def test_the_same_cell_on_both_sides_is_decided_side_by_side(lab: Lab, page: Pag
     replace(twin, "lr = 0.1", "lr = 0.01\nmomentum = 0.9")
     replace(twin, "d = 4", "d = 44")
     expect(item).to_contain_text("1 conflict")
+    # It is told also after further looks, though nothing of it is saved.
+    for _ in range(3):
+        page.wait_for_event("response", lambda answer: "mlwidgets/api/twins?" in answer.url)
+    in_notebook(page, name, "await new Promise(requestAnimationFrame)")
+    assert "1 conflict" in item.inner_text()
     edit(page, name, 2, "c = 'notebook'")
     replace(twin, "c = 3", "c = 'text'")
     save(page, name)

@@ -124,10 +124,12 @@ export class Followed {
     const { context } = this.panel;
     const before = context.contentsModel?.hash ?? null;
     const state = await this.api.state(this.path);
-    this.show(state);
-    if (state.twin === null || state.shared || context.isDisposed) return;
     // What was taken and is not saved yet is asked for no more.
-    if (state.news && !(state.text === this.seen && context.model.dirty)) await this.take();
+    const waits = state.news && state.text === this.seen && context.model.dirty;
+    // Of a conflict with an edit that is not saved the files know nothing.
+    this.show(waits ? { ...state, conflicts: this.state.conflicts } : state);
+    if (state.twin === null || state.shared || context.isDisposed) return;
+    if (state.news && !waits) await this.take();
     else if (this.isElsewhere(state, before)) {
       // Once more: a save may have been on its way.
       const again = await this.api.state(this.path);
