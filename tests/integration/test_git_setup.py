@@ -354,6 +354,15 @@ def test_hostile_names(tmp_path: Path, name: str) -> None:
     assert {one.name for one in tmp_path.iterdir()} == {".git", path.name}
 
 
+def test_a_merge_that_was_begun_without_it_is_done_again_by_cells(path: Path) -> None:
+    conflict(path, ("ours", "a = 1"), ("theirs", "a = 1"))
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(path.read_bytes())
+    set_up(path.parent)
+    git(path.parent, "checkout", "-m", "--", path.name)
+    assert len(conflicts_in(json.loads(path.read_bytes()))) == 1
+
+
 def test_merges_and_conflicts_and_the_hook(path: Path) -> None:
     set_up(path.parent, Wanted(hook=True))
     said = conflict(path, ("ours", "a = 1"), ("theirs", "a = 1"))
