@@ -84,8 +84,9 @@ def said(diff: RunsDiff) -> str:
     else:
         other = sum(1 for metric in diff.metrics if any(metric["first"]))
         measured = f"{other} of {many(len(diff.metrics), 'metric')} {'differs' if other == 1 else 'differ'}"
-    parts = [*(group for group, found in diff.facts.items() if found), *(["code"] if any(diff.code) else [])]
-    parts += ["notebook"] * any(diff.notebook) + ["modules"] * bool(diff.modules)
+    words = {"state around": HEADS["state around"].lower()}
+    parts = [words.get(group, group) for group, found in diff.facts.items() if found]
+    parts += ["code"] * any(diff.code) + ["notebook"] * any(diff.notebook) + ["modules"] * bool(diff.modules)
     asked = f"other {', '.join(parts)}" if parts else "nothing else differs" if diff.metrics else "nothing differs"
     if diff.unknown and not parts:
         asked += " as far as it is known"
@@ -230,7 +231,7 @@ def _box(head: str, body: str) -> str:
 def _grid(rows: Sequence[Sequence[str]]) -> str:
     """Return a table whose looks are its own, whatever the page does with tables."""
     cell = "text-align:left;padding:1px 12px 1px 8px;border:none;background:none;vertical-align:top;font-size:12px"
-    long = "overflow-wrap:anywhere;white-space:pre-wrap"
+    long = "overflow-wrap:break-word;white-space:pre-wrap"
     head = "".join(f'<th style="{cell};font-weight:600;color:{palette.MUTED}">{escape(one)}</th>' for one in rows[0])
     body = "".join(
         '<tr style="background:none">'
