@@ -730,3 +730,18 @@ def test_what_is_no_file_is_no_twin_and_is_not_waited_for(path: Path, make: Any)
     assert "is no file" in str(sync(path).problem)
     assert path.read_bytes() == before
     assert not twin_of(path).is_file()
+
+
+@pytest.mark.parametrize(("choice", "replaced"), [("notebook", "x = 8"), ("twin", "x = 7")])
+def test_the_version_that_does_not_stay_comes_back_from_its_snapshot(path: Path, choice: Any, replaced: str) -> None:
+    change(path, b="import os\nx = 7")
+    edit(twin_of(path), "x = 1", "x = 8")
+    assert sync(path, choose=choice).conflicts == ()
+    assert replaced not in path.read_text() + twin_of(path).read_text()
+    history = History(path)
+    kept = next(one for one in history.snapshots() if replaced in history.text(one))
+    assert kept.kind == "twin"
+    history.restore(kept)
+    assert sources(read(path))[1] == f"import os\n{replaced}"
+    assert sync(path).changed == "twin"
+    assert replaced in twin_of(path).read_text()
