@@ -430,3 +430,12 @@ def test_a_spent_budget_is_coarser_and_right() -> None:
         assert all(a[0] < b[0] and a[1] < b[1] for a, b in itertools.pairwise(pairs))
         assert budget.bits >= -len(old) * len(new)
     assert split("") == []
+
+
+def test_the_mark_of_a_merge_is_no_change_of_a_cell() -> None:
+    def of(metadata: dict[str, Any]) -> Notebook:
+        return notebook(Cell("a", "code", "x", metadata))
+
+    marked = {"mlwidgets": {"conflict": {"kind": "edited", "note": "edited in ours and in theirs"}}}
+    assert not compare(of({}), of(marked))
+    assert compare(of({}), of({"mlwidgets": {"other": 1}}))

@@ -212,7 +212,13 @@ def _about(cell: Cell) -> dict[str, Any]:
         name: {mime: _size(data) for mime, data in (files.items() if isinstance(files, dict) else ())}
         for name, files in cell.attachments.items()
     }
-    return {**cell.metadata, **({"attachments": attachments} if attachments else {})}
+    given = dict(cell.metadata)
+    if isinstance(given.get("mlwidgets"), dict):
+        # The mark of a merge stays in a cell that was settled; its source says whether it was.
+        given["mlwidgets"] = {key: value for key, value in given["mlwidgets"].items() if key != "conflict"}
+        if not given["mlwidgets"]:
+            del given["mlwidgets"]
+    return {**given, **({"attachments": attachments} if attachments else {})}
 
 
 def _size(data: Any) -> str:
