@@ -106,7 +106,8 @@ def test_from_the_panel(lab: Lab, page: Page, monkeypatch: pytest.MonkeyPatch, t
     look(page, "rerun-dialog-dark")
     dialog.get_by_role("button", name="Start").click()
     expect(page.locator(".mlw-opened .mlw-table tbody tr")).to_have_count(2)
-    expect(page.locator(".mlw-opened .mlw-verdict", has_text="same bits")).to_be_visible()
+    expect(page.locator(".mlw-opened .mlw-table .mlw-verdict", has_text="same bits")).to_be_visible()
+    expect(page.locator(".mlw-opened .mlw-rerun-summary")).to_contain_text("the same to the bit as twice")
     look(page, "rerun-opened-beside")
 
 
