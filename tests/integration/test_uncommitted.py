@@ -227,6 +227,9 @@ def test_the_patch_alone_brings_it_back(kind: str, tmp_path: Path) -> None:
 
 def test_a_clean_work_tree_is_its_commit(tmp_path: Path) -> None:
     path = REPOSITORIES["SHA-1"](tmp_path)
+    for folder in (".ipynb_checkpoints", "__pycache__"):
+        (path.parent / folder).mkdir()
+        (path.parent / folder / "copy").write_text("what a tool writes by itself")
     state = state_of(path)
     assert (state.kept, state.patch, state.files, state.branch) == (None, None, [], "main")
     assert state.commit == git(path.parent, "rev-parse", "HEAD").strip()

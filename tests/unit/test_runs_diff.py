@@ -167,6 +167,19 @@ def test_only_what_differs_is_shown(new_run: Make) -> None:
     assert not json.dumps(data).count("NaN")
 
 
+def test_the_work_tree_of_a_rerun_is_that_of_the_run_that_it_does_again(new_run: Make) -> None:
+    one = new_run("one", provenance=ORIGIN)
+    again = new_run("again", provenance=ORIGIN, rerun_of=one.id)
+    other = new_run("other", provenance=ORIGIN)
+    for folder, commit in ((one, "a" * 40), (again, "b" * 40), (other, "b" * 40)):
+        told(folder, git={"branch": "main", "commit": commit, "dirty": False})
+    assert compare_runs([one, again]).facts["environment"] == []
+    assert [name for name, _ in compare_runs([one, other]).facts["environment"]] == ["git"]
+    lost = new_run("lost", provenance=ORIGIN, rerun_of="../one")
+    told(lost, git={"branch": "main", "commit": "c" * 40, "dirty": False})
+    assert compare_runs([one, lost]).facts["environment"] == [("git", ["main at aaaaaaa", None])]
+
+
 def test_runs_that_are_the_same_say_so_and_what_nobody_knows(new_run: Make) -> None:
     one, two, three = (new_run(name, provenance=ORIGIN) for name in ("one", "two", "three"))
     for folder in (one, two):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlwidgets.errors import UnknownRun
 from mlwidgets.history.comparing.frozen import variable_digests
 from mlwidgets.runs.data import read_data
 from mlwidgets.runs.folder import RunFolder
@@ -65,11 +67,28 @@ def environment(run: Run) -> dict[str, str]:
     for key, value in told.items():
         if key not in _OF_ITSELF and not (key == "python" and origin is not None):
             found |= _flat(key, value)
-    found |= _git(run, told.get("git"))
+    first = _first(run)
+    found |= {} if first is None else _git(first, first.environment.get("git"))
     gpus = told.get("gpus")
     for number, gpu in enumerate(gpus if isinstance(gpus, list) else ()):
         found |= _flat(f"GPU {number}", gpu)
     return found
+
+
+def _first(run: Run) -> Run | None:
+    """Return the run whose work tree is that of `run`: a rerun reads none; None where that one is gone."""
+    known = {run.id}
+    try:
+        while run.spec.rerun_of is not None:
+            # An id may come out of an archive.
+            told = run.spec.rerun_of
+            run = Run(run.path.parent / os.path.basename(told))
+            if told in known or run.id != told:
+                return None
+            known.add(told)
+    except UnknownRun:
+        return None
+    return run
 
 
 def _git(run: Run, git: Any) -> dict[str, str]:

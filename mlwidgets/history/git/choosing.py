@@ -24,6 +24,9 @@ _PRIVATE = re.compile(
 _PRIVATE_FOLDERS = frozenset({".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".gcloud", ".password-store"})
 _PUBLIC = re.compile(r"\.env\.(example|sample|template|dist)", re.IGNORECASE)
 
+OF_TOOLS = frozenset({b".ipynb_checkpoints", b"__pycache__"})
+"""Folders that tools write beside what a user does: they are nobody's code."""
+
 
 def shown(path: bytes) -> str:
     """Return a path as it is told."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from mlwidgets.errors import HistoryError
 from mlwidgets.history.git import objects
-from mlwidgets.history.git.choosing import is_private, readable, shown, size_of, small
+from mlwidgets.history.git.choosing import OF_TOOLS, is_private, readable, shown, size_of, small
 from mlwidgets.history.git.repository import Answer, Repository, last_words, run_git
 from mlwidgets.runs.uncommitted import parts_of
 
@@ -189,7 +189,7 @@ def _read_status(git: _Look, state: State) -> tuple[list[bytes], list[bytes], li
                 state.commit = value.decode()
             elif key == b"branch.head" and value != b"(detached)":
                 state.branch = shown(value)
-        elif kind == b"?":
+        elif kind == b"?" and OF_TOOLS.isdisjoint(rest.split(b"/")):
             new.append(rest)
         elif kind in {b"1", b"u"}:
             fields = rest.split(b" ", 7 if kind == b"1" else 9)
