@@ -10,8 +10,8 @@ import mlwidgets.runs as _room  # noqa: F401
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlwidgets.api import report, rerun, run, sweep, train
-    from mlwidgets.going_on import resume_run
+    from mlwidgets.again import rerun, resume_run
+    from mlwidgets.api import report, run, sweep, train
     from mlwidgets.runs.run import Run
     from mlwidgets.sweeps.space import (
         choice,
@@ -75,8 +75,8 @@ __all__ = [
 _WHERE = {
     "train": "mlwidgets.api",
     "report": "mlwidgets.api",
-    "rerun": "mlwidgets.api",
-    "resume_run": "mlwidgets.going_on",
+    "rerun": "mlwidgets.again",
+    "resume_run": "mlwidgets.again",
     "run": "mlwidgets.api",
     "sweep": "mlwidgets.api",
     "Run": "mlwidgets.runs.run",

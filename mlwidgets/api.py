@@ -15,12 +15,11 @@ from mlwidgets.runs.run import Run
 from mlwidgets.submit import Asked, capture, open_store, send_off
 
 if TYPE_CHECKING:
-    from mlwidgets.reruns.checks import Preflight
     from mlwidgets.runs.store import RunStore
     from mlwidgets.sweeps.space import Distribution
     from mlwidgets.sweeps.sweep import Sweep
 
-__all__ = ["open_run", "open_store", "report", "rerun", "run", "runs", "summaries", "sweep", "train"]
+__all__ = ["open_run", "open_store", "report", "run", "runs", "summaries", "sweep", "train"]
 
 
 def train(
@@ -312,77 +311,6 @@ def report(
             await_edition(folder)
         run.raise_for_state()
     return run
-
-
-def rerun(
-    run: str | Run,
-    params: Mapping[str, Any] | None = None,
-    *,
-    seed: int | None = None,
-    deterministic: bool | None = None,
-    gpus: float | None = None,
-    cpus: int | None = None,
-    timeout: float | None = None,
-    priority: int | None = None,
-    name: str | None = None,
-    force: bool = False,
-    publish: bool = False,
-    wait: bool = False,
-    tell: Callable[[Preflight], None] | None = None,
-) -> Run:
-    """Do a run again, from its folder alone: with the code, the variables, the modules and the seed that it had.
-
-    When it has ended, `Run.verdict` says whether it came out the same to the bit. A sweep, one of its trials, and an
-    edition of a report can be done again as well.
-
-    Parameters
-    ----------
-    run
-        The run, its name or its id.
-    params
-        What is to be other than it was: parameters, or variables of plain values that the code reads.
-    seed, deterministic, gpus, cpus, timeout, priority, name
-        As with `train`; those of that run if None.
-    force
-        Go on with other data, without packages, or in another Python than it had.
-    publish
-        Publish a report's new edition; else it is only executed.
-    wait
-        Block until the run has ended and has been compared. It raises nothing that the run raised.
-    tell
-        Is given what was found, before anything starts.
-
-    Returns
-    -------
-    Run
-        The new run, submitted.
-
-    Raises
-    ------
-    CannotRerun
-        With all that is in the way: a missing or damaged object, an unknown parameter, data that are gone or have
-        changed, a package that is not installed. Nothing was started then.
-    ParameterError
-        If a parameter's value is none that a Python literal can say.
-    UnknownRun, StoreError
-        As with `train`.
-    """
-    from mlwidgets.reruns.repeating import Changes, literals
-    from mlwidgets.reruns.sending import send_again
-    from mlwidgets.reruns.verdict import await_verdict
-    from mlwidgets.runs.store import RunStore
-
-    changes = Changes(
-        literals(params or {}), seed, deterministic, gpus=gpus, cpus=cpus, timeout=timeout, priority=priority, name=name
-    )
-    folder = open_store().find(run) if isinstance(run, str) else RunFolder(run.path)
-    # A run lies in a store of its own, whatever that of the working directory is.
-    made = send_again(RunStore(folder.store), folder, changes, force=force, publish=publish, tell=tell)
-    found = open_run(made.path)
-    if wait:
-        found.wait()
-        await_verdict(made)
-    return found
 
 
 def open_run(path: Path) -> Run:

@@ -1,5 +1,5 @@
 // What the panel asks of the server.
-import type { RerunAsked, RerunPlan } from '../views/rerun.ts';
+import type { RerunAsked, RerunPlan } from '../views/rerunmodel.ts';
 import type { Annotations, Info, Slots, Sparkline, StoreName, Summary } from './model.ts';
 
 /** Asks the server; in JupyterLab its own settings do, elsewhere `fetch` with the page's cookies. */

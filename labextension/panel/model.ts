@@ -1,6 +1,6 @@
 // What the server tells of a project's runs: see docs/panel.md.
 import type { Num, Progress, RunState } from '../views/model.ts';
-import type { RerunOf } from '../views/rerun.ts';
+import type { RerunOf } from '../views/rerunmodel.ts';
 import type { Counts, Objective } from '../views/sweep/model.ts';
 
 /** What the list says of a sweep. */

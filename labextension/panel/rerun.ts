@@ -1,5 +1,5 @@
 // Runs done again through the server, and what came of them, which is known a moment after they have ended.
-import type { Rerunner, RerunRefused } from '../views/rerun.ts';
+import type { Rerunner, RerunRefused } from '../views/rerunmodel.ts';
 import { askForRerun } from '../views/rerundialog.ts';
 import { Refused, type Api } from './api.ts';
 import { keyOf, type Summary } from './model.ts';

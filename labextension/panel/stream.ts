@@ -1,6 +1,6 @@
 // The page's one connection to the server: what changes comes here, for all panels, tabs and cells of the page.
 import { hasEnded, type RunData, type RunSource } from '../views/model.ts';
-import type { Rerunner } from '../views/rerun.ts';
+import type { Rerunner } from '../views/rerunmodel.ts';
 import { RunStore, type Message } from '../views/store.ts';
 import type { Slots, Summary } from './model.ts';
 import { readPacket } from './wire.ts';

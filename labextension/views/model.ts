@@ -1,6 +1,6 @@
 // What a view shows of a run. The same fields come from the kernel and out of a saved notebook.
 import type { RunChanges } from './changes/model.ts';
-import type { RerunAsked, Rerunner, RerunOf, RerunPlan, RerunRefused } from './rerun.ts';
+import type { RerunAsked, Rerunner, RerunOf, RerunPlan, RerunRefused } from './rerunmodel.ts';
 import type { SweepData } from './sweep/model.ts';
 import type { Terminal } from './terminal.ts';
 import type { Num, RunState } from './words.ts';

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 
 import type { RunChanges } from './changes/model.ts';
 import type { RunData } from './model.ts';
-import { rerunWords, type RerunOf } from './rerun.ts';
+import { rerunWords } from './rerun.ts';
+import type { RerunOf } from './rerunmodel.ts';
 
 const ID = '20261120-093015-lenet-k3f9';
 const CHANGES = {

@@ -3,63 +3,9 @@ import { sinceOf } from './changes/since.ts';
 import { button, element, icon, setText } from './dom.ts';
 import { hasEnded, type Header, type RunData, type RunSource } from './model.ts';
 import { askForRerun } from './rerundialog.ts';
+import type { RerunOf, Verdict } from './rerunmodel.ts';
 
 export const RERUN_ICON = 'M8 2.300a5.700 5.700 0 0 1 4.600 2.330V2.500H14v4.700H9.300V5.800h2.380A4.250 4.250 0 1 0 12.250 8.500h1.450A5.700 5.700 0 1 1 8 2.300';
-
-/** What a run that does another one again says of it. */
-export interface RerunOf {
-  /** Id of that one. */
-  readonly of: string;
-  readonly name: string;
-  /** Name, what it was, what it is. */
-  readonly changed: readonly (readonly [string, string | null, string | null])[];
-  /** Once both have ended. */
-  readonly verdict: Verdict | null;
-}
-
-export interface Verdict {
-  /** The same to the bit, or not; null where nothing had to be the same. */
-  readonly equal: boolean | null;
-  /** In two to five words. */
-  readonly chip: string;
-  readonly summary: string;
-  readonly details?: readonly string[];
-}
-
-/** What doing a run again takes. */
-export interface RerunPlan {
-  readonly kind: 'run' | 'sweep' | 'report';
-  readonly params: Readonly<Record<string, string>>;
-  readonly problems: readonly string[];
-  /** Whether one may go on in spite of the problems. */
-  readonly forcible: boolean;
-  readonly differences: readonly string[];
-  /** After what it could go on instead, such as "epoch 8". */
-  readonly resumes?: string | null;
-}
-
-export interface RerunAsked {
-  readonly params?: Readonly<Record<string, string>>;
-  readonly force?: boolean;
-  /** Publish the new edition of a report. */
-  readonly publish?: boolean;
-  /** Go on from its last checkpoint. */
-  readonly resume?: boolean;
-}
-
-export interface RerunRefused {
-  readonly problems: readonly string[];
-  readonly forcible: boolean;
-}
-
-/** Whoever can do runs again: the kernel, or a server. */
-export interface Rerunner {
-  readonly look: (run: string) => Promise<RerunPlan>;
-  /** Resolves to the new run's id, or to what is in the way. */
-  readonly start: (run: string, asked: RerunAsked) => Promise<string | RerunRefused>;
-  /** Show the new run beside the one that this view is of. */
-  readonly beside?: (run: string) => Promise<unknown>;
-}
 
 /** Opens the dialog for a run that has ended; says below the head what it was started as. */
 export class RerunButton {

@@ -1,6 +1,6 @@
 // The form in which a reader changes parameters, sees what is in the way, and starts a run again.
 import { button, element, setText } from './dom.ts';
-import type { RerunAsked, RerunPlan, RerunRefused } from './rerun.ts';
+import type { RerunAsked, RerunPlan, RerunRefused } from './rerunmodel.ts';
 
 /** Translates: `%1` stands for the first value. */
 type Translate = (text: string, ...values: (string | number)[]) => string;

@@ -1,6 +1,6 @@
 // What the kernel has told of its runs: the state first, then numbered frames with what is new.
 import type { Answer, Details, Display, Header, Progress, Question, RunData, RunSource } from './model.ts';
-import type { Rerunner } from './rerun.ts';
+import type { Rerunner } from './rerunmodel.ts';
 import { mergeSeries, type PackedSeries } from './series.ts';
 import { mergeSweep, type PackedSweep } from './sweep/merge.ts';
 import { Terminal, type OutputChange } from './terminal.ts';

@@ -77,7 +77,10 @@ def rerun(words: Sequence[str], namespace: dict[str, Any]) -> None:
     if options.name:
         _, binding = name_and_binding([options.name], "%runs rerun --name")
         check_binding(Origin("%runs rerun --name", binding), CellNames(), namespace)
-    run = api.rerun(
+    # What checks a run before it is done again is needed by no other magic.
+    from mlwidgets import again
+
+    run = again.rerun(
         api.run(first),
         read_params(params, taken=namespace),
         seed=options.seed,

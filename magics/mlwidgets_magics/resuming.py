@@ -11,7 +11,6 @@ from mlwidgets import api
 from mlwidgets.capture.checkpointed import load_checkpoint
 from mlwidgets.capture.results import Loaded
 from mlwidgets.errors import ParameterError
-from mlwidgets.going_on import resume_run
 from mlwidgets.runs.run import Run
 from mlwidgets.views.live import show
 from mlwidgets_magics.words import LineParser, read_params
@@ -50,7 +49,10 @@ def resume(words: Sequence[str], taken: Any) -> None:
         found.resume()
         print(f"{found.name}: asked to go on")
         return
-    run = resume_run(
+    # What checks a run before it goes on is needed by no other magic.
+    from mlwidgets import again
+
+    run = again.resume_run(
         found, read_params(options.params, taken=taken), name=options.called, force=options.force, tell=_tell
     )
     show(run)

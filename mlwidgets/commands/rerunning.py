@@ -65,7 +65,7 @@ def read_params(words: list[str]) -> dict[str, Any]:
 
 
 def _rerun(options: argparse.Namespace) -> int:
-    from mlwidgets import api
+    from mlwidgets.again import rerun
 
     first = find_run(options)
     params = read_params([*options.params, *options.more])
@@ -73,7 +73,7 @@ def _rerun(options: argparse.Namespace) -> int:
         return _look(first, params, options)
     found: list[Preflight] = []
     try:
-        run = api.rerun(
+        run = rerun(
             first,
             params,
             seed=options.seed,

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 
 
 def _resume(options: argparse.Namespace) -> int:
-    from mlwidgets.going_on import resume_run
+    from mlwidgets.again import resume_run
     from mlwidgets.runs.operands import param_of
     from mlwidgets.sweeps.sweep import Sweep
 

@@ -1,16 +1,14 @@
-"""What views show of a run's checkpoints, and what its curves tell in words."""
+"""What views show of a run's checkpoints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.runs.checkpoints import best_of
-from mlwidgets.runs.insight import insight
 from mlwidgets.views import format as fmt
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
-    from mlwidgets.views.data import Snapshot
 
 
 def read_kept(run: Run) -> dict[str, Any]:
@@ -30,11 +28,3 @@ def read_kept(run: Run) -> dict[str, Any]:
         values = ", ".join(f"{name} {fmt.number(value)}" for name, value in one.values.items())
         rows.append([one.number, one.where, values, one.nbytes, " and ".join(marks)])
     return {"judged": best.best if best else None, "rows": rows}
-
-
-def insight_lines(shot: Snapshot) -> list[str]:
-    """Return what the curves of a run on show tell, in sentences; a sweep's are those of its trials."""
-    if shot.sweep is not None:
-        return []
-    judged = ((shot.details or {}).get("checkpoints") or {}).get("judged")
-    return insight({one.name: (one.steps, one.values) for one in shot.series}, judged).lines()

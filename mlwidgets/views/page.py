@@ -18,8 +18,8 @@ from mlwidgets.runs.outline import ending
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, svg, terminal
 from mlwidgets.views.changespage import changes_page
-from mlwidgets.views.checkpoints import insight_lines
 from mlwidgets.views.groups import Chart, charts
+from mlwidgets.views.insights import insight_lines
 from mlwidgets.views.mediapage import media_page
 from mlwidgets.views.sweeppage import sweep_page
 

@@ -9,8 +9,8 @@ from mlwidgets.runs.outline import ending
 from mlwidgets.views import format as fmt
 from mlwidgets.views import palette, terminal
 from mlwidgets.views.changestext import since_words
-from mlwidgets.views.checkpoints import insight_lines
 from mlwidgets.views.data import seconds
+from mlwidgets.views.insights import insight_lines
 from mlwidgets.views.reruns import rerun_lines
 from mlwidgets.views.sweeptext import sweep_lines
 

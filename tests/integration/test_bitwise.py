@@ -15,6 +15,7 @@ from textwrap import dedent
 import pytest
 
 from mlwidgets import api
+from mlwidgets.again import rerun
 from mlwidgets.archives.exporting import export
 from mlwidgets.archives.importing import import_runs
 from mlwidgets.cli import main
@@ -150,7 +151,7 @@ def seen_through(run: Run) -> Verdict:
 
 def test_trainings_give_the_same_bits(store: RunStore) -> None:
     firsts = [api.run(name) for name in TRAININGS]
-    for first, again in zip(firsts, [api.rerun(first) for first in firsts], strict=True):
+    for first, again in zip(firsts, [rerun(first) for first in firsts], strict=True):
         verdict = seen_through(again)
         assert verdict.equal is True, verdict.text()
         assert verdict.of == again.rerun_of == first.id
@@ -164,7 +165,7 @@ def test_trainings_give_the_same_bits(store: RunStore) -> None:
 def test_two_changes_and_nothing_else(store: RunStore) -> None:
     """A parameter, and a variable of the notebook that a function reads; the classes are where they were."""
     first = api.run("classic-seeded")
-    again = api.rerun(first, {"lr": 0.2, "scale": 0.02}, name="faster")
+    again = rerun(first, {"lr": 0.2, "scale": 0.02}, name="faster")
     verdict = seen_through(again)
     assert (verdict.equal, verdict.changed) == (None, [["lr", "0.1", "0.2"], ["scale", "0.01", "0.02"]])
     assert "sgd_loss: best" in verdict.text()
@@ -172,7 +173,7 @@ def test_two_changes_and_nothing_else(store: RunStore) -> None:
     assert old["sgd_loss"].values[0] != new["sgd_loss"].values[0]
     assert old["probability"].values[0] != new["probability"].values[0]
     assert old["words"].values.tolist() == new["words"].values.tolist()
-    third = api.rerun("faster")
+    third = rerun("faster")
     assert third.rerun_of == again.id
     assert seen_through(third).equal is True
 
@@ -198,21 +199,21 @@ def test_data_that_changed_are_told_before_and_after(store: RunStore) -> None:
     table = store.path.parent / "table.csv"
     table.write_text("1,2,4\n")
     with pytest.raises(CannotRerun, match=r"table\.csv have changed"):
-        api.rerun("table")
+        rerun("table")
     assert len([one for one in store.ids() if "-table-" in one and "again" not in one]) == 1
-    verdict = seen_through(api.rerun("table", force=True))
+    verdict = seen_through(rerun("table", force=True))
     assert verdict.equal is False
     assert verdict.chip == "differs from step 0"
     assert "6.0 → 7.0" in verdict.summary
     assert "the data table.csv" in verdict.details[0]
     table.unlink()
     with pytest.raises(CannotRerun, match=r"table\.csv are missing"):
-        api.rerun("table")
+        rerun("table")
 
 
 def test_only_what_a_literal_can_say(store: RunStore) -> None:
     with pytest.raises(ParameterError, match="Python literal"):
-        api.rerun("classic", {"lr": object()})
+        rerun("classic", {"lr": object()})
 
 
 def test_from_an_archive_in_another_store(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,9 +223,9 @@ def test_from_an_archive_in_another_store(store: RunStore, tmp_path: Path, monke
     import_runs(other, tmp_path / "runs.zip")
     monkeypatch.setenv(STORE_VARIABLE, str(other.path))
     with pytest.raises(CannotRerun, match="came from elsewhere"):
-        api.rerun("nets-seeded", force=True)
+        rerun("nets-seeded", force=True)
     api.run("nets-seeded").trust()
-    assert seen_through(api.rerun("nets-seeded")).equal is True
+    assert seen_through(rerun("nets-seeded")).equal is True
 
 
 def test_as_another_user(store: RunStore, tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ for step in range(3):
 
 def test_chance_that_no_seed_repeats_is_named(store: RunStore) -> None:
     run = api.train(CHANCE, name="chance", namespace={"__name__": "__main__"}, wait=True)
-    verdict = seen_through(api.rerun(run))
+    verdict = seen_through(rerun(run))
     assert (verdict.equal, verdict.chip) == (False, "differs from step 0")
     assert [one["name"] for one in verdict.first] == ["drawn"]
     assert any("line 4: default_rng() draws another seed" in line for line in verdict.details)
@@ -294,7 +295,7 @@ def test_a_run_that_was_stopped_is_compared_as_far_as_it_got(store: RunStore) ->
         assert not run.ended, run.error
     run.stop()
     run.wait(60)
-    again = api.rerun(run)
+    again = rerun(run)
     while "drawn" not in again.columns() or len(again.columns()["drawn"].values) < 41:
         assert not again.ended, again.error
     again.stop()
@@ -318,7 +319,7 @@ def test_a_trial_again(store: RunStore) -> None:
     sweep = api.sweep(dedent(code), space=space, minimize="loss", trials=1, name="find", seed=1, namespace=namespace)
     sweep.wait(120)
     trial = next(run for run in map(api.run, store.ids()) if run.spec.trial_of == sweep.id)
-    again = api.rerun(trial)
+    again = rerun(trial)
     assert seen_through(again).equal is True
     assert (again.spec.trial_of, again.name) == (None, trial.name)
 

@@ -30,7 +30,7 @@ FLOORS = {
     "mlwidgets.views.palette": 5,
     "mlwidgets.views.terminal": 5,
     "mlwidgets.api": 6,
-    "mlwidgets.going_on": 6,
+    "mlwidgets.again": 6,
     "mlwidgets.schedules": 6,
     "mlwidgets.housekeeping": 7,
     "mlwidgets.views": 7,

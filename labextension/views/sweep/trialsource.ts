@@ -1,6 +1,6 @@
 // One trial of a sweep as a run of its own: what the sweep knows of it at once, and all of it where somebody answers.
 import type { Answer, Question, RunData, RunSource, RunState, Series } from '../model.ts';
-import type { Rerunner } from '../rerun.ts';
+import type { Rerunner } from '../rerunmodel.ts';
 import { Terminal } from '../terminal.ts';
 import { hasEnded } from '../model.ts';
 import { ENDED_EARLY, type SweepData, type Trial, type TrialState } from './model.ts';
