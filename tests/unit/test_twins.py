@@ -148,10 +148,20 @@ def test_a_replaced_output_is_kept_to_the_byte(path: Path) -> None:
     twin_of(path).write_text("".join([head, cells[0], cells[2]]))
     assert sync(path).changed == "notebook"
     history = History(path)
-    newest = history.snapshots()[0]
-    assert newest.kind == "twin"
-    history.restore(newest)
+    result, replaced = history.snapshots()[:2]
+    assert (result.kind, replaced.kind) == ("save", "twin")
+    history.restore(replaced)
     assert path.read_bytes() == before
+
+
+def test_what_came_from_the_text_is_kept_for_whoever_saves_an_older_notebook_over_it(path: Path) -> None:
+    before = path.read_bytes()
+    edit(twin_of(path), "x = 1", "x = 8")
+    assert sync(path).changed == "notebook"
+    path.write_bytes(before)
+    assert sync(path).changed == "twin"
+    assert "x = 8" not in twin_of(path).read_text()
+    assert any("x = 8" in cell.source for cell in History(path).read(History(path).snapshots()[0]).cells)
 
 
 def test_different_cells_merge(path: Path) -> None:
@@ -161,9 +171,8 @@ def test_different_cells_merge(path: Path) -> None:
     assert sources(read(path))[1:3] == ["import os\nx = 2", "%matplotlib inline\nprint(x + 1)"]
     assert "print(x + 1)" in twin_of(path).read_text()
     assert sync(path).changed == "none"
-    # What the twin was is kept.
-    kept = History(path).snapshots()
-    assert [one.kind for one in kept] == ["twin", "twin"]
+    # What the notebook and the twin were is kept, and what they are now.
+    assert [one.kind for one in History(path).snapshots()] == ["save", "twin", "twin"]
 
 
 def test_one_cell_on_both_sides_is_a_conflict_and_nothing_is_written(path: Path) -> None:

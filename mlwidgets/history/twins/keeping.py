@@ -35,6 +35,17 @@ def keep(pairing: Pairing, notebook: Side | None, result: Decided, twin: Side | 
         history.take("twin", before, beside={WHOLE: notebook.data} if lost else None)
 
 
+def keep_result(pairing: Pairing, notebook: dict[str, Any]) -> None:
+    """Take a snapshot of a notebook that has taken something over from its twin.
+
+    Raises
+    ------
+    HistoryError
+        If it can be kept nowhere.
+    """
+    History(pairing.notebook).take("save", read_notebook(notebook, str(pairing.notebook)))
+
+
 def keep_twin(pairing: Pairing, notebook: dict[str, Any], twin: Side) -> None:
     """Take a snapshot of a twin that is to be replaced, and of the notebook that said the same.
 

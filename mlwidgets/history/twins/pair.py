@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlwidgets.errors import TwinError
+from mlwidgets.errors import HistoryError, TwinError
 from mlwidgets.history.merging import documents
 from mlwidgets.history.merging.documents import Document
 from mlwidgets.history.notebooks.notebook import encode, read_notebook
@@ -186,6 +186,10 @@ class Pair:
             return None
         if changed[1] and not put_in_place(twin.path, data, twin.state):
             return None
+        if changed[0]:
+            # Whoever has the notebook open may save an older one over it.
+            with contextlib.suppress(HistoryError):
+                keeping.keep_result(self.pairing, result.notebook)
         if result.conflicts:
             before = text_of(result.base, self.pairing)
             self.bases.save(self.pairing, Base(stripped(result.base), before, self.pairing.format))
