@@ -104,13 +104,18 @@ class RunsMagics(Magics):
         if action == "show" and names:
             self._guarded(lambda: _show([api.run(name) for name in names]))
         elif action == "load" and [name for name in names if name not in _WHICH]:
+            odd = next((name for name in names if name.startswith("-") and name not in _WHICH), None)
+            if odd is not None:
+                raise UsageError(f"%runs load: there is no option {odd}; it has {' and '.join(sorted(_WHICH))}")
             which = next((name for name in names if name in _WHICH), None)
             self._guarded(lambda: self._load(*(name for name in names if name not in _WHICH), which=which))
         elif action == "stop" and names:
             self._guarded(lambda: _stop([api.run(name) for name in names]))
         elif action == "logs" and len(names) == 1:
             self._guarded(lambda: self._logs(api.run(names[0])))
-        elif action == "rerun" and names:
+        elif action == "rerun":
+            if not names:
+                raise UsageError("%runs rerun takes a run, and what is to change: %runs rerun lenet lr=3e-4")
             self._guarded(lambda: rerunning.rerun(names, self.shell.user_ns))
         elif action == "resume" and names:
             self._guarded(lambda: resuming.resume(names, self.shell.user_ns))

@@ -70,12 +70,14 @@ def _init(options: argparse.Namespace) -> int:
 
 def _show(plan: Plan) -> None:
     writes = plan.before != plan.after
-    rows = [(_shown(plan.settings), f"{'formats' if writes else 'says already: formats'} = {plan.formats}")]
+    rows = [(_shown(plan.settings), f"formats = {plan.formats}")] if writes else []
     rows += [(_shown(twin), f"text of {notebook.name}") for notebook, twin in plan.write]
     rows += [(_shown(notebook), f"stays without a twin, and says so: {why}") for notebook, why in plan.apart]
-    if plan.writes:
+    if not writes:
+        print(f"{_shown(plan.settings)} says formats = {plan.formats} already, and stays as it is.")
+    if rows:
         print("This writes:")
-    _print(rows)
+        _print(rows)
     if plan.present:
         print("These are there, and are made to say the same as their notebooks:")
         _print([(_shown(twin), f"text of {notebook.name}") for notebook, twin in plan.present])
@@ -104,7 +106,7 @@ def _undo(options: argparse.Namespace) -> int:
 
     found = plan_undo(options.folder)
     if not found:
-        print(f"nothing to undo in {options.folder}")
+        print(f"nothing to undo in {options.folder}: this copy of the project was not paired here")
         return 0
     for one in found:
         _show_undo(one)

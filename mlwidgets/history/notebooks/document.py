@@ -78,8 +78,8 @@ def _parse(text: str, where: str) -> Any:
         if conflict:
             line = text.count("\n", 0, conflict.start()) + 1
             raise NotebookError(
-                f"{where} holds conflict markers of a merge (line {line}); settle the conflict or take one side with: "
-                f"git checkout --ours or --theirs"
+                f"{where} holds conflict markers of a merge (line {line}); mlwidgets git-setup, then "
+                "git checkout -m -- the notebook merges it by cells; git checkout --ours or --theirs takes one side"
             ) from error
         raise NotebookError(
             f"{where} is not JSON: {error.msg} (line {error.lineno}, column {error.colno}); "
