@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 import mlwidgets
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.tracking.told import MIME
@@ -23,6 +21,8 @@ check.unique(frame["id"])
 
 
 def test_a_run_keeps_its_checks_and_goes_on() -> None:
+    import pandas as pd
+
     frame = pd.DataFrame({"id": [1, 1], "age": [20, 40]})
     run = mlwidgets.train(CODE, namespace={"frame": frame}, params={"accuracy": 0.85}).wait(60).raise_for_state()
     assert run.output.splitlines() == [
