@@ -31,11 +31,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Where several processes share the tests they begin with those that take longest.
     """
-    heavy = [name for name in ("torch", "pandas", "sklearn") if name in sys.modules]
-    if heavy and not any(_tier(item) == "gpu" for item in items):
+    if "torch" in sys.modules and not any(_tier(item) == "gpu" for item in items):
         # Their workers import what their submitter has, and take four times as long for it.
-        words = f"a module of the tests imports {heavy[0]}, and so would every run"
-        raise pytest.UsageError(f"{words}: import it in the tests")
+        raise pytest.UsageError("a module of the tests imports torch, and so would every run: import it in the tests")
     order = TIERS[::-1] if hasattr(config, "workerinput") else TIERS
     for item in items:
         item.add_marker(_tier(item))

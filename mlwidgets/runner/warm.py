@@ -150,7 +150,7 @@ def prepare() -> None:
     with contextlib.suppress(OSError):
         write_whole(where / f"{key}.modules", json.dumps({"names": names}).encode())
         environment = {k: v for k, v in shaped(os.environ).items() if not k.startswith("MLWIDGETS_RUN")}
-        environment |= figures_environment()
+        environment = {**_WITHOUT_THREADS, **environment, **figures_environment()}
         with open(where / f"{key}.log", "wb") as log:
             process = subprocess.Popen(
                 python_command("mlwidgets.runner.warm_server", str(where), key),
@@ -163,6 +163,10 @@ def prepare() -> None:
             )
         threading.Thread(target=_until_ended, args=(process, key), name="mlwidgets-warm", daemon=True).start()
 
+
+_WITHOUT_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""By these, libraries start no thread when they are imported, which no fork would have: pyarrow's allocator, which comes
+with pandas, frees memory without one then (jemalloc's manual, ``background_thread``)."""
 
 _hanging: set[int] = set()
 """Warm processes that did not answer in time: nobody waits for them again."""

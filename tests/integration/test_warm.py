@@ -158,6 +158,19 @@ def test_what_torch_loads_with_the_first_optimizer_is_there(user: User) -> None:
     assert told == [False, True, True]
 
 
+def test_pandas_is_there_though_it_brings_pyarrow_whose_allocator_likes_a_thread(user: User) -> None:
+    told = user.does(
+        """
+        import pandas, pyarrow
+        go()
+        warmed()
+        run = go("there = sorted({'pandas', 'pyarrow'} & {*__import__('sys').modules})")
+        tell([run.result['facts']['warm'], run.result['there']])
+        """
+    )
+    assert told == [True, ["pandas", "pyarrow"]]
+
+
 def test_figures_are_shown_where_nobody_chose_a_backend(user: User) -> None:
     user.environment.pop("MPLBACKEND", None)
     told = user.does(
