@@ -165,7 +165,7 @@ def prepare() -> None:
 
 
 _WITHOUT_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-"""By these, libraries start no thread when they are imported, which no fork would have: pyarrow's allocator, which comes
+"""By these, libraries start no thread when they are imported, which no fork would have: pyarrow's allocator, that comes
 with pandas, frees memory without one then (jemalloc's manual, ``background_thread``)."""
 
 _hanging: set[int] = set()
