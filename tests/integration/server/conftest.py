@@ -62,6 +62,8 @@ def ask(jp_fetch: Any) -> Callable[..., Any]:
             "query", {key: options.pop(key) for key in list(options) if key not in {*OPTIONS, "query"}}
         )
         data = body if isinstance(body, str | bytes | None) else json.dumps(body)
+        # Some answers come from a Python that is started for them, on a machine that others use, too.
+        options = {"request_timeout": 60, **options}
         try:
             found = await jp_fetch(
                 *API, *path, method=method, body=data, params=params, allow_nonstandard_methods=True, **options
