@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Lab
 
 pytestmark = pytest.mark.browser
+
+_SLOW = 120_000
+"""Milliseconds that a Python may take to be started by the server, and the run that it sends off."""
 
 SETUP = "%load_ext mlwidgets\nimport math, time\nfrom mlwidgets import log"
 LENET = """\
@@ -68,19 +72,21 @@ def test_from_the_panel(lab: Lab, page: Page, monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("MLWIDGETS_STORE", str(lab.store))
     code = LENET.partition("\n")[2]
     params = {"lr": 0.05, "epochs": 12}
+    # One more try finds the runs of the first.
+    name = f"twice-{secrets.token_hex(2)}"
     setup = "import math, time\nfrom mlwidgets import log\n"
-    first = mlwidgets.train(setup + code, name="twice", params=params, namespace={}, cpus=0, gpus=0).wait()
+    first = mlwidgets.train(setup + code, name=name, params=params, namespace={}, cpus=0, gpus=0).wait()
     open_panel(lab, page)
-    page.locator(".mlw-search input").fill("twice")
+    page.locator(".mlw-search input").fill(name)
     rows = page.locator(".mlw-row")
     expect(rows).to_have_count(1)
     rows.first.click(button="right")
     page.get_by_role("menuitem", name="Rerun…").click()
-    dialog = page.get_by_role("dialog", name="Rerun twice")
+    dialog = page.get_by_role("dialog", name=f"Rerun {name}")
     expect(dialog.get_by_label("epochs")).to_have_value("12")
     dialog.get_by_role("button", name="Start").click()
     made = page.locator(".mlw-row.mlw-active .mlw-verdict")
-    expect(made).to_have_text("same bits")
+    expect(made).to_have_text("same bits", timeout=_SLOW)
     expect(page.locator(".mlw-row.mlw-active")).not_to_have_attribute("data-run", first.id)
     look(page, "rerun-panel")
 
@@ -88,15 +94,15 @@ def test_from_the_panel(lab: Lab, page: Page, monkeypatch: pytest.MonkeyPatch, t
     page.keyboard.press("Control+Enter")
     dialog.get_by_label("epochs").fill("many")
     page.keyboard.press("Enter")
-    expect(dialog.get_by_role("alert")).to_contain_text("another type")
+    expect(dialog.get_by_role("alert")).to_contain_text("another type", timeout=_SLOW)
     look(page, "rerun-refused")
     dialog.get_by_label("epochs").fill("6")
     expect(dialog.get_by_role("button", name="Start")).to_be_enabled()
     page.keyboard.press("Enter")
-    expect(page.locator(".mlw-row.mlw-active .mlw-verdict")).to_have_text("epochs changed")
+    expect(page.locator(".mlw-row.mlw-active .mlw-verdict")).to_have_text("epochs changed", timeout=_SLOW)
     page.keyboard.press("Enter")
     opened = page.locator(".mlw-opened .mlw-run")
-    expect(opened.locator(".mlw-rerun-of")).to_contain_text("Rerun of twice")
+    expect(opened.locator(".mlw-rerun-of")).to_contain_text(f"Rerun of {name}")
     expect(opened.locator(".mlw-rerun-summary")).to_contain_text("epochs 12 → 6")
     look(page, "rerun-opened")
     use_theme(lab, page, "JupyterLab Dark")
@@ -106,8 +112,8 @@ def test_from_the_panel(lab: Lab, page: Page, monkeypatch: pytest.MonkeyPatch, t
     look(page, "rerun-dialog-dark")
     dialog.get_by_role("button", name="Start").click()
     expect(page.locator(".mlw-opened .mlw-table tbody tr")).to_have_count(2)
-    expect(page.locator(".mlw-opened .mlw-table .mlw-verdict", has_text="same bits")).to_be_visible()
-    expect(page.locator(".mlw-opened .mlw-rerun-summary")).to_contain_text("the same to the bit as twice")
+    expect(page.locator(".mlw-opened .mlw-table .mlw-verdict", has_text="same bits")).to_be_visible(timeout=_SLOW)
+    expect(page.locator(".mlw-opened .mlw-rerun-summary")).to_contain_text(f"the same to the bit as {name}")
     look(page, "rerun-opened-beside")
 
 
