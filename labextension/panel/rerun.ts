@@ -12,7 +12,7 @@ interface Started {
 }
 
 /** Milliseconds before each further look for a verdict. */
-const LOOKS = [1000, 2000, 5000, 15_000, 60_000];
+const LOOKS = [1000, 2000, 5000, 5000, 10_000, 10_000, 15_000, 30_000, 60_000];
 
 /** Does runs of one store again. */
 export function rerunner(project: Started, store: string): Rerunner {
