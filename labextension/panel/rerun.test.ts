@@ -47,7 +47,7 @@ describe('a verdict that nobody has told of yet', () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(looks).toBe(1);
     await vi.advanceTimersByTimeAsync(3_600_000);
-    expect(looks).toBe(5);
+    expect(looks).toBe(9);
     verdicts.dispose();
   });
 });
