@@ -261,7 +261,9 @@ def test_nothing_that_returned_is_lost_to_a_kill(metrics: Path, events: Path) ->
         values = columns["a"].values.tolist()
         assert values == list(range(len(values)))
         assert len(values) > acknowledged
-        assert columns["b"].values.tolist() == [-v for v in values]
+        # Of a write that was under way the system may have done the pages up to some record.
+        settled = values[: acknowledged + 1]
+        assert columns["b"].values.tolist()[: len(settled)] == [-v for v in settled]
         rare = [v for n, c in columns.items() if n.startswith("rare/") for v in c.values.tolist()]
-        assert sorted(rare) == values
+        assert sorted(rare)[: len(settled)] == settled
         number = len(values)

@@ -323,7 +323,7 @@ def test_list(listed: list[RunSummary]) -> None:
 
 def test_list_from_the_index(store: RunStore, listed: list[RunSummary]) -> None:
     with sqlite3.connect(store.path / "index.sqlite") as connection:
-        assert {row[0] for row in connection.execute("SELECT id FROM summaries_4")} == {s.id for s in listed[1:]}
+        assert {row[0] for row in connection.execute("SELECT id FROM summaries_5")} == {s.id for s in listed[1:]}
     assert same(RunIndex(store).summaries(), listed)
 
 
@@ -335,17 +335,17 @@ def test_index_that_is_gone_or_damaged(store: RunStore, listed: list[RunSummary]
     assert same(RunIndex(store).summaries(), listed)
     assert same(RunIndex(store).summaries(), listed)
     with sqlite3.connect(store.path / "index.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM summaries_4").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM summaries_5").fetchone() == (2,)
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE summaries_4 SET summary = '{'",
-        "UPDATE summaries_4 SET summary = '{\"id\": 3}'",
-        "UPDATE summaries_4 SET summary = '[]'",
-        "UPDATE summaries_4 SET summary = x'ff'",
-        "DROP TABLE summaries_4; CREATE TABLE summaries_2 (other)",
+        "UPDATE summaries_5 SET summary = '{'",
+        "UPDATE summaries_5 SET summary = '{\"id\": 3}'",
+        "UPDATE summaries_5 SET summary = '[]'",
+        "UPDATE summaries_5 SET summary = x'ff'",
+        "DROP TABLE summaries_5; CREATE TABLE summaries_2 (other)",
     ],
 )
 def test_index_of_another_version(store: RunStore, listed: list[RunSummary], damage: str) -> None:
