@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,12 @@ from mlwidgets import api
 from mlwidgets.capture.ledger import CellNames
 from mlwidgets.capture.request import Origin, check_binding
 from mlwidgets.commands.common import seconds
-from mlwidgets.runner.surroundings import untold_hints
 from mlwidgets.runs.folder import RunFolder
-from mlwidgets.runs.journal import FOLDER_VARIABLE
 from mlwidgets.runs.run import Run
 from mlwidgets.views import console
 from mlwidgets.views.kernel import kernel
 from mlwidgets.views.live import flush_finished, show
-from mlwidgets_magics.sending import name_and_binding
+from mlwidgets_magics.sending import name_and_binding, tell_hints, wait_here
 from mlwidgets_magics.words import HELP, LineParser, read_params
 
 if TYPE_CHECKING:
@@ -97,9 +94,7 @@ def rerun(words: Sequence[str], namespace: dict[str, Any]) -> None:
     if binding is not None:
         namespace[binding] = run
     print(f"{run.name}: does {run.rerun_of} again as {run.id}")
-    # Readers of a report that is being executed can do nothing about them.
-    for hint in () if FOLDER_VARIABLE in os.environ else untold_hints():
-        print(f"mlwidgets: {hint}")
+    tell_hints()
     in_terminal = kernel() is None
     if not (options.wait and in_terminal):
         show(run, background=True)
@@ -116,16 +111,10 @@ def _tell(found: Preflight) -> None:
 
 
 def _wait(run: Run, *, in_terminal: bool) -> None:
-    """Wait as if the run's code ran here: an interrupt of the kernel interrupts the run."""
+    """Wait, and say what came of it."""
     from mlwidgets.reruns.verdict import await_verdict
 
-    try:
-        if in_terminal and console.can_follow() and not console.follow(run, hint="Ctrl-C stops the run"):
-            raise KeyboardInterrupt
-        run.wait()
-    except KeyboardInterrupt:
-        run.stop("Ctrl-C" if in_terminal else "interrupt of the kernel")
-        run.wait()
+    wait_here(run, in_terminal=in_terminal)
     verdict = await_verdict(RunFolder(run.path))
     flush_finished()
     if in_terminal:

@@ -99,6 +99,25 @@ def origin(shell: Any, heading: str, binding: str | None) -> Origin:
     )
 
 
+def tell_hints() -> None:
+    """Say what may end runs together with this process, once."""
+    # Readers of a report that is being executed can do nothing about it.
+    for hint in () if FOLDER_VARIABLE in os.environ else untold_hints():
+        # No mistake of the user's, so not in red.
+        print(f"mlwidgets: {hint}")
+
+
+def wait_here(run: Run, *, in_terminal: bool) -> None:
+    """Wait as if the run's code ran here: an interrupt of the kernel interrupts the run."""
+    try:
+        if in_terminal and console.can_follow() and not console.follow(run, hint="Ctrl-C stops the run"):
+            raise KeyboardInterrupt
+        run.wait()
+    except KeyboardInterrupt:
+        run.stop("Ctrl-C" if in_terminal else "interrupt of the kernel")
+        run.wait()
+
+
 class Sending:
     """Sees off what was submitted, and remembers what names meant then."""
 
@@ -115,10 +134,7 @@ class Sending:
         misconfigured = check_config(RunFolder(run.path))
         for hint in (*run.spec.hints, *filter(None, [misconfigured])):
             print(f"mlwidgets: {hint}", file=sys.stderr)
-        # Readers of a report that is being executed can do nothing about them.
-        for hint in () if FOLDER_VARIABLE in os.environ else untold_hints():
-            # No mistake of the user's, so not in red.
-            print(f"mlwidgets: {hint}")
+        tell_hints()
         in_terminal = getattr(self._shell, "kernel", None) is None
         if not (wait and in_terminal):
             show(run, background=True)
@@ -128,13 +144,7 @@ class Sending:
     def _wait(self, run: Run, *, in_terminal: bool) -> None:
         """Wait as if the cell ran here: an interrupt of the kernel interrupts the run."""
         try:
-            try:
-                if in_terminal and console.can_follow() and not console.follow(run, hint="Ctrl-C stops the run"):
-                    raise KeyboardInterrupt
-                run.wait()
-            except KeyboardInterrupt:
-                run.stop("Ctrl-C" if in_terminal else "interrupt of the kernel")
-                run.wait()
+            wait_here(run, in_terminal=in_terminal)
             flush_finished()
             if in_terminal:
                 # A terminal has no view that the output would appear in.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlwidgets.errors import StoreError
+from mlwidgets.errors import ParameterError, StoreError
 from mlwidgets.runs.spans import seconds_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
     from mlwidgets.runs.store import RunStore
 
 RUN = "a run's name, an id or the beginning of an id"
+
+
+def agreed(question: str) -> bool:
+    """Ask the user at the terminal; return whether the answer is yes, and say so where it is not.
+
+    Raises
+    ------
+    ParameterError
+        If there is no terminal.
+    """
+    if not sys.stdin.isatty():
+        raise ParameterError("nobody can be asked here: add --yes to agree")
+    print(f"{question} [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
+        return True
+    print("nothing was written")
+    return False
 
 
 def given_store(options: argparse.Namespace) -> Path | None:

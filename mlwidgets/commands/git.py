@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.commands.common import agreed
 from mlwidgets.errors import HistoryError, MlwidgetsError, ParameterError
 
 if TYPE_CHECKING:
@@ -149,15 +150,7 @@ def _agreed(setup: Setup, plan: Plan, wanted: Wanted, *, asked: bool) -> bool:
     replaced = [one for one in setup.in_place_of() if wanted.strip or not one.startswith("filter=")]
     if replaced:
         print(f"  in place of       {', '.join(replaced)}")
-    if asked:
-        return True
-    if not sys.stdin.isatty():
-        raise ParameterError("nobody can be asked here: add --yes to agree")
-    print("Write it? [y/N] ", end="", flush=True)
-    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
-        return True
-    print("nothing was written")
-    return False
+    return asked or agreed("Write it?")
 
 
 def _textconv(options: argparse.Namespace) -> int:

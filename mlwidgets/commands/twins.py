@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlwidgets.commands.common import agreed
 from mlwidgets.errors import MlwidgetsError, ParameterError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _init(options: argparse.Namespace) -> int:
         if not found.present:
             print(f"nothing to do: there are no notebooks in {options.folder}")
             return 0
-    elif not _agreed(options):
+    elif not (options.yes or agreed("Do it?")):
         return 1
     problems = pair(found)
     for line in problems:
@@ -89,18 +90,6 @@ def _print(rows: Sequence[tuple[str, str]]) -> None:
         print(f"  {name:<{width}}  {what}")
 
 
-def _agreed(options: argparse.Namespace) -> bool:
-    if options.yes:
-        return True
-    if not sys.stdin.isatty():
-        raise ParameterError("nobody can be asked here: add --yes to agree")
-    print("Do it? [y/N] ", end="", flush=True)
-    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
-        return True
-    print("nothing was written")
-    return False
-
-
 def _undo(options: argparse.Namespace) -> int:
     from mlwidgets.history.twins.undoing import plan_undo, undo
 
@@ -110,7 +99,7 @@ def _undo(options: argparse.Namespace) -> int:
         return 0
     for one in found:
         _show_undo(one)
-    if not _agreed(options):
+    if not (options.yes or agreed("Do it?")):
         return 1
     undo(found)
     print("done")

@@ -51,6 +51,9 @@ class Handler(APIHandler):
         if not length.isdecimal() or int(length) > self.largest_body:
             raise self._refusal()
         await super().prepare()
+        if self.largest_body > LARGEST_BODY and self.current_user is None:
+            # No large body is kept for a stranger.
+            raise web.HTTPError(403)
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body; of one that is too big and did not say so, nothing is kept."""

@@ -112,12 +112,6 @@ class OneTwin(TwinHandler):
 
     largest_body = LARGEST_NOTEBOOK
 
-    async def prepare(self) -> None:  # type: ignore[override]
-        """Keep no large body for a stranger."""
-        await super().prepare()
-        if self.current_user is None:
-            raise web.HTTPError(403)
-
     @web.authenticated
     @authorized
     async def get(self) -> None:

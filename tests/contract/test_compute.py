@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from mlwidgets.capture.variables import shaped
 from mlwidgets.runner.compute import forking
@@ -32,6 +33,8 @@ from mlwidgets.runs.store import RunStore
 def _shell() -> WorkerShell:
     # That of pytest would tell of each signal that a test sends.
     faulthandler.disable()
+    # Other tests have shells in this process, of which there can be one.
+    InteractiveShell.clear_instance()
     return blank_shell()
 
 
@@ -259,11 +262,13 @@ def test_kill_takes_everything_that_was_started(start: Callable[..., Started], e
 
 def test_what_was_there_before_is_spared(start: Callable[..., Started]) -> None:
     with psutil.Popen(["sleep", "600"]) as bystander:
-        one = start(SLEEP)
-        one.until("ready")
-        one.worker.kill()
-        assert bystander.poll() is None
-        bystander.kill()
+        try:
+            one = start(SLEEP)
+            one.until("ready")
+            one.worker.kill()
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
 
 
 def test_a_worker_that_cannot_start(compute: Compute, tmp_path: Path) -> None:

@@ -42,8 +42,10 @@ def jp_server_config(read_only: bool) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _store_of_the_root(monkeypatch: pytest.MonkeyPatch, jp_root_dir: Path) -> None:
+def _own_surroundings(monkeypatch: pytest.MonkeyPatch, jp_root_dir: Path) -> None:
     monkeypatch.delenv("MLWIDGETS_STORE", raising=False)
+    # Each test has an environment of its own here, which would have a warm process of its own started.
+    monkeypatch.setenv("MLWIDGETS_WARM", "off")
     (jp_root_dir / ".mlwidgets").mkdir(mode=0o700)
 
 

@@ -32,7 +32,7 @@ async def ended(ask: Any, run_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + 60
     while True:
         _, row = await ask("runs", run_id)
-        if row["ended"] and row["rerun"]["verdict"] is not None:
+        if row["ended"] and (row["rerun"] is None or row["rerun"]["verdict"] is not None):
             return dict(row)
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
