@@ -12,7 +12,10 @@ from mlwidgets.capture.checkpointed import load_checkpoint
 from mlwidgets.capture.results import Loaded
 from mlwidgets.errors import ParameterError
 from mlwidgets.runs.run import Run
-from mlwidgets.views.live import show
+from mlwidgets.views import console
+from mlwidgets.views.kernel import kernel
+from mlwidgets.views.live import flush_finished, show
+from mlwidgets_magics.sending import tell_hints, wait_here
 from mlwidgets_magics.words import LineParser, read_params
 
 
@@ -55,9 +58,16 @@ def resume(words: Sequence[str], taken: Any) -> None:
     run = again.resume_run(
         found, read_params(options.params, taken=taken), name=options.called, force=options.force, tell=_tell
     )
-    show(run)
+    print(f"{run.name}: goes on from {found.id} as {run.id}")
+    tell_hints()
+    in_terminal = kernel() is None
+    if not (options.wait and in_terminal):
+        show(run, background=True)
     if options.wait:
-        run.wait()
+        wait_here(run, in_terminal=in_terminal)
+        flush_finished()
+        if in_terminal:
+            console.print_line(console.end_line(run))
 
 
 def _tell(found: Any) -> None:

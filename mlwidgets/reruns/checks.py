@@ -37,6 +37,8 @@ VERIFIED = 256 << 20
 """Bytes of objects whose contents are looked at: what is damaged would make another run of it."""
 MOST = 12
 """Packages that are named one by one."""
+_OPTIONS = frozenset({"seed", "gpus", "cpus", "timeout", "priority"})
+"""What may be taken for a parameter."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,10 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None, *,
     for name, text in changes.params.items() if spec.report is None else ():
         if name in searched:
             continue
-        found.impossible.extend(_parameter(spec, name))
-        found.problems.extend(_kind(spec, name, literal(text)))
+        refused = list(_parameter(spec, name, text))
+        found.impossible.extend(refused)
+        # What cannot be given at all is of the wrong type, too: one mistake is told once.
+        found.problems.extend(() if refused else _kind(spec, name, literal(text)))
     where = folder_of(store, spec)
     if spec.provenance is not None and spec.provenance.cwd != where and spec.report is None:
         found.differences.append(f"its folder {spec.provenance.cwd} is not there: it runs in {where}")
@@ -153,13 +157,17 @@ def _state_of(objects: ObjectStore, digest: str, most: int) -> tuple[str | None,
         return f"unreadable: {error.strerror or error}", 0
 
 
-def _parameter(spec: RunSpec, name: str) -> Iterator[str]:
+def _parameter(spec: RunSpec, name: str, text: str) -> Iterator[str]:
     """Say why a parameter cannot be changed."""
     known = changeable(spec)
     if name not in known:
         frozen = {one.name: one.type for one in spec.inputs.names} if spec.inputs else {}
         if name in frozen:
             yield f"{name} is no parameter but a variable of type {frozen[name]}, which no literal can stand for"
+            return
+        if name in _OPTIONS:
+            option = f"the option is --{name} {text}, in Python {name}={text}"
+            yield f"it has no parameter {name!r} that can be changed; {option}"
             return
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         have = f"it has {', '.join(known)}" if known else "it has none"

@@ -13,6 +13,7 @@ from mlwidgets.reruns.media import MediaEquality, compare_media
 from mlwidgets.reruns.reasons import reasons
 from mlwidgets.reruns.verdict import Verdict
 from mlwidgets.runs.folder import RunFolder, read_json
+from mlwidgets.runs.insight import unit_of
 from mlwidgets.runs.journal import MetricColumn
 from mlwidgets.runs.naming import better, place
 from mlwidgets.runs.objects import ObjectStore
@@ -80,7 +81,8 @@ def compare_run(folder: RunFolder) -> Verdict:
     elif _failed(then, now) and _without_addresses(then) != _without_addresses(now):
         chip, head = "failed otherwise", f"failed otherwise than {first.id}: {now.cause}, it was {then.cause}{upto}"
     if chip:
-        return Verdict(first.id, False, chip, head, [*other[1:], *reasons(first, folder, spec), *details])
+        why = reasons(first, folder, spec, failed=not other)
+        return Verdict(first.id, False, chip, head, [*other[1:], *why, *details])
     if not found.values and not media.count:
         return _without_metrics(first, folder, spec, details, then, now)
     equal, chip, head = _same(first.id, found, media, old, then, now)
@@ -211,7 +213,8 @@ def _compared(name: str, old: MetricColumn, new: MetricColumn) -> str:
     ends = [side["high" if sign > 0 else "low"] for side in sides]
     if not sign or None in ends:
         return f"last {last}"
-    best = " → ".join(f"{value:.6g} (step {step})" for step, value in ends)
+    units = [unit_of(one.steps) for one in (old, new)]
+    best = " → ".join(f"{value:.6g} ({unit} {step})" for unit, (step, value) in zip(units, ends, strict=True))
     gain = (ends[1][1] - ends[0][1]) * sign
     word = "better" if gain > 0 else "worse" if gain < 0 else "the same"
     return f"best {best}, {word}; last {last}"

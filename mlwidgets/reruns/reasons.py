@@ -19,7 +19,7 @@ _OF_THE_CODE = frozenset({"gpus", "cpus", "cold"})
 """Resources that may."""
 
 
-def reasons(first: RunFolder, again: RunFolder, spec: RunSpec) -> list[str]:
+def reasons(first: RunFolder, again: RunFolder, spec: RunSpec, *, failed: bool = False) -> list[str]:
     """Return what may explain that a run came out otherwise, in lines, the likeliest first.
 
     Parameters
@@ -28,6 +28,8 @@ def reasons(first: RunFolder, again: RunFolder, spec: RunSpec) -> list[str]:
         The run that was done again.
     spec
         Of the run that does it again.
+    failed
+        Whether it is an error that came otherwise, and no value: what draws other values is no reason for one.
     """
     found: list[str] = []
     around = _around(first, again)
@@ -41,6 +43,8 @@ def reasons(first: RunFolder, again: RunFolder, spec: RunSpec) -> list[str]:
     if ended is not None and begun is not None:
         touched = touched_files(again, spec, ended, begun)[:MOST]
         found += [f"{path}, which the code names, was written since; --data {path} keeps a digest" for path in touched]
+    if failed:
+        return found
     operations = dict.fromkeys((*nondeterministic(again), *nondeterministic(first)))
     found += list(operations)[:MOST]
     told = hints(again, spec)

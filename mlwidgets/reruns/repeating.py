@@ -69,8 +69,12 @@ class Changes:
 
     def resources(self, before: Resources) -> Resources:
         """Return what the new run may use."""
+        return replace(before, after=None, **self.asked())
+
+    def asked(self) -> dict[str, Any]:
+        """Return what of its resources is said, also where that is what it had."""
         given = {key: getattr(self, key) for key in ("gpus", "cpus", "timeout", "priority")}
-        return replace(before, after=None, **{key: value for key, value in given.items() if value is not None})
+        return {key: value for key, value in given.items() if value is not None}
 
 
 def read_again(folder: RunFolder) -> RunSpec:
@@ -124,7 +128,7 @@ def repeat(
     before = read_again(folder)
     spec = replace(asked_again(store, folder, before, changes, run_id), rerun_of=folder.id)
     if before.sweep is not None:
-        spec = import_module(_SWEEPS).repeat_sweep(store, folder, spec)
+        spec = import_module(_SWEEPS).repeat_sweep(store, folder, spec, changes)
     elif before.report is not None:
         spec = import_module(_REPORTS).repeat_report(store, folder, spec, publish=publish)
     return spec

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from mlwidgets.errors import ParameterError, UnknownRun
@@ -14,10 +14,11 @@ from mlwidgets.reruns.equality import columns_of, compare
 from mlwidgets.reruns.outcome import changes_between
 from mlwidgets.reruns.repeating import Changes
 from mlwidgets.reruns.verdict import Verdict, verdict_of
+from mlwidgets.runner import queue
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.outline import WORDS
-from mlwidgets.runs.spec import Resources, RunSpec
+from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.store import RunStore
 from mlwidgets.runs.trials import TERMINATED, WARM_START, Trial, best, read_log, read_trials
 from mlwidgets.sweeps.asked import LONGEST_NAME
@@ -27,7 +28,7 @@ MOST_TOLD = 5
 """Trials that are not the same of which a verdict tells one by one."""
 
 
-def repeat_sweep(store: RunStore, folder: RunFolder, spec: RunSpec) -> RunSpec:
+def repeat_sweep(store: RunStore, folder: RunFolder, spec: RunSpec, changes: Changes) -> RunSpec:
     """Return what is asked of a sweep that does another one again.
 
     As it was, its trials get the parameters that they had, and what was planned beyond is searched. With another fixed
@@ -39,6 +40,8 @@ def repeat_sweep(store: RunStore, folder: RunFolder, spec: RunSpec) -> RunSpec:
         Of the sweep that is done again.
     spec
         What is asked now, where the sweep were any other run.
+    changes
+        What of that is to be other than it was.
 
     Raises
     ------
@@ -50,12 +53,13 @@ def repeat_sweep(store: RunStore, folder: RunFolder, spec: RunSpec) -> RunSpec:
     before = folder.read_spec()
     asked = _definition(before)
     given = {name: text for name, text in spec.params.items() if before.params.get(name) != text}
-    for why in refused(before, Changes(given, name=spec.name)):
+    for why in refused(before, replace(changes, params=given, name=spec.name)):
         raise ParameterError(why)
     anew = spec.params != before.params or spec.seed != before.seed
     definition = replace(
         asked,
-        resources=_resources(asked, before.resources, spec.resources),
+        # A sweep itself takes no slots: what is asked for is for its trials.
+        resources={**asked.resources, **changes.asked()},
         modules=asked.modules if asked.modules and store.objects.claim(asked.modules) else None,
         sampler_seed=spec.seed if spec.seed is not None and spec.seed != before.seed else asked.sampler_seed,
         # What it had learnt from comes with its trials.
@@ -82,6 +86,12 @@ def refused(spec: RunSpec, changes: Changes) -> list[str]:
     ]
     if len(name) > LONGEST_NAME:
         found.append(f"a sweep's name has at most {LONGEST_NAME} characters, not {len(name)}")
+    # What is asked for now has been looked at with all that is.
+    trials = {key: asked.resources.get(key, 0) for key in ("gpus", "cpus") if key not in changes.asked()}
+    try:
+        queue.check(trials.get("gpus", 0.0), trials.get("cpus", 0))
+    except ParameterError as error:
+        found.append(f"its trials: {error}")
     return found
 
 
@@ -90,13 +100,6 @@ def _definition(spec: RunSpec) -> SweepDefinition:
         return SweepDefinition.from_json(spec.sweep or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnknownRun(f"the definition of sweep {spec.id} is damaged; see mlwidgets fsck") from error
-
-
-def _resources(asked: SweepDefinition, own: Resources, now: Resources) -> dict[str, Any]:
-    """Return what each trial may use: as it was, but for what is asked for now."""
-    known = asdict(own)
-    changed = {key: value for key, value in asdict(now).items() if key != "after" and value != known[key]}
-    return {**asked.resources, **changed}
 
 
 def _repeats(folder: RunFolder) -> Iterator[dict[str, Any]]:

@@ -113,7 +113,7 @@ def insight(lines: Mapping[str, tuple[ArrayLike, ArrayLike]], judged: str | None
                 best, finite = best_point(line, where.better), line[1][_finite(line[1])]
                 assert best is not None
                 now = _median(finite[-FEWEST:])
-                turns.append(Overfitting(name, partner, int(since), _unit(line[0]), best[1], now))
+                turns.append(Overfitting(name, partner, int(since), unit_of(line[0]), best[1], now))
     return Insight(_best(sorted_lines, judged), tuple(turns))
 
 
@@ -129,7 +129,7 @@ def _best(lines: Mapping[str, Line], judged: str | None) -> Best | None:
         known = [(order[where.role], one, where.better) for one in lines if (where := place(one)).role in order]
         _, name, better = min((one for one in known if one[2]), default=(0, "", 0), key=lambda one: one[0])
     found = best_point(lines[name], better) if name in lines else None
-    return None if found is None else Best(name, found[1], int(found[0]), _unit(lines[name][0]))
+    return None if found is None else Best(name, found[1], int(found[0]), unit_of(lines[name][0]))
 
 
 def best_point(line: Line, better: int) -> tuple[float, float] | None:
@@ -182,11 +182,12 @@ def _near(line: Line, step: float) -> float | None:
     return _median(found) if len(found) else None
 
 
-def _unit(steps: NDArray[np.float64]) -> str:
+def unit_of(steps: ArrayLike) -> str:
     """Return what the steps of a metric count: what is logged at each of them is logged once an epoch."""
     import numpy as np
 
-    each = 0 < len(steps) <= MOST_EPOCHS and bool(np.all(np.diff(np.unique(steps)) == 1))
+    found = np.asarray(steps)
+    each = 0 < len(found) <= MOST_EPOCHS and bool(np.all(np.diff(np.unique(found)) == 1))
     return "epoch" if each else "step"
 
 

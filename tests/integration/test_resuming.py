@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from mlwidgets.cli import main
 from mlwidgets.errors import CannotRerun
 from mlwidgets.history.comparing.metrics import first_difference
 from mlwidgets.runs.journal import read_lines
+from mlwidgets.runs.store import RunStore
 from tests.integration.test_stopping import machine
 from tests.laws import soon
 from tests.machine import Machine, kill
@@ -202,7 +206,7 @@ if hold:
 """
 
 
-def test_a_notebook_loads_the_best_and_goes_on(opened: Notebook) -> None:
+def test_a_notebook_loads_the_best_and_goes_on(opened: Notebook, tmp_path: Path) -> None:
     opened.run("class Model:\n    weight = 0.0\nmodel, history = Model(), []")
     opened.train("first hold=False", CELL)
     said = opened.run("%runs load first --best\nprint(model.weight, history)").text
@@ -231,6 +235,20 @@ def test_a_notebook_loads_the_best_and_goes_on(opened: Notebook) -> None:
         in opened.run(
             "import mlwidgets\nrun = mlwidgets.run('third')\nprint(run.state, run.metrics['val_accuracy'].tolist())"
         ).text
+    )
+    # Who waits for it stops it with an interrupt, as if it ran here.
+    waits = threading.Thread(target=opened.run, args=("%runs resume second --name fourth --wait",))
+    waits.start()
+    store = RunStore(tmp_path / ".mlwidgets")
+    begun = soon(
+        lambda: any(list(read_lines(path / "events.jsonl", "resumed")) for path in store.runs.glob("*-fourth-*")), 60
+    )
+    os.kill(opened.pid, signal.SIGINT)
+    waits.join(60)
+    assert begun
+    assert opened.value("(mlwidgets.run('fourth').state, mlwidgets.run('fourth').cause)") == (
+        "stopped",
+        "stopped by interrupt of the kernel",
     )
     said = opened.run("%runs load second nothing --best", fails=True).text
     assert "has no 'nothing'" in said

@@ -132,6 +132,7 @@ def test_an_import_is_trusted_first(store: RunStore, new_run: Make) -> None:
         ({"lrr": "1"}, "no parameter 'lrr' that can be changed: it has lr, mode, width; did you mean lr?"),
         ({"net": "1"}, "net is no parameter but a variable of type dict_keys, which no literal can stand for"),
         ({"epochs": "3"}, "parameter 'epochs' would have no effect: the code assigns it itself in line 2"),
+        ({"gpus": "0"}, "no parameter 'gpus' that can be changed; the option is --gpus 0, in Python gpus=0"),
     ],
 )
 def test_parameters_that_are_none(store: RunStore, new_run: Make, params: dict[str, str], said: str) -> None:
@@ -143,7 +144,10 @@ def test_parameters_that_are_none(store: RunStore, new_run: Make, params: dict[s
         params={"lr": "0.1", "mode": "'fast'", **({"epochs": "2"} if "epochs" in params else {})},
         inputs=Frozen(values.stream, values.buffers, names, values.nbytes),
     )
-    assert any(said in one for one in check(store, folder, Changes(params=params)).impossible)
+    found = check(store, folder, Changes(params=params))
+    # One mistake is one problem.
+    (problem,) = [*found.impossible, *found.problems]
+    assert said in problem
 
 
 @pytest.mark.parametrize(
@@ -195,6 +199,20 @@ def test_what_cannot_be_asked_for(store: RunStore, new_run: Make, changes: Chang
     assert said in check(store, folder, changes).impossible[0]
     with pytest.raises(ParameterError, match=said):
         repeat(store, folder, changes)
+
+
+def test_the_trials_of_a_sweep_need_no_gpu_any_more(store: RunStore, new_run: Make) -> None:
+    resources = {"gpus": 1.0, "cpus": 3, "timeout": 60.0, "priority": 2, "retries": 1, "after": None, "cold": False}
+    objective = {"metric": "loss", "direction": "minimize"}
+    asked = {"space": {}, "objectives": [objective], "trials": 1, "resources": resources}
+    folder = new_run("hunt", sweep=asked, resources=Resources(gpus=0.0, cpus=0, priority=2))
+    assert [one.partition(";")[0] for one in check(store, folder).impossible] == ["its trials: 1 GPU was asked for"]
+    changes = Changes(gpus=0.0, cpus=0, priority=0)
+    assert check(store, folder, changes).impossible == []
+    spec = repeat(store, folder, changes)
+    assert spec.sweep is not None
+    assert spec.sweep["resources"] == {**resources, "gpus": 0.0, "cpus": 0, "priority": 0}
+    assert spec.resources.priority == 0
 
 
 def test_another_python(store: RunStore, new_run: Make, tmp_path: Path) -> None:

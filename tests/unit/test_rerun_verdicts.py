@@ -223,6 +223,36 @@ def test_a_failure_that_comes_earlier_or_for_another_reason(pair: Any) -> None:
     )
 
 
+DRAWS = "import numpy as np\nrng = np.random.default_rng()\nopen('no such file')\n"
+
+
+@pytest.mark.parametrize("ended", [("finished", "failed"), ("failed", "failed"), ("stopped", "failed")])
+def test_what_draws_other_values_is_no_reason_for_an_error(pair: Any, ended: tuple[str, str]) -> None:
+    first, again = pair({"loss": [3.0, 2.0]}, {"loss": [3.0]}, ended=("finished", None), code=DRAWS)
+    first.outcome.unlink()
+    write_outcome(first, Outcome(ended[0], None if ended[0] == "finished" else "ValueError", 1.0, 2.0, 1))
+    write_outcome(again, Outcome("failed", "FileNotFoundError", 1.0, 2.0, 1))
+    if ended[0] == "failed":
+        # Both got as far, and then came another error.
+        again.metrics.unlink()
+        logged(again, {"loss": [3.0, 2.0]}, None)
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert verdict.equal is False
+    assert verdict.chip.startswith("failed")
+    assert "FileNotFoundError" in verdict.summary
+    assert "default_rng" not in verdict.text()
+    assert "nothing that is known differs" not in verdict.text()
+    # Where values differ before it, they may have been drawn.
+    again.metrics.unlink()
+    again.verdict.unlink(missing_ok=True)
+    logged(again, {"loss": [4.0]}, None)
+    verdict = verdict_of(again)
+    assert verdict is not None
+    assert "default_rng() draws another seed" in verdict.text()
+    assert "FileNotFoundError" not in verdict.chip
+
+
 def test_a_failure_further_on_than_the_first_run_got(pair: Any) -> None:
     _, again = pair({"loss": [3.0]}, {"loss": [3.0, 2.0]}, ended=("stopped", "failed"))
     verdict = verdict_of(again)
@@ -309,9 +339,9 @@ def test_what_was_changed_on_purpose_is_not_asked_to_be_the_same(pair: Any) -> N
     assert verdict.changed == [["lr", "0.1", "0.2"]]
     assert verdict.summary == (
         f"lr 0.1 → 0.2, compared with {first.id}; "
-        "val_accuracy: best 0.5 (step 0) → 0.9 (step 1), better; last 0.4 → 0.9"
+        "val_accuracy: best 0.5 (epoch 0) → 0.9 (epoch 1), better; last 0.4 → 0.9"
     )
-    assert verdict.details == ["loss: best 2 (step 1) → 1 (step 1), better; last 2 → 1"]
+    assert verdict.details == ["loss: best 2 (epoch 1) → 1 (epoch 1), better; last 2 → 1"]
     _, again = pair(old, old, seed=1, again={"seed": 2, "deterministic": True})
     verdict = verdict_of(again)
     assert verdict is not None
