@@ -47,7 +47,7 @@ def resolve(history: History, which: str) -> State:
         return _committed(history, _checked(name) if colon else "HEAD")
     if kind == "snapshot" and name:
         snapshot = history.find(name)
-        return history.read(snapshot), label(snapshot), snapshot.time
+        return history.read(snapshot), label(history, snapshot), snapshot.time
     if kind == "run" and name:
         return _of_run(history, name)
     if which == "save-before":
@@ -60,19 +60,19 @@ def resolve(history: History, which: str) -> State:
     )
 
 
-def label(snapshot: Snapshot) -> str:
+def label(history: History, snapshot: Snapshot) -> str:
     """Return what to call a snapshot."""
     if snapshot.names:
         return snapshot.names[0]
     if snapshot.kind == "submit" and snapshot.run:
-        return f"run {_name_of(snapshot.run)}"
+        return f"run {_name_now(RunFolder(history.store / 'runs' / snapshot.run))}"
     return f"snapshot {snapshot.id}"
 
 
-def _name_of(run: str) -> str:
-    from mlwidgets.runs.store import name_of
+def _name_now(folder: RunFolder) -> str:
+    from mlwidgets.runs.store import name_now
 
-    return name_of(run)
+    return name_now(folder)
 
 
 def _checked(rev: str) -> str:
@@ -107,7 +107,7 @@ def _before(history: History) -> State:
     for snapshot in history.snapshots(_BACK):
         notebook = history.read(snapshot)
         if to_json(notebook) != now:
-            return notebook, "save before" if snapshot.kind == "save" else label(snapshot), snapshot.time
+            return notebook, "save before" if snapshot.kind == "save" else label(history, snapshot), snapshot.time
     raise UnknownSnapshot(f"there is no earlier state of {history.notebook.name}: one is kept at each save in Jupyter")
 
 
@@ -136,8 +136,8 @@ def of_run(folder: RunFolder) -> State:
     wait_for_snapshot(asked)
     notebook = notebook_of_run(asked)
     if notebook is None:
-        raise UnknownSnapshot(f"the notebook that run {spec.name} was submitted from is not known")
-    return notebook, f"run {spec.name}", spec.submitted_at
+        raise UnknownSnapshot(f"the notebook that run {_name_now(folder)} was submitted from is not known")
+    return notebook, f"run {_name_now(folder)}", spec.submitted_at
 
 
 def document(old: State, new: State, diff: NotebookDiff) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.journal import FOLDER_VARIABLE, read_lines
 from mlwidgets.runs.spec import RunSpec, parse_literal
-from mlwidgets.runs.store import RunStore, name_of
+from mlwidgets.runs.store import RunStore, name_now
 
 PATIENCE = 120.0
 """Seconds for which an answer is waited for."""
@@ -97,7 +97,7 @@ def _ask(folder: RunFolder, asked: dict[str, Any] | None) -> dict[str, Any]:
     if not answer:
         raise MlwidgetsError(f"no interpreter here can run {folder.id} again: mlwidgets doctor says what is wrong")
     if "problems" in answer and "params" not in answer:
-        raise CannotRerun(name_of(folder.id) or folder.id, answer["problems"], forcible=answer["forcible"])
+        raise CannotRerun(name_now(folder) or folder.id, answer["problems"], forcible=answer["forcible"])
     if "error" in answer:
         raise (ParameterError if answer["kind"] == "parameter" else MlwidgetsError)(answer["error"])
     return answer

@@ -17,7 +17,7 @@ from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.journal import LineWriter, read_lines
 from mlwidgets.runs.spec import RunSpec
 from mlwidgets.runs.state import settle
-from mlwidgets.runs.store import RunStore, name_of
+from mlwidgets.runs.store import RunStore, name_now
 from mlwidgets.submit import send_off
 
 
@@ -52,7 +52,7 @@ def send_on(
     StoreError
         If the store cannot be written.
     """
-    name = name_of(folder.id) or folder.id
+    name = name_now(folder) or folder.id
     before = read_again(folder)
     obstacle = _obstacle(name, folder, before)
     if obstacle is not None:

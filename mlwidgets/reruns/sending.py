@@ -9,7 +9,7 @@ from mlwidgets.reruns.checks import Preflight, check
 from mlwidgets.reruns.repeating import Changes, read_again, repeat
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.spec import RunSpec
-from mlwidgets.runs.store import RunStore, name_of
+from mlwidgets.runs.store import RunStore, name_now
 from mlwidgets.submit import send_off
 
 
@@ -43,7 +43,7 @@ def send_again(
         If the store cannot be written.
     """
     found = check(store, folder, changes)
-    found.raise_for_problems(name_of(folder.id) or folder.id, force=force)
+    found.raise_for_problems(name_now(folder) or folder.id, force=force)
     if tell is not None:
         tell(found)
     store.prepare()

@@ -26,7 +26,7 @@ from mlwidgets.runner.board import Board, QueueLocked, State
 from mlwidgets.runner.entry import Entry, open_fifo
 from mlwidgets.runner.need import NotToStart, Request, check, default_gpus, quarters
 from mlwidgets.runner.places import share, startable
-from mlwidgets.runs.store import name_of
+from mlwidgets.runs.store import name_now, name_of
 
 __all__ = ["Grant", "NotToStart", "Request", "Ticket", "check", "default_gpus", "enter", "place"]
 
@@ -273,8 +273,9 @@ class Ticket:
         from mlwidgets.runs.folder import RunFolder
         from mlwidgets.runs.state import ENDINGS, FINISHED, settle
 
+        folder = RunFolder(Path(self._request.store) / "runs" / after)
         try:
-            outcome = settle(RunFolder(Path(self._request.store) / "runs" / after))
+            outcome = settle(folder)
         except UnknownRun:
             self.leave()
             raise NotToStart(f"it was to run after {name_of(after)!r}, which was deleted") from None
@@ -282,7 +283,7 @@ class Ticket:
             return False
         if outcome.state != FINISHED:
             self.leave()
-            raise NotToStart(f"it was to run after {name_of(after)!r}, which {ENDINGS[outcome.state]}")
+            raise NotToStart(f"it was to run after {name_now(folder)!r}, which {ENDINGS[outcome.state]}")
         if not self._needs_nothing:
             with self._board.locked() as mutex:
                 self._wake_next(self._board.read())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from mlwidgets.runner import devices
 from mlwidgets.runner.board import Board, State
-from mlwidgets.runner.places import QUARTERS, Condition, Waiting, startable
-from mlwidgets.runs.store import name_of
+from mlwidgets.runner.places import QUARTERS, Condition, Holding, Waiting, startable
+from mlwidgets.runs.annotations import name_of_trial, read_annotations
+from mlwidgets.runs.folder import ANNOTATIONS, RunFolder, read_json
+from mlwidgets.runs.store import name_now, name_of
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def overview(*, foreign: bool = True) -> Overview:
     uids = {ticket.uid for ticket in state.waiting} | {holding.uid for holding in state.holdings}
     users = {uid: devices.user_name(uid) for uid in uids}
     running = tuple(
-        Running(h.number, h.run, h.name, users[h.uid], h.pid, h.store, _shares(h.gpus), h.cpus, h.since)
+        Running(h.number, h.run, _name_now(h), users[h.uid], h.pid, h.store, _shares(h.gpus), h.cpus, h.since)
         for h in state.holdings
     )
     labels = {gpu.uuid: f"GPU {index}" for index, gpu in enumerate(has.gpus)}
@@ -108,7 +113,7 @@ def overview(*, foreign: bool = True) -> Overview:
             places.get(t.number, 0),
             t.number,
             t.run,
-            t.name,
+            _name_now(t),
             users[t.uid],
             t.pid,
             t.store,
@@ -166,6 +171,40 @@ def _shares(gpus: Mapping[str, int]) -> dict[str, float]:
     return {uuid: quarters / QUARTERS for uuid, quarters in gpus.items()}
 
 
+def _is_own(one: Waiting | Holding) -> bool:
+    """Whether a run is this user's: what others name as theirs is not opened."""
+    return one.uid == os.getuid()
+
+
+def _name_now(one: Waiting | Holding) -> str:
+    """Return what a run is called by now; that of another user goes by the name of its submit."""
+    if not _is_own(one):
+        return one.name
+    runs = f"{one.store}/runs"
+    # There may be thousands, of which most were given nothing.
+    if os.access(f"{runs}/{one.run}/{ANNOTATIONS}", os.F_OK):
+        given = read_annotations(RunFolder(Path(runs, one.run))).name
+        if given is not None:
+            return given
+    if not one.name.rpartition("-")[2].isdecimal():
+        return one.name
+    try:
+        sweep, number = _trial_of(runs, one.run)
+    except FileNotFoundError:
+        return one.name
+    return (name_of_trial(Path(runs), sweep, number) if sweep is not None else None) or one.name
+
+
+@lru_cache(maxsize=4096)
+def _trial_of(runs: str, run: str) -> tuple[str | None, int | None]:
+    """Return the sweep whose trial a run is, and its number there: a spec never changes once it is there."""
+    spec = read_json(RunFolder(Path(runs, run)).spec)
+    if spec is None:
+        raise FileNotFoundError(run)
+    sweep, number = spec.get("trial_of"), spec.get("trial")
+    return (sweep, number) if isinstance(sweep, str) and isinstance(number, int) else (None, None)
+
+
 def _gpu(
     index: int,
     device: devices.Device,
@@ -193,7 +232,8 @@ def _gpu(
 
 def _why(ticket: Waiting, state: State, plan: Mapping[int, tuple[str, ...]], labels: Mapping[str, str]) -> str:
     if not ticket.eligible:
-        return f"waits for {name_of(ticket.after or '')} to end"
+        after = RunFolder(Path(ticket.store, "runs", ticket.after or ""))
+        return f"waits for {name_now(after) if _is_own(ticket) else name_of(after.id)} to end"
     if ticket.number in plan:
         return "starts now"
     reason = f"waits for {describe_need(ticket.quarters, ticket.cpus)}"

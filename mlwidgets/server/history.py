@@ -15,7 +15,8 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from mlwidgets.errors import UnknownSnapshot
-from mlwidgets.runs.store import name_of
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.store import name_now
 from mlwidgets.server import aside, saves
 from mlwidgets.server.channels import to_json as to_text
 from mlwidgets.server.handler import Handler
@@ -195,20 +196,20 @@ def _list(history: History, path: str, limit: int, before: str | None) -> str:
         {
             "path": path,
             "where": history.where,
-            "snapshots": [_told(one) for one in listed],
+            "snapshots": [_told(one, history.store) for one in listed],
             "more": len(listed) < len(older),
             "commits": [vars(one) for one in history.commits(MOST_COMMITS)],
         }
     )
 
 
-def _told(one: Snapshot) -> dict[str, Any]:
+def _told(one: Snapshot, store: Path) -> dict[str, Any]:
     return {
         "id": one.id,
         "time": one.time,
         "kind": one.kind,
         "run": one.run,
-        "run_name": None if one.run is None else name_of(one.run),
+        "run_name": None if one.run is None else name_now(RunFolder(store / "runs" / one.run)),
         "names": one.names,
         "changed": one.changed,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from mlwidgets.runner.health import device_error, drain, release, report
 from mlwidgets.runner.places import Condition, Waiting
 from mlwidgets.runner.queue import Grant, Request, Ticket, enter, place
 from mlwidgets.runner.slots import describe_need, ordinal, overview
+from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.run import Run
+from mlwidgets.runs.store import RunStore
 from mlwidgets.views.slots import QueuedRunTable, SlotsView, queue_lines
 from tests.unit.test_queue import fired, machine
 
@@ -96,6 +100,33 @@ def test_who_holds_and_who_waits_and_why(queue: Path) -> None:
         ticket.leave()
     for grant in held:
         grant.release()
+
+
+def test_runs_go_by_the_names_that_they_have_by_now(
+    store: RunStore, new_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = new_run("hunt", sweep={"space": {}})
+    holds, waits, after = new_run("lenet"), new_run("resnet"), new_run("last")
+    trial = new_run("hunt-3", trial_of=sweep.id, trial=3)
+    for folder, gpus, behind in ((holds, 2, None), (waits, 1, None), (trial, 1, None), (after, 0, waits.id)):
+        request = Request(folder.id, folder.read_spec().name, str(store.path), gpus, 1, after=behind)
+        assert (enter(request).attempt() is None) == (folder is not holds)
+    names = {"hunt-3", "resnet", "last"}
+    assert {run.name for run in overview().waiting} == names
+    for folder, name in ((holds, "first"), (waits, "second"), (sweep, "quest")):
+        Run(folder.path).rename(name)
+    now = overview()
+    assert [run.name for run in now.running] == ["first"]
+    assert [gpu.holders for gpu in now.gpus] == [("first",), ("first",)]
+    assert [(run.name, run.why) for run in now.waiting] == [
+        ("second", "waits for 1 GPU"),
+        ("quest-3", "waits for 1 GPU"),
+        ("last", "waits for second to end"),
+    ]
+    assert place(after.id) == "waits for second to end"
+    # What other users have is theirs to open.
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    assert {run.name for run in overview().waiting} == names
 
 
 def test_lists_for_people_stay_short(queue: Path) -> None:

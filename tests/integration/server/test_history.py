@@ -17,6 +17,9 @@ from jupyter_server.services.contents.largefilemanager import LargeFileManager
 from tornado.httpclient import HTTPClientError
 
 from mlwidgets.errors import MlwidgetsError
+from mlwidgets.history.notebooks.notebook import load_notebook
+from mlwidgets.history.snapshots import History
+from mlwidgets.history.which import resolve
 from mlwidgets.server import saves
 from mlwidgets.server.app import NoFiles
 from mlwidgets.server.handler import Handler
@@ -119,6 +122,18 @@ async def test_each_save_is_kept_and_nothing_of_the_users_is_touched(
     for which, first in (("save", "lr = 3"), ("save-before", "lr = 2"), ("commit", "lr = 1")):
         status, found = await ask("history", "notebook", path="a.ipynb", of=which)
         assert (status, sources(found)) == (200, [first, "train()"])
+
+
+async def test_a_run_goes_by_the_name_that_it_has_by_now(repository: Path, ask: Any, save: Any) -> None:
+    await save("a.ipynb", notebook("lr = 1"))
+    history = History(repository / "a.ipynb")
+    run = make_run(history.store / "runs")
+    assert history.take("submit", load_notebook(repository / "a.ipynb"), run=run.id) is not None
+    for name in ("lenet", "best-so-far"):
+        run.rename(name)
+        (newest, *_) = (await ask("history", path="a.ipynb"))[1]["snapshots"]
+        assert (newest["run"], newest["run_name"]) == (run.id, name)
+    assert resolve(history, f"snapshot:{newest['id']}")[1] == "run best-so-far"
 
 
 @pytest.mark.filterwarnings("ignore:The synchronous ContentsManager")
