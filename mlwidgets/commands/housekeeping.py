@@ -32,7 +32,9 @@ def add(commands: Any) -> None:
         "fsck", help="check every run, the index, reports, schedules; exit status 1 if any is bad"
     )
     fsck.add_argument("--repair", action="store_true", help="repair what can be; no data of a run are deleted")
-    fsck.add_argument("--deep", action="store_true", help="read all inputs and results, and check their digests")
+    fsck.add_argument(
+        "--deep", action="store_true", help="read all inputs, results and checkpoints, and check their digests"
+    )
     fsck.add_argument("--json", action="store_true", help="as JSON, one object per line")
     fsck.set_defaults(action=_fsck)
 

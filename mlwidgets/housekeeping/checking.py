@@ -45,7 +45,8 @@ def check(store: RunStore, *, repair: bool = False, deep: bool = False) -> Itera
     repair
         Put right what can be. No data of a run are deleted: what is taken out of a file lies beside it.
     deep
-        Read every object that a run refers to, and check that it is what its name says.
+        Read every object that a run refers to and the states of all checkpoints, and check that they are what was
+        written.
     """
     # First: what is found here makes other things right.
     yield from _check_imports(store, repair=repair)
@@ -54,7 +55,7 @@ def check(store: RunStore, *, repair: bool = False, deep: bool = False) -> Itera
     for folder in store.folders():
         try:
             if folder.path.is_dir():
-                yield from check_run(folder, objects.look, repair=repair)
+                yield from check_run(folder, objects.look, repair=repair, deep=deep)
             else:
                 yield Finding(f"runs/{folder.id}", "is no run folder")
         except OSError as error:

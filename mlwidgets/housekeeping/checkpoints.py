@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Iterator
 
 from mlwidgets.housekeeping.finding import Finding
-from mlwidgets.runs.checkpoints import BEGUN, numbered, read_checkpoint
+from mlwidgets.runs.checkpoints import BEGUN, damage_of, numbered, read_checkpoint
 from mlwidgets.runs.folder import RunFolder
 
 
-def check_checkpoints(folder: RunFolder, *, ended: bool, repair: bool) -> Iterator[Finding]:
+def check_checkpoints(folder: RunFolder, *, ended: bool, repair: bool, deep: bool = False) -> Iterator[Finding]:
     """Yield what is wrong with a run's checkpoints.
 
     Parameters
@@ -20,19 +20,23 @@ def check_checkpoints(folder: RunFolder, *, ended: bool, repair: bool) -> Iterat
     ended
         Whether nobody writes them any more.
     repair
-        Put what cannot be read out of the way, under another name, and remove what was only begun.
+        Put what is damaged out of the way, under another name, and remove what was only begun.
+    deep
+        Read the states, and compare their digests; else their sizes tell.
     """
-    for path in numbered(folder.checkpoints):
-        found = read_checkpoint(path)
-        # One that vanishes as a better one comes is nobody's fault.
-        if (found is not None and found.number == int(path.name)) or not path.exists():
-            continue
+    paths = numbered(folder.checkpoints)
+    damaged = {path: wrong for path in paths if (wrong := damage_of(path, deep=deep)) is not None}
+    whole = [one for path in paths if path not in damaged and (one := read_checkpoint(path)) is not None]
+    next_best = (
+        f"its code goes on from checkpoint {whole[-1].number} ({whole[-1].where})" if whole else "no other is whole"
+    )
+    for path, wrong in damaged.items():
         done = None
         if repair and ended:
             with contextlib.suppress(OSError):
                 os.rename(path, path.with_name(f"{path.name}.damaged"))
                 done = f"moved to {path.name}.damaged"
-        yield Finding(f"runs/{folder.id}/checkpoints/{path.name}", "is no whole checkpoint", done)
+        yield Finding(f"runs/{folder.id}/checkpoints/{path.name}", f"is damaged: {wrong}; {next_best}", done)
     for path in sorted(folder.checkpoints.glob(f"{BEGUN}*")) if ended else ():
         done = None
         if repair:

@@ -30,7 +30,7 @@ Seen = Callable[[str], str | None]
 """Says what is wrong with the object of that digest, None for nothing."""
 
 
-def check_run(folder: RunFolder, seen: Seen, *, repair: bool) -> Iterator[Finding]:
+def check_run(folder: RunFolder, seen: Seen, *, repair: bool, deep: bool = False) -> Iterator[Finding]:
     """Yield what is wrong with a run folder.
 
     Parameters
@@ -39,6 +39,8 @@ def check_run(folder: RunFolder, seen: Seen, *, repair: bool) -> Iterator[Findin
         Looks at an object.
     repair
         Put right what can be; what is taken out of a file lies beside it as ``*.damaged`` then.
+    deep
+        Read the states of checkpoints, too.
     """
     try:
         spec = folder.read_spec()
@@ -59,7 +61,7 @@ def check_run(folder: RunFolder, seen: Seen, *, repair: bool) -> Iterator[Findin
         yield from _check_records(folder, path, kind, ended=ended, repair=repair)
     yield from _check_json(folder, repair=repair)
     yield from _check_objects(folder, spec, seen)
-    yield from check_checkpoints(folder, ended=ended, repair=repair)
+    yield from check_checkpoints(folder, ended=ended, repair=repair, deep=deep)
     if ended:
         yield from _check_temporary(folder, repair=repair)
 

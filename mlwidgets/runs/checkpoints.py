@@ -10,7 +10,7 @@ import math
 import pickle
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.naming import place
+from mlwidgets.runs.objects import file_digest
 
 ABOUT = "checkpoint.json"
+LOOK = "mlwidgets fsck --deep says what is damaged"
 BEGUN = ".new-"
 """How the name of a folder begins that is being written or removed; the process's number and some letters follow."""
 TORCH, PICKLE = "state.pt", "state.pickle"
@@ -60,6 +62,8 @@ class Checkpoint:
         The same of images, histograms and so on: kind, name, step.
     journal : dict
         How many bytes of each file of the run's journal were there by then.
+    digest : str or None
+        Of the file with the states, as objects have theirs; None where an earlier version wrote it.
     """
 
     path: Path
@@ -75,6 +79,7 @@ class Checkpoint:
     steps: dict[str, int] = field(default_factory=dict)
     media: tuple[tuple[str, str, int], ...] = ()
     journal: dict[str, int] = field(default_factory=dict)
+    digest: str | None = None
 
     @property
     def next(self) -> int:
@@ -92,7 +97,8 @@ class Checkpoint:
         Raises
         ------
         ResultNotAvailable
-            If they cannot be read here, or the run came from elsewhere and nobody has said that its maker is trusted.
+            If they are damaged or cannot be read here, or the run came from elsewhere and nobody has said that its
+            maker is trusted.
         """
         check_trusted(RunFolder(self.path.parent.parent))
         return {name: state for name, _, state in self.read()["objects"]}
@@ -105,8 +111,11 @@ class Checkpoint:
         Raises
         ------
         ResultNotAvailable
-            If that is not possible.
+            If that is not possible, or the file is not what was written: weights of which one bit is wrong load, too.
         """
+        wrong = self.damage(deep=True)
+        if wrong is not None:
+            raise ResultNotAvailable(f"checkpoint {self.path} is damaged: {wrong}; {LOOK}")
         path = self.path / self.file
         try:
             found = _read_torch(path) if self.file == TORCH else _read_pickle(path)
@@ -115,6 +124,38 @@ class Checkpoint:
             line = str(error).partition("\n")[0][:200]
             raise ResultNotAvailable(f"checkpoint {path} cannot be read: {type(error).__name__}: {line}") from error
         return dict(found)
+
+    def sealed(self, folder: Path) -> Checkpoint:
+        """Return it with the size and the digest of its file, which lies in a folder.
+
+        Raises
+        ------
+        OSError
+            If that cannot be read.
+        """
+        path = folder / self.file
+        return replace(self, nbytes=path.stat().st_size, digest=file_digest(path))
+
+    def damage(self, *, deep: bool = False) -> str | None:
+        """Return what is wrong with the file of the states, None if nothing is.
+
+        Parameters
+        ----------
+        deep
+            Read it and compare its digest, where it has one; else its size tells.
+        """
+        path, what = self.path / self.file, f"{self.file} of {self.where}"
+        try:
+            size = path.stat().st_size
+            if size != self.nbytes:
+                return f"{what} has {size:,} bytes instead of {self.nbytes:,}"
+            if deep and self.digest is not None and file_digest(path) != self.digest:
+                return f"{what} is not what was written"
+        except FileNotFoundError:
+            return f"{what} is missing"
+        except OSError as error:
+            return f"{what} cannot be read ({error.strerror or error})"
+        return None
 
     def to_json(self) -> dict[str, Any]:
         """Return what `checkpoint.json` says."""
@@ -152,6 +193,31 @@ def _read_torch(path: Path) -> Any:
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
     """Return the checkpoint in a folder, None where that holds no whole one."""
+    found = _told_of(path)
+    return found if found is not None and found.damage() is None else None
+
+
+def damage_of(path: Path, *, deep: bool = False) -> str | None:
+    """Return what is wrong with the checkpoint in a folder, None where nothing is, or the folder is gone.
+
+    Parameters
+    ----------
+    deep
+        As `Checkpoint.damage` takes it.
+    """
+    found = _told_of(path)
+    if found is None:
+        wrong: str | None = f"{ABOUT} cannot be read"
+    elif found.number != int(path.name):
+        wrong = f"{ABOUT} is that of checkpoint {found.number}"
+    else:
+        wrong = found.damage(deep=deep)
+    # One that vanishes as a better one comes is nobody's fault.
+    return wrong if path.exists() else None
+
+
+def _told_of(path: Path) -> Checkpoint | None:
+    """Return what a folder says that it holds; None where that makes no sense."""
     try:
         told = read_json(path / ABOUT) or {}
         found = Checkpoint(
@@ -169,11 +235,11 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
             media=tuple((str(kind), str(name), _whole(step)) for kind, name, step in told["media"]),
             # Whoever else may have written it: no other file is meant.
             journal={name: _whole(told["journal"].get(name, 0)) for name in JOURNAL},
+            digest=None if told.get("digest") is None else str(told["digest"]),
         )
-        there = found.file in {TORCH, PICKLE} and (path / found.file).stat().st_size == found.nbytes
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, OverflowError, RecursionError):
+        return found if found.file in {TORCH, PICKLE} else None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         return None
-    return found if there else None
 
 
 def _whole(value: Any) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 PIECE = 16 << 20
+_READ = 1 << 20
 MAPPED = 1 << 20
 """Objects of at least this many bytes are mapped."""
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -38,6 +39,32 @@ def content_digest(data: memoryview) -> str:
     else:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             leaves = list(pool.map(lambda piece: hashlib.sha256(piece).digest(), _pieces(data)))
+    return hashlib.sha256(b"".join(leaves)).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return what `content_digest` says of a file's bytes, of which a few MB are in memory at a time.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read. A file that is mapped would end the process where the disk fails.
+    """
+    with open(path, "rb") as file:
+
+        def leaf(start: int) -> bytes:
+            found = hashlib.sha256()
+            for at in range(start, start + PIECE, _READ):
+                found.update(os.pread(file.fileno(), _READ, at))
+            return found.digest()
+
+        starts = range(0, max(1, os.fstat(file.fileno()).st_size), PIECE)
+        try:
+            with ThreadPoolExecutor(min(8, len(starts), os.cpu_count() or 1)) as pool:
+                leaves = list(pool.map(leaf, starts))
+        except RuntimeError:
+            # Where the interpreter is about to end no thread can begin.
+            leaves = list(map(leaf, starts))
     return hashlib.sha256(b"".join(leaves)).hexdigest()
 
 

@@ -206,11 +206,13 @@ def _write(top: Path, about: Checkpoint, states: dict[str, Any]) -> Path:
     try:
         with open(temporary / about.file, "wb") as file:
             _dump(states, file, torch=about.file == TORCH)
+            file.flush()
+            # While it is still in memory; the system has begun to write it.
+            about = about.sealed(temporary)
             _flush(file)
-            nbytes = os.fstat(file.fileno()).st_size
         number = about.number
         while True:
-            told = about.to_json() | {"number": number, "nbytes": nbytes}
+            told = about.to_json() | {"number": number}
             with open(temporary / ABOUT, "w", encoding="utf-8") as file:
                 json.dump(told, file)
                 _flush(file)

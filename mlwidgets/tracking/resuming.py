@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlwidgets.errors import ResultNotAvailable
-from mlwidgets.runs.checkpoints import JOURNAL, Checkpoint, read_checkpoints
+from mlwidgets.runs.checkpoints import JOURNAL, LOOK, Checkpoint, damage_of, numbered, read_checkpoint
 from mlwidgets.runs.journal import RECORD_FORMAT, RECORD_SIZE, read_lines, write_event
 from mlwidgets.runs.superseded import supersede
 from mlwidgets.tracking.active import active_folder, tell_once
@@ -39,7 +39,7 @@ def resume(*objects: Any, **named: Any) -> int:
     ValueError
         If the objects are not those of the checkpoint, or this process has made checkpoints of others.
     ResultNotAvailable
-        If no checkpoint can be read.
+        If there are checkpoints and all are damaged.
     """
     given = name_objects(objects, sys._getframe(1))
     named = {name: value for name, value in named.items() if value is not None}
@@ -47,16 +47,16 @@ def resume(*objects: Any, **named: Any) -> int:
     if folder is None:
         tell_once("resume() does nothing here, outside a tracked run. Put %%train on top of the cell.")
         return 0
-    found = read_checkpoints(folder / "checkpoints")
-    if not found:
-        _go_back(folder, None)
-        return 0
-    if made_of_others([*given.values(), *named.values()]):
+    if numbered(folder / "checkpoints") and made_of_others([*given.values(), *named.values()]):
         raise ValueError(
             "resume: this run has just made checkpoints of other objects, and can go on with one training alone: "
             "let each be a run, such as each fold a trial of a sweep, or call checkpoint for one of them only"
         )
-    last, states = _read(found)
+    found = _read(folder / "checkpoints")
+    if found is None:
+        _go_back(folder, None)
+        return 0
+    last, states = found
     _put_back(states_of(states), given, named)
     _go_back(folder, last)
     log = open_log()
@@ -71,16 +71,35 @@ def resume(*objects: Any, **named: Any) -> int:
     return last.next
 
 
-def _read(found: list[Checkpoint]) -> tuple[Checkpoint, dict[str, Any]]:
-    """Return the last checkpoint that can be read, and what it holds."""
-    for number, one in enumerate(reversed(found), 1):
+def _read(top: Path) -> tuple[Checkpoint, dict[str, Any]] | None:
+    """Return the last checkpoint that is whole and what it holds, None where there is none at all.
+
+    Raises
+    ------
+    ResultNotAvailable
+        If all are damaged: to begin anew without a word could cost days.
+    """
+    damaged: list[str] = []
+    for path in reversed(numbered(top)):
+        one = read_checkpoint(path)
         try:
-            return one, one.read()
+            if one is not None:
+                states = one.read()
+                for line in damaged:
+                    tell_once(f"an earlier checkpoint is taken: {line}")
+                return one, states
+            wrong = damage_of(path)
+            if wrong is not None:
+                damaged.append(f"checkpoint {path} is damaged: {wrong}; {LOOK}")
         except ResultNotAvailable as error:
-            if number == len(found):
-                raise
-            tell_once(f"{error}; an earlier one is taken")
-    raise AssertionError("there is a checkpoint")
+            if path.exists():
+                damaged.append(str(error))
+    if damaged:
+        raise ResultNotAvailable(
+            f"no checkpoint is whole (mlwidgets fsck --deep --repair puts them aside, and the code begins anew): "
+            f"{damaged[0]}"
+        )
+    return None
 
 
 def _put_back(states: list[tuple[str, str, Any]], given: dict[str, Any], named: Mapping[str, Any]) -> None:
