@@ -3,6 +3,7 @@ import uPlot from 'uplot';
 import { axisTicks, axisValue, increments, type Axis } from './axis.ts';
 import { element, setText } from './dom.ts';
 import { formatNumber, formatTicks } from './format.ts';
+import { bestWords } from './insight.ts';
 import { drawBest, drawOverfitting } from './marks.ts';
 import type { Num } from './model.ts';
 import { decades, logRange, nearest, positive, reachOf, valueAt, valueRange, type Drawn, type Range } from './scales.ts';
@@ -211,7 +212,7 @@ export class Chart {
 
   private describe(): void {
     const notes = this.drawn.flatMap(({ member, best, overfitting }) => [
-      ...(best ? [`best ${member.label && `${member.label} `}${this.format(best.y)} at ${axisValue(this.look.axis, best.x).replace(/^at /, '')}`] : []),
+      ...(best ? [`best ${member.label && `${member.label} `}${this.format(best.y)} at ${bestWords(member.series, this.look.axis, best)}`] : []),
       ...(overfitting === null ? [] : ['overfitting since then']),
     ]);
     setText(this.notes, notes.slice(0, 4).join(' · '));

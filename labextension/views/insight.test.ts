@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { bestPoint, overfittingFrom, smooth } from './insight.ts';
+import { bestPoint, bestWords, overfittingFrom, smooth } from './insight.ts';
+import { insightOf } from './insightline.ts';
 import type { Line } from './series.ts';
 
 function curve(of: (x: number) => number | null, count = 20): Line {
@@ -26,6 +27,18 @@ describe('the best point', () => {
   it('is nothing where nobody knows what is better', () => {
     expect(bestPoint(curve((x) => x), 0)).toBeNull();
     expect(bestPoint({ x: [0], y: [1] }, -1)).toBeNull();
+  });
+
+  it.each([
+    ['of each epoch', 1, 'epoch 6', 'epoch 6', 'epoch 6'],
+    ['of each tenth batch', 10, 'step 60', 'epoch 3.25', '1:05'],
+  ])('is called as the line above the charts calls it: a value %s', (_, every, ...said) => {
+    const values = Array.from({ length: 20 }, (_, i) => (i - 6) ** 2);
+    const series = { steps: Float64Array.from(values, (_, i) => i * every), values: Float64Array.from(values), better: -1 };
+    const place = { step: 6 * every, epoch: 3.25, time: 65 };
+    expect((['step', 'epoch', 'time'] as const).map((axis) => bestWords(series, axis, { x: place[axis], y: 0 }))).toEqual(said);
+    const { best } = insightOf([{ name: 'loss', group: 'loss', role: '', better: -1, line: { x: [...series.steps], y: values } }], null);
+    expect(`${best?.unit} ${best?.step}`).toBe(said[0]);
   });
 });
 

@@ -1,5 +1,7 @@
 // What a reader would look for in a curve: the best point, and where the model only learns by heart.
-import type { Line } from './series.ts';
+import { axisValue, type Axis } from './axis.ts';
+import type { Series } from './model.ts';
+import { toLine, type Line } from './series.ts';
 
 export interface Point {
   readonly x: number;
@@ -10,6 +12,8 @@ export interface Point {
 const NOISE = 0.1;
 /** Values after the best that it takes to see a turn. */
 const FEWEST = 3;
+/** Values that may be one of each epoch: of more than that each is rather one of a batch. */
+const MOST_EPOCHS = 1000;
 
 /** The lowest or the highest point; none where nobody knows which is better, or where there is nothing to choose. */
 export function bestPoint({ x, y }: Line, better: number): Point | null {
@@ -20,6 +24,18 @@ export function bestPoint({ x, y }: Line, better: number): Point | null {
     if (value != null && (best === null || (value - best.y) * better > 0)) best = { x: x[i] ?? NaN, y: value };
   }
   return best;
+}
+
+/** What the steps of a metric count: what is logged at each of them is logged once an epoch. */
+export function unitOf({ x }: Line): 'epoch' | 'step' {
+  return x.length && x.length <= MOST_EPOCHS && x.every((here, i) => i === 0 || here - (x[i - 1] ?? here) <= 1) ? 'epoch' : 'step';
+}
+
+/** Where a curve was best: the epoch, where it has one value for each, whatever the axis; else the place on the axis. */
+export function bestWords(series: Pick<Series, 'steps' | 'values' | 'better'>, axis: Axis, best: Point): string {
+  const line = toLine(series.steps, series.values);
+  const epoch = unitOf(line) === 'epoch' ? bestPoint(line, series.better) : null;
+  return epoch ? `epoch ${epoch.x}` : axisValue(axis, best.x).replace(/^at /, '');
 }
 
 /**

@@ -1,7 +1,7 @@
 // What a run's curves tell, in sentences; mlwidgets/runs/insight.py says the same where there is no view.
 import { element } from './dom.ts';
 import { formatNumber } from './format.ts';
-import { bestPoint, middle, overfittingFrom } from './insight.ts';
+import { bestPoint, middle, overfittingFrom, unitOf } from './insight.ts';
 import type { RunData } from './model.ts';
 import { toLine, type Line } from './series.ts';
 
@@ -61,14 +61,6 @@ function bestOf(curves: readonly Curve[], judged: string | null): Best | null {
   }
   const best = found ? bestPoint(found.line, better) : null;
   return found && best ? { metric: found.name, value: best.y, step: best.x, unit: unitOf(found.line) } : null;
-}
-
-/** Values that may be one of each epoch: of more than that each is rather one of a batch. */
-const MOST_EPOCHS = 1000;
-
-/** What is logged at each step is logged once an epoch. */
-function unitOf({ x }: Line): 'epoch' | 'step' {
-  return x.length && x.length <= MOST_EPOCHS && x.every((here, i) => i === 0 || here - (x[i - 1] ?? here) <= 1) ? 'epoch' : 'step';
 }
 
 export function insightWords({ best, overfitting }: Insight): string[] {
