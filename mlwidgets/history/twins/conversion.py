@@ -10,6 +10,7 @@ from mlwidgets.errors import TwinError
 from mlwidgets.history.merging.documents import Document
 from mlwidgets.history.notebooks.notebook import joined, read_notebook
 from mlwidgets.history.twins.pairing import Pairing, first_line, settings_of
+from mlwidgets.history.twins.remaining import Text
 
 _SHAPE = "text_representation"
 """Of Jupytext's metadata what only says how and by which version the text was written."""
@@ -64,14 +65,13 @@ def notebook_of(text: str, pairing: Pairing) -> Document:
         If Jupytext cannot read it.
     """
     config, _ = settings_of(pairing.twin)
-    import jupytext
     from jupytext.formats import read_metadata
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = read_metadata(text, pairing.twin.suffix)
-            read = jupytext.reads(text, pairing.format, config=config)
+            read = _read(text, pairing.format, config)
         cells = [{key: value for key, value in cell.items() if key != "id"} for cell in read.cells]
         metadata = dict(read.metadata) if header else {}
     except Exception as error:  # as above
@@ -87,6 +87,15 @@ def notebook_of(text: str, pairing: Pairing) -> Document:
         metadata |= {"jupytext": kept} if kept else {}
     raw = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
     return Document(b"", raw, read_notebook(raw, str(pairing.twin)).cells)
+
+
+def _read(text: str, fmt: str, config: Any) -> Any:
+    import jupytext
+
+    try:
+        return jupytext.reads(Text(text), fmt, config=config)
+    except Exception:  # a reader that needs a list of lines; or what is wrong with the text is said by the second try
+        return jupytext.reads(text, fmt, config=config)
 
 
 def _line_of(error: Exception, text: str) -> str:

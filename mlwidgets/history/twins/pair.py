@@ -78,6 +78,10 @@ class Pair:
             self._read[text] = notebook_of(text, self.pairing)
         return self._read[text]
 
+    def _differs(self, ours: Document, base: Base) -> bool:
+        """Return whether a notebook may have another text than the base has."""
+        return stripped(ours.raw) != base.notebook or base.format != self.pairing.format
+
     def _synced(self) -> Synced:
         return Synced(twin=self.pairing.twin)
 
@@ -127,7 +131,8 @@ class Pair:
             return self._write_twin(base, side, ours, twin)
         check_text(text, base.text if base else None, twin.path)
         now = self._meant(text)
-        said = text_of(ours.raw, self.pairing)
+        # Of a long notebook that takes seconds, so not where it is known.
+        said = base.text if base is not None and not self._differs(ours, base) else text_of(ours.raw, self.pairing)
         told = self._meant(said)
         if say_the_same(now, told):
             self._remember(ours.raw, text, side.data or b"", twin.data or b"")
@@ -146,7 +151,7 @@ class Pair:
         """Write the twin of a notebook that changed; the twin did not."""
         text, result = base.text, self._synced()
         data = twin.data or b""
-        if stripped(ours.raw) != base.notebook or base.format != self.pairing.format:
+        if self._differs(ours, base):
             text = text_of(ours.raw, self.pairing)
             if text != base.text:
                 data = encoded(text, twin)
