@@ -145,19 +145,18 @@ class Expression:
         ParameterError
             If it names what no run has, or compares what cannot be compared in any of them.
         """
+        if not runs:
+            return []
         self._check_names(runs)
-        asked = Asked(runs[0], time.time() if now is None else now) if runs else None
-        found: list[Any] = []
-        clashing = 0
-        for run in runs:
-            assert asked is not None
-            asked.run, asked.clashes = run, 0
-            try:
-                found.append(self._get(asked))
-            except RecursionError:
-                raise ParameterError(f"{self._option}: {self.text!r:.60} is nested too deeply") from None
-            clashing += asked.clashes > 0
-        if clashing and all(value is None for value in found):
+        asked = Asked(runs[0], time.time() if now is None else now)
+        get, found = self._get, []
+        try:
+            for run in runs:
+                asked.run = run
+                found.append(get(asked))
+        except RecursionError:
+            raise ParameterError(f"{self._option}: {self.text!r:.60} is nested too deeply") from None
+        if asked.clashes and all(value is None for value in found):
             raise ParameterError(f"{self._option}: {self.text.strip()!r:.100} compares or computes what does not go "
                                  "together: texts need quotes, numbers have none")  # fmt: skip
         return found
@@ -169,7 +168,7 @@ class Expression:
                 del wanted[name]
             if not wanted:
                 return
-        for name, at in wanted.items() if runs else ():
+        for name, at in wanted.items():
             known = {*_FIELDS, *_GROUPS, *(name for run in runs for name in (*run.metrics, *run.params, *run.tags))}
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
             self._fail(at, f"no run has {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""), encoded=True)

@@ -16,6 +16,8 @@ from mlwidgets.runs.state import END_STATES
 
 LONGEST_TEXT = 10_000
 """Characters of a text that a condition looks at."""
+NUMBER, _SCALAR = (int, float), (str, int, float)
+"""Of thousands of values: to look in a tuple takes half the time of ``int | float``."""
 _STATES = (*sorted(END_STATES), "submitted", "running")
 
 Get = Callable[["Asked"], Any]
@@ -79,7 +81,7 @@ def number_of(value: Any) -> Any:
     TypeError
         If it is none: to compute with texts could take all memory.
     """
-    if not isinstance(value, int | float):
+    if not isinstance(value, NUMBER):
         raise TypeError("no number")
     return value
 
@@ -99,7 +101,7 @@ def text_of(value: Any) -> str:
 
 def is_scalar(value: Any) -> bool:
     """Whether it is a number or a text."""
-    return isinstance(value, str | int | float)
+    return isinstance(value, _SCALAR)
 
 
 def check_states(left: ast.expr, op: ast.cmpop, right: ast.expr) -> None:

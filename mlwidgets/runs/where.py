@@ -9,6 +9,7 @@ from typing import Any
 
 from mlwidgets.runs.expressions import Expression
 from mlwidgets.runs.index import RunSummary
+from mlwidgets.runs.operands import NUMBER
 
 
 def select(
@@ -65,7 +66,7 @@ def named_in(sort: str) -> str:
 
 def _order(keys: Sequence[Any], *, reverse: bool) -> Iterable[int]:
     """Return the places of values in their order: numbers before texts, and last what has no value or no order."""
-    numbers = [at for at, key in enumerate(keys) if isinstance(key, int | float) and not isnan(key)]
+    numbers = [at for at, key in enumerate(keys) if isinstance(key, NUMBER) and not isnan(key)]
     texts = [at for at, key in enumerate(keys) if isinstance(key, str)]
     ordered = {*numbers, *texts}
     for part in (numbers, texts):
