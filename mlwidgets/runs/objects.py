@@ -58,13 +58,14 @@ def file_digest(path: Path) -> str:
                 found.update(os.pread(file.fileno(), _READ, at))
             return found.digest()
 
-        starts = range(0, max(1, os.fstat(file.fileno()).st_size), PIECE)
-        try:
-            with ThreadPoolExecutor(min(8, len(starts), os.cpu_count() or 1)) as pool:
-                leaves = list(pool.map(leaf, starts))
-        except RuntimeError:
-            # Where the interpreter is about to end no thread can begin.
-            leaves = list(map(leaf, starts))
+        size = os.fstat(file.fileno()).st_size
+        leaves: list[bytes] = []
+        # Where the interpreter is about to end no thread can begin.
+        with contextlib.suppress(RuntimeError):
+            if size > PIECE:
+                with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+                    leaves = list(pool.map(leaf, range(0, size, PIECE)))
+        leaves = leaves or [leaf(start) for start in range(0, max(1, size), PIECE)]
     return hashlib.sha256(b"".join(leaves)).hexdigest()
 
 

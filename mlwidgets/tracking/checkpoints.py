@@ -207,7 +207,7 @@ def _write(top: Path, about: Checkpoint, states: dict[str, Any]) -> Path:
         with open(temporary / about.file, "wb") as file:
             _dump(states, file, torch=about.file == TORCH)
             file.flush()
-            # While it is still in memory; the system has begun to write it.
+            # While it is still in memory.
             about = about.sealed(temporary)
             _flush(file)
         number = about.number
