@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mlwidgets.capture import modules
 from mlwidgets.runner import warm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,6 +78,8 @@ def _own_machine() -> Iterator[None]:
         patch.setenv("MLWIDGETS_WARM", str(Path(folder) / "warm"))
         # Threads of torch that wait for each other by spinning keep one another from the few processors there are.
         patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+        # Every run of this process would keep and look through the hundreds of modules that the tests are.
+        patch.setattr(modules, "_OWN", modules._OWN | {"tests", "benchmarks"})
         yield
         warm.end_warm_processes()
 

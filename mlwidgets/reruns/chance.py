@@ -43,7 +43,7 @@ def hints(folder: RunFolder, spec: RunSpec) -> list[str]:
     sure: list[str] = []
     maybe: list[str] = []
     for where, text in sources(spec, objects):
-        tree = tree_of(text)
+        tree = tree_of(where, text)
         if tree is None:
             continue
         below = 1 if where == "the code" and spec.heading is not None else 0
@@ -130,8 +130,8 @@ def touched_files(folder: RunFolder, spec: RunSpec, since: float, before: float)
     cwd = Path(spec.provenance.cwd) if spec.provenance is not None else folder.store.parent
     named = {one["absolute"] for one in spec.data}
     found: dict[str, None] = {}
-    for _, text in sources(spec, ObjectStore(folder.store / "objects")):
-        tree = tree_of(text)
+    for where, text in sources(spec, ObjectStore(folder.store / "objects")):
+        tree = tree_of(where, text)
         for node in ast.walk(tree) if tree is not None else ():
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
                 continue
@@ -139,10 +139,10 @@ def touched_files(folder: RunFolder, spec: RunSpec, since: float, before: float)
             if not 0 < len(path) <= _LONGEST_PATH or "\n" in path:
                 continue
             try:
-                where = os.path.abspath(cwd / os.path.expanduser(path))
-                status = os.stat(where)
+                absolute = os.path.abspath(cwd / os.path.expanduser(path))
+                status = os.stat(absolute)
             except (OSError, ValueError):
                 continue
-            if where not in named and stat.S_ISREG(status.st_mode) and since < status.st_mtime < before:
+            if absolute not in named and stat.S_ISREG(status.st_mode) and since < status.st_mtime < before:
                 found[path] = None
     return list(found)

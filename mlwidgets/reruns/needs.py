@@ -6,7 +6,9 @@ import ast
 import importlib.util
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +51,16 @@ def sources(spec: RunSpec, objects: ObjectStore) -> Iterator[tuple[str, str]]:
             yield "the notebook", text
 
 
-def tree_of(text: str) -> ast.Module | None:
-    """Return the syntax of a cell or a module, None where it has none."""
+def tree_of(where: str, text: str) -> ast.Module | None:
+    """Return the syntax of one of the `sources`, None where it has none."""
     try:
-        return parse(text)
-    except CaptureError:
+        if not where.startswith("module "):
+            return parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # A project may have hundreds: what IPython makes of a cell takes ten times as long.
+            return ast.parse(text)
+    except (CaptureError, SyntaxError, ValueError):
         return None
 
 
@@ -64,8 +71,8 @@ def modules_needed(spec: RunSpec, objects: ObjectStore) -> set[str]:
     """
     found: set[str] = set()
     for where, text in sources(spec, objects):
-        if where != "the notebook" and (tree := tree_of(text)) is not None:
-            found |= set(_imports(tree))
+        if where != "the notebook":
+            found |= _imported(where, text)
     for frozen in (spec.inputs, spec.ambient):
         if frozen is not None and (told := mentioned(frozen, objects)) is not None:
             found |= {name.partition(".")[0] for name in told.modules}
@@ -74,6 +81,12 @@ def modules_needed(spec: RunSpec, objects: ObjectStore) -> set[str]:
     found |= {name.partition(".")[0] for name in spec.imports}
     kept = {module["name"].partition(".")[0] for module in spec.modules}
     return found - kept - _OURS - set(sys.stdlib_module_names) - set(sys.builtin_module_names)
+
+
+@lru_cache(maxsize=4096)
+def _imported(where: str, text: str) -> frozenset[str]:
+    tree = tree_of(where, text)
+    return frozenset(_imports(tree) if tree is not None else ())
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
