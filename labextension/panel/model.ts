@@ -47,6 +47,8 @@ export interface Summary {
   readonly report?: string | null;
   /** Of which run it is a rerun, and what came of that. */
   readonly rerun?: RerunOf | null;
+  /** After what it can go on, where it was cut short: "epoch 8". */
+  readonly resumes?: string | null;
 }
 
 export interface StoreName {

@@ -4,6 +4,7 @@ import './panel.css';
 import { isClock } from '../views/axis.ts';
 import { button, element, icon, setText } from '../views/dom.ts';
 import { hasEnded } from '../views/model.ts';
+import type { RerunWish } from '../views/rerundialog.ts';
 import { askForAnnotations } from './annotate.ts';
 import { Filters } from './filters.ts';
 import { RunGrid } from './grid.ts';
@@ -84,7 +85,7 @@ export class RunPanel {
         this.delete(runs);
       },
       rerun: (run) => {
-        void this.rerun(run);
+        void this.rerun(run, 'rerun');
       },
       pin: (run) => {
         this.attempt(project.annotate(run, { pinned: !run.pinned }));
@@ -341,7 +342,8 @@ export class RunPanel {
       ...items,
       { label: run.pinned ? words.__('Unpin') : words.__('Pin'), group: true, choose: () => { this.attempt(project.annotate(run, { pinned: !run.pinned })); } },
       { label: words.__('Name, tags and note…'), choose: () => { void this.annotate(run); } },
-      { label: words.__('Rerun…'), group: true, disabled: !ended, choose: () => { void this.rerun(run); } },
+      ...(run.resumes ? [{ label: words.__('Resume…'), group: true, choose: () => { void this.rerun(run, 'resume'); } }] : []),
+      { label: words.__('Rerun…'), group: !run.resumes, disabled: !ended, choose: () => { void this.rerun(run, 'rerun'); } },
       { label: words.__('Stop'), disabled: ended || run.stopping, choose: () => { this.stop([run]); } },
       { label: words.__('Delete'), disabled: !ended, choose: () => { this.delete([run]); } },
     ];
@@ -353,15 +355,15 @@ export class RunPanel {
     if (given) this.attempt(this.project.annotate(run, given));
   }
 
-  private async rerun(run: Summary): Promise<void> {
+  private async rerun(run: Summary, wish: RerunWish): Promise<void> {
     const { project, host, grid } = this;
     if (project.readOnly || !hasEnded(run.state)) return;
-    const started = await rerun(project, run, host.words);
+    const started = await rerun(project, run, wish, host.words);
     grid.node.focus({ preventScroll: true });
     if (!started) return;
     this.update();
     grid.show(keyOf(started));
-    this.toast.show(host.words.__('%1 runs again.', run.name), {
+    this.toast.show(started.resumes ? host.words.__('%1 goes on.', run.name) : host.words.__('%1 runs again.', run.name), {
       label: host.words.__('Open'),
       run: () => {
         const made = project.list.get(keyOf(started));

@@ -1,6 +1,6 @@
 // Runs done again through the server, and what came of them, which is known a moment after they have ended.
 import type { Rerunner, RerunRefused } from '../views/rerunmodel.ts';
-import { askForRerun } from '../views/rerundialog.ts';
+import { askForRerun, type RerunWish } from '../views/rerundialog.ts';
 import { Refused, type Api } from './api.ts';
 import { keyOf, type Summary } from './model.ts';
 import type { Words } from './words.ts';
@@ -32,16 +32,17 @@ export function rerunner(project: Started, store: string): Rerunner {
   };
 }
 
-/** Ask how a run is to be done again, and start it; null where the user does not want to. */
-export async function rerun(project: Started, run: Summary, words: Words): Promise<{ store: string; id: string } | null> {
+/** Ask how a run is to be done again or to go on, and start it; null where the user does not want to. */
+export async function rerun(project: Started, run: Summary, wish: RerunWish, words: Words): Promise<{ store: string; id: string; resumes: boolean } | null> {
   const { look, start } = rerunner(project, run.store);
-  const id = await askForRerun(
+  const started = await askForRerun(
+    wish,
     run.name,
     () => look(run.id),
     (asked) => start(run.id, asked),
     (text, ...values) => words.__(text, ...values),
   );
-  return id === null ? null : { store: run.store, id };
+  return started && { store: run.store, id: started.run, resumes: started.resumes };
 }
 
 /** Asks for runs anew that have ended and whose verdict nobody has told of yet. */

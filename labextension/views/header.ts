@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import { button, element, icon, setText } from './dom.ts';
 import { hasEnded, type Header, type Progress, type RunData, type RunSource } from './model.ts';
-import { RerunButton, RerunLine } from './rerun.ts';
+import { RerunButtons, RerunLine } from './rerun.ts';
 import { Badge, STOP_ICON } from './states.ts';
 
 const COPY = 'M5 2h7a1 1 0 0 1 1 1v8h-1.500V3.500H5zM3.500 5h6a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1h-6a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1m.5 1.500v6h5v-6z';
@@ -64,7 +64,7 @@ export class HeaderBar {
   private readonly elapsed = element('span', 'mlw-elapsed', { role: 'timer', 'aria-label': 'Elapsed time' });
   private readonly progress = new ProgressBar();
   private readonly stop: StopButton;
-  private readonly rerun: RerunButton;
+  private readonly rerun: RerunButtons;
   private readonly rerunOf = new RerunLine();
   private readonly chips = element('div', 'mlw-chips');
   private readonly note = element('div', 'mlw-note');
@@ -82,11 +82,11 @@ export class HeaderBar {
     compare: Node,
   ) {
     this.stop = new StopButton(source, clock);
-    this.rerun = new RerunButton(source, () => Boolean(this.run?.sweep));
+    this.rerun = new RerunButtons(source, () => Boolean(this.run?.sweep));
     const copy = button('', 'mlw-tool', () => void this.copyName(copy), COPY);
     copy.title = 'Copy name';
     copy.setAttribute('aria-label', 'Copy name');
-    const buttons = element('span', 'mlw-buttons', {}, compare, this.tools, this.rerun.node, this.stop.node);
+    const buttons = element('span', 'mlw-buttons', {}, compare, this.tools, this.rerun.resume, this.rerun.rerun, this.stop.node);
     const line = element('div', 'mlw-title', {}, this.name, copy, this.badge.node, this.attempt, this.elapsed, buttons);
     this.node.append(line, this.progress.node, this.cause, this.hint, this.rerun.started, this.chips, this.rerunOf.node, this.note);
   }

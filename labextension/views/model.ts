@@ -29,6 +29,8 @@ export interface Header {
   readonly attempt?: string | null;
   /** Of which run it is a rerun. */
   readonly rerun?: RerunOf | null;
+  /** After what it can go on, where it was cut short: "epoch 8". */
+  readonly resumes?: string | null;
 }
 
 export interface Progress {

@@ -1,15 +1,18 @@
-// Doing a run again: who can start it, what that takes, and what came of it.
+// Doing a run again, or the rest of it: who can start it, what that takes, and what came of it.
 import { sinceOf } from './changes/since.ts';
 import { button, element, icon, setText } from './dom.ts';
 import { hasEnded, type Header, type RunData, type RunSource } from './model.ts';
-import { askForRerun } from './rerundialog.ts';
+import { askForRerun, type RerunWish } from './rerundialog.ts';
 import type { RerunOf, Verdict } from './rerunmodel.ts';
 
 export const RERUN_ICON = 'M8 2.300a5.700 5.700 0 0 1 4.600 2.330V2.500H14v4.700H9.300V5.800h2.380A4.250 4.250 0 1 0 12.250 8.500h1.450A5.700 5.700 0 1 1 8 2.300';
+const RESUME_ICON = 'M2.500 3h2v10h-2zM6 3l8 5-8 5z';
 
-/** Opens the dialog for a run that has ended; says below the head what it was started as. */
-export class RerunButton {
-  readonly node: HTMLButtonElement;
+/** Open the dialog for a run that has ended, to do it again or to let it go on; say below the head what was started. */
+export class RerunButtons {
+  readonly rerun = this.make('rerun', 'Rerun', RERUN_ICON);
+  /** Of what was cut short and can go on. */
+  readonly resume = this.make('resume', 'Resume', RESUME_ICON);
   /** What was started, and a way to see it. */
   readonly started = element('div', 'mlw-rerun-started', { role: 'status', hidden: '' });
   private header: Header | null = null;
@@ -19,29 +22,35 @@ export class RerunButton {
     private readonly source: RunSource,
     /** Whether it searches: the curves of two searches are not laid beside each other. */
     private readonly isSweep: () => boolean,
-  ) {
-    this.node = element('button', 'mlw-button mlw-rerun', { type: 'button' }, icon(RERUN_ICON), element('span', '', {}, 'Rerun'));
-    this.node.addEventListener('click', () => {
-      void this.ask();
+  ) {}
+
+  private make(wish: RerunWish, label: string, path: string): HTMLButtonElement {
+    const node = element('button', `mlw-button mlw-${wish}`, { type: 'button', hidden: '' }, icon(path), element('span', '', {}, label));
+    node.addEventListener('click', () => {
+      void this.ask(wish);
     });
+    return node;
   }
 
   update(header: Header): void {
     this.header = header;
-    this.node.hidden = !hasEnded(header.state) || !this.source.rerun;
-    this.node.title = `Run ${header.name} again`;
+    this.rerun.hidden = !hasEnded(header.state) || !this.source.rerun;
+    this.rerun.title = `Run ${header.name} again`;
+    this.resume.hidden = this.rerun.hidden || !header.resumes;
+    this.resume.title = `Go on after ${header.resumes ?? ''}, its last checkpoint`;
     if (header.id !== this.shownOf) this.started.hidden = true;
   }
 
-  private async ask(): Promise<void> {
+  private async ask(wish: RerunWish): Promise<void> {
     const { header } = this;
     const { rerun } = this.source;
     if (!header || !rerun) return;
-    const run = await askForRerun(header.name, () => rerun.look(header.id), (asked) => rerun.start(header.id, asked));
-    this.node.focus({ preventScroll: true });
-    if (run === null) return;
+    const started = await askForRerun(wish, header.name, () => rerun.look(header.id), (asked) => rerun.start(header.id, asked));
+    this[wish].focus({ preventScroll: true });
+    if (!started) return;
+    const { run, resumes } = started;
     this.shownOf = header.id;
-    const parts: (Node | string)[] = [element('span', '', {}, 'Runs again as '), element('code', '', {}, run)];
+    const parts: (Node | string)[] = [element('span', '', {}, resumes ? 'Goes on as ' : 'Runs again as '), element('code', '', {}, run)];
     const canOpen = typeof this.source.open === 'function';
     if (canOpen) {
       parts.push(button('Open', 'mlw-button', () => {

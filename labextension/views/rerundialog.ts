@@ -1,24 +1,28 @@
 // The form in which a reader changes parameters, sees what is in the way, and starts a run again.
 import { button, element, setText } from './dom.ts';
-import type { RerunAsked, RerunPlan, RerunRefused } from './rerunmodel.ts';
+import type { RerunAsked, RerunPlan, RerunRefused, RerunStarted } from './rerunmodel.ts';
 
 /** Translates: `%1` stands for the first value. */
 type Translate = (text: string, ...values: (string | number)[]) => string;
 
 const ENGLISH: Translate = (text, ...values) => text.replace(/%(\d)/g, (whole, digit: string) => String(values[Number(digit) - 1] ?? whole));
 
+/** What the user wants: the same again, or the rest of what was cut short. */
+export type RerunWish = 'rerun' | 'resume';
+
 /**
- * Ask with what parameters a run is to be done again, and start it. Resolves to the new run's id, or to null where the
- * user does not want to.
+ * Ask with what parameters a run is to be done again or to go on, and start it. Resolves to null where the user does not
+ * want to.
  */
 export function askForRerun(
+  wish: RerunWish,
   name: string,
   look: () => Promise<RerunPlan>,
   start: (asked: RerunAsked) => Promise<string | RerunRefused>,
   translate: Translate = ENGLISH,
-): Promise<string | null> {
+): Promise<RerunStarted | null> {
   return new Promise((resolve) => {
-    const form = new RerunForm(name, start, translate, resolve);
+    const form = new RerunForm(wish, name, start, translate, resolve);
     document.body.append(form.node);
     form.node.showModal();
     look().then(
@@ -45,17 +49,18 @@ class RerunForm {
   private plan: RerunPlan | null = null;
   private force = false;
   private refused = false;
-  private started: string | null = null;
+  private started: RerunStarted | null = null;
 
   constructor(
+    private readonly wish: RerunWish,
     name: string,
     private readonly start: (asked: RerunAsked) => Promise<string | RerunRefused>,
     private readonly translate: Translate,
-    done: (run: string | null) => void,
+    done: (started: RerunStarted | null) => void,
   ) {
-    const title = translate('Rerun %1', name);
+    const title = wish === 'resume' ? translate('Resume %1', name) : translate('Rerun %1', name);
     this.node = element('dialog', 'mlw-rerun-dialog', { 'aria-label': title, 'data-lm-suppress-shortcuts': 'true' });
-    this.accept = element('button', 'mlw-button mlw-primary', { type: 'submit', disabled: '' }, translate('Start'));
+    this.accept = element('button', 'mlw-button mlw-primary', { type: 'submit', disabled: '' }, this.verb());
     const cancel = button(translate('Cancel'), 'mlw-button', () => {
       this.node.close();
     });
@@ -82,9 +87,11 @@ class RerunForm {
     setText(this.said, translate('Looking at what it needs…'));
   }
 
-  show(plan: RerunPlan): void {
-    this.plan = plan;
+  show(found: RerunPlan): void {
     const { translate } = this;
+    const lost = this.wish === 'resume' && !found.resumes ? [translate('It has no checkpoint any more: Rerun begins anew')] : [];
+    const plan = { ...found, problems: [...lost, ...found.problems], forcible: found.forcible && !lost.length };
+    this.plan = plan;
     this.inputs = Object.entries(plan.params).map(([name, before]) => {
       const input = element('input', 'mlw-rerun-field', { type: 'text', autocomplete: 'off', spellcheck: 'false', name });
       input.value = before;
@@ -96,15 +103,23 @@ class RerunForm {
       this.publish = element('input', '', { type: 'checkbox' });
       this.rows.append(element('label', 'mlw-rerun-tick', {}, this.publish, translate('Publish it as a new edition')));
     }
-    if (plan.resumes) {
+    if (plan.resumes && this.wish === 'rerun') {
       this.resume = element('input', '', { type: 'checkbox' });
       const label = translate('Resume after %1, its last checkpoint', plan.resumes);
       this.rows.append(element('label', 'mlw-rerun-tick', {}, this.resume, label));
     }
-    this.showList(this.differences, translate('Other than it was then'), plan.differences);
     this.showProblems(plan);
     this.say();
     (this.accept.disabled ? this.inputs[0]?.input ?? this.node.querySelector('button') : this.inputs[0]?.input ?? this.accept)?.focus();
+  }
+
+  /** Whether it is to go on from its last checkpoint. */
+  private goesOn(): boolean {
+    return this.wish === 'resume' || this.resume?.checked === true;
+  }
+
+  private verb(): string {
+    return this.wish === 'resume' ? this.translate('Resume') : this.translate('Start');
   }
 
   fail(error: unknown): void {
@@ -118,13 +133,21 @@ class RerunForm {
     return Object.fromEntries(this.inputs.filter(({ before, input }) => input.value !== before).map(({ name, input }) => [name, input.value]));
   }
 
+  /** Whether some whole number is larger now, as of epochs. */
+  private grows(): boolean {
+    const whole = (text: string): number => (/^\s*-?\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll('_', '')) : NaN);
+    return this.inputs.some(({ before, input }) => whole(input.value) > whole(before));
+  }
+
   private showProblems({ problems, forcible }: RerunRefused): void {
     const { translate } = this;
     this.refused = false;
     this.force = problems.length > 0 && forcible;
     this.accept.disabled = problems.length > 0 && !forcible;
-    setText(this.accept, this.force ? translate('Start all the same') : translate('Start'));
-    const heading = forcible ? translate('It may fail, or not be the same run') : translate('It cannot be run again');
+    const verb = this.wish === 'resume' ? translate('Resume all the same') : translate('Start all the same');
+    setText(this.accept, this.force ? verb : this.verb());
+    const never = this.wish === 'resume' ? translate('It cannot go on') : translate('It cannot be run again');
+    const heading = forcible ? translate('It may fail, or not be the same run') : never;
     this.showList(this.problems, heading, problems);
   }
 
@@ -140,9 +163,13 @@ class RerunForm {
     if (!plan) return;
     const names = Object.keys(this.changed());
     for (const { before, input } of this.inputs) input.classList.toggle('mlw-rerun-other', input.value !== before);
-    if (this.resume?.checked && plan.resumes) {
-      const words = translate('A new run goes on after %1; its curves begin with those of this one.', plan.resumes);
-      setText(this.said, this.accept.disabled ? '' : words);
+    const goesOn = this.goesOn();
+    this.showList(this.differences, translate('Other than it was then'), (goesOn ? plan.resume_differences : null) ?? plan.differences);
+    if (goesOn) {
+      const after = plan.resumes ?? '';
+      const words = translate('A new run goes on after %1; its curves begin with those of this one.', after);
+      const nothing = plan.finished && !this.grows() ? translate('It has finished: its code may find nothing left to do, unless it is given more epochs.') : '';
+      setText(this.said, this.accept.disabled ? '' : [words, nothing].filter(Boolean).join(' '));
       return;
     }
     const same = {
@@ -159,9 +186,9 @@ class RerunForm {
     this.accept.disabled = true;
     setText(this.said, this.translate('Starting…'));
     try {
-      const came = await this.start({ params: this.changed(), force: this.force, ...(this.publish?.checked && { publish: true }), ...(this.resume?.checked && { resume: true }) });
+      const came = await this.start({ params: this.changed(), force: this.force, ...(this.publish?.checked && { publish: true }), ...(this.goesOn() && { resume: true }) });
       if (typeof came === 'string') {
-        this.started = came;
+        this.started = { run: came, resumes: this.goesOn() };
         this.node.close();
         return;
       }

@@ -30,6 +30,10 @@ export interface RerunPlan {
   readonly differences: readonly string[];
   /** After what it could go on instead, such as "epoch 8". */
   readonly resumes?: string | null;
+  /** What is other for a run that does; an interpreter of before there were such says nothing of it. */
+  readonly resume_differences?: readonly string[];
+  /** Whether a run that goes on may have nothing left to do. */
+  readonly finished?: boolean;
 }
 
 export interface RerunAsked {
@@ -39,6 +43,12 @@ export interface RerunAsked {
   readonly publish?: boolean;
   /** Go on from its last checkpoint. */
   readonly resume?: boolean;
+}
+
+/** What was started: the new run's id, and whether it goes on from a checkpoint. */
+export interface RerunStarted {
+  readonly run: string;
+  readonly resumes: boolean;
 }
 
 export interface RerunRefused {

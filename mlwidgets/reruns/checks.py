@@ -27,10 +27,12 @@ from mlwidgets.reruns.repeating import (
     read_again,
     searched_in,
 )
+from mlwidgets.runs.checkpoints import read_checkpoints
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
 from mlwidgets.runs.objects import ObjectStore, content_digest
 from mlwidgets.runs.spec import RunSpec, parse_literal
+from mlwidgets.runs.state import FINISHED, settle
 from mlwidgets.runs.store import RunStore
 
 VERIFIED = 256 << 20
@@ -111,8 +113,7 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None, *,
     where = folder_of(store, spec)
     if spec.provenance is not None and spec.provenance.cwd != where and spec.report is None:
         found.differences.append(f"its folder {spec.provenance.cwd} is not there: it runs in {where}")
-    if spec.resumes is not None and not goes_on:
-        found.differences.append(f"it went on from a checkpoint of {spec.resumes}: now it begins at the first step")
+    found.differences.extend(_nothing_left(folder, spec, changes) if goes_on else begins_anew(spec))
     try:
         found.problems.extend(check_data(folder, Path(where)))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -122,6 +123,32 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None, *,
         found.differences.extend(_versions(store, folder, spec))
     found.differences.extend(_hardware(folder, spec, changes.resources(spec.resources).gpus))
     return found
+
+
+def begins_anew(spec: RunSpec) -> list[str]:
+    """Return what is said of a run that went on from a checkpoint when it is done again."""
+    if spec.resumes is None:
+        return []
+    return [f"it went on from a checkpoint of {spec.resumes}: now it begins at the first step"]
+
+
+def _nothing_left(folder: RunFolder, spec: RunSpec, changes: Changes) -> Iterator[str]:
+    """Say of a run that goes on though it had finished that it may do nothing, unless some number is larger now."""
+    if settle(folder).state != FINISHED:
+        return
+    known = changeable(spec)
+    if not any(_whole(literal(text)) > _whole(known.get(name, "")) for name, text in changes.params.items()):
+        where = read_checkpoints(folder.checkpoints)[-1].where
+        yield f"it has finished: after {where} its code may find nothing left to do, unless it is given more epochs"
+
+
+def _whole(text: str) -> float:
+    """Return the whole number that a literal is, and what is less than none for any other."""
+    try:
+        value = parse_literal(text)
+    except ValueError:
+        return float("-inf")
+    return value if isinstance(value, int) and not isinstance(value, bool) else float("-inf")
 
 
 def _objects(store: RunStore, spec: RunSpec) -> Iterator[str]:

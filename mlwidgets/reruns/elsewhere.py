@@ -18,12 +18,13 @@ from typing import Any
 
 from mlwidgets.errors import CannotRerun, MlwidgetsError, ParameterError, ResultNotAvailable
 from mlwidgets.reruns.interpreters import interpreter_of
+from mlwidgets.reruns.resumable import goes_on_after
 from mlwidgets.runner import boot
-from mlwidgets.runs.checkpoints import read_checkpoints
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.foreign import check_trusted
-from mlwidgets.runs.journal import FOLDER_VARIABLE, read_lines
+from mlwidgets.runs.journal import FOLDER_VARIABLE
 from mlwidgets.runs.spec import RunSpec, parse_literal
+from mlwidgets.runs.state import FINISHED, settle
 from mlwidgets.runs.store import RunStore, name_now
 
 PATIENCE = 120.0
@@ -47,7 +48,8 @@ def look(folder: RunFolder) -> dict[str, Any]:
     -------
     dict
         ``kind``: run, sweep or report; ``params``: texts by name; ``problems``; ``forcible``: whether one can go on in
-        spite of them; ``differences``; ``resumes``: after what it could go on instead, such as ``epoch 8``, or None.
+        spite of them; ``differences``; ``resumes``: after what it could go on instead, such as ``epoch 8``, or None;
+        ``resume_differences``: those of a run that does; ``finished``: whether such a one may have nothing left to do.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def _bare(text: str) -> str:
 
 
 def _looked(store: RunStore, folder: RunFolder) -> dict[str, Any]:
-    from mlwidgets.reruns.checks import check
+    from mlwidgets.reruns.checks import begins_anew, check
     from mlwidgets.reruns.repeating import read_again
 
     spec = read_again(folder)
@@ -163,14 +165,14 @@ def _looked(store: RunStore, folder: RunFolder) -> dict[str, Any]:
     with contextlib.suppress(ResultNotAvailable):
         check_trusted(folder)
         params = params_of(store, spec)
-    resumes = _last_checkpoint(folder) if kind == "run" else None
-    return {"kind": kind, "params": params, "resumes": resumes, **check(store, folder).to_json()}
-
-
-def _last_checkpoint(folder: RunFolder) -> str | None:
-    """Return when a run's last checkpoint was made; None if it has none, or its code would begin anew all the same."""
-    found = read_checkpoints(folder.checkpoints)
-    return found[-1].where if found and any(True for _ in read_lines(folder.events, "resumed")) else None
+    found = check(store, folder)
+    resumes = goes_on_after(folder) if kind == "run" else None
+    told = {
+        "resumes": resumes,
+        "resume_differences": [one for one in found.differences if one not in begins_anew(spec)] if resumes else [],
+        "finished": settle(folder).state == FINISHED,
+    }
+    return {"kind": kind, "params": params, **told, **found.to_json()}
 
 
 def _started(store: RunStore, folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:

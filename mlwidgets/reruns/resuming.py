@@ -11,6 +11,7 @@ from pathlib import Path
 from mlwidgets.errors import CannotRerun
 from mlwidgets.reruns.checks import Preflight, check
 from mlwidgets.reruns.repeating import Changes, asked_again, read_again
+from mlwidgets.reruns.resumable import calls_resume
 from mlwidgets.reruns.sending import take_notebook
 from mlwidgets.runs.checkpoints import read_checkpoints
 from mlwidgets.runs.folder import RunFolder
@@ -75,7 +76,7 @@ def _obstacle(name: str, folder: RunFolder, spec: RunSpec) -> str | None:
         return f"it is {outcome.state}: stop it or wait for its end"
     if not read_checkpoints(folder.checkpoints):
         return "it has no checkpoint: call mlwidgets.checkpoint(model, optimizer, epoch=epoch) after each epoch"
-    if not any(True for _ in read_lines(folder.events, "resumed")):
+    if not calls_resume(folder):
         return (
             "its code never called resume(), so it would begin anew: put start = mlwidgets.resume(model, optimizer) "
             f"before the loop over range(start, epochs); %runs load {name} --last puts its states into the notebook"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlwidgets.errors import UnknownRun
+from mlwidgets.reruns.resumable import cut_short_after
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.index import RunIndex, RunSummary, annotated, read_summary
 from mlwidgets.runs.run import Run
@@ -226,6 +227,7 @@ class Listing:
             "store": self.key,
             "report": self._report(summary),
             "rerun": self._rerun(summary),
+            "resumes": self._resumes(summary),
         }
 
     def _rerun(self, summary: RunSummary) -> dict[str, Any] | None:
@@ -234,6 +236,12 @@ class Listing:
             return None
         folder = RunFolder(self.store.runs / summary.id)
         return rerun_of(folder, summary.rerun_of, read_verdict(folder) if summary.ended else None)
+
+    def _resumes(self, summary: RunSummary) -> str | None:
+        """Return after what a run that was cut short can go on, None where it cannot."""
+        if summary.sweep is not None:
+            return None
+        return cut_short_after(RunFolder(self.store.runs / summary.id), summary.state, ended=summary.ended)
 
     def _report(self, summary: RunSummary) -> str | None:
         """Return the address of the edition that was made of a run, from the server's base."""

@@ -14,7 +14,7 @@ from mlwidgets.views import terminal
 from mlwidgets.views.details import read_details
 from mlwidgets.views.grouping import Place, place_system
 from mlwidgets.views.progress import Progress, progress
-from mlwidgets.views.reruns import read_rerun
+from mlwidgets.views.reruns import read_rerun, read_resumes
 from mlwidgets.views.sweep import about as describe
 from mlwidgets.views.sweep import definition_of, empty_status
 from mlwidgets.views.sweepfeed import SweepFeed, SweepShot
@@ -146,6 +146,7 @@ def read_header(run: Run) -> dict[str, Any]:
         "attempt": attempt_of(folder),
         "unnotified": _unnotified(folder),
         "rerun": read_rerun(run, ended=outcome.ended),
+        "resumes": read_resumes(run, outcome),
     }
 
 

@@ -7,11 +7,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from mlwidgets.errors import CannotRerun, MlwidgetsError
+from mlwidgets.reruns.resumable import cut_short_after
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.store import name_of
 
 if TYPE_CHECKING:
     from mlwidgets.runs.run import Run
+    from mlwidgets.runs.state import Outcome
     from mlwidgets.runs.verdict import Verdict
 
 LONGEST_VALUE = 80
@@ -33,6 +35,13 @@ def read_rerun(run: Run, *, ended: bool) -> dict[str, Any] | None:
     """
     of = run.spec.rerun_of
     return None if of is None else rerun_of(RunFolder(run.path), of, _verdict(RunFolder(run.path)) if ended else None)
+
+
+def read_resumes(run: Run, outcome: Outcome) -> str | None:
+    """Return after what a run that was cut short can go on, such as ``epoch 8``; None where it cannot."""
+    if run.spec.sweep is not None or run.spec.report is not None:
+        return None
+    return cut_short_after(RunFolder(run.path), outcome.state, ended=outcome.ended)
 
 
 def rerun_of(folder: RunFolder, of: str, verdict: Verdict | None) -> dict[str, Any]:

@@ -167,8 +167,18 @@ def test_a_run_goes_on_as_another_one(machine: Machine, capsys: pytest.CaptureFi
     assert first_difference(whole.columns(), third.columns()) == {}
     assert third.result["epoch"] == EPOCHS - 1
     assert third.output.count("goes on from checkpoint 9, made after epoch 8") == 1
-    longer = mlwidgets.resume_run(third, {"epochs": EPOCHS + 3}, wait=True)
+    told: list[str] = []
+    longer = mlwidgets.resume_run(
+        third, {"epochs": EPOCHS + 3}, wait=True, tell=lambda found: told.extend(found.differences)
+    )
     assert longer.columns()["loss"].steps.tolist() == list(range(EPOCHS + 3))
+    assert not any("nothing left" in one for one in told)
+    # Without more epochs there is nothing to do, which is said before and not forbidden.
+    capsys.readouterr()
+    assert main(["resume", longer.id, "--name", "idle", "--wait", "hold=-2"]) == 0
+    said = capsys.readouterr().err
+    assert f"it has finished: after epoch {EPOCHS + 2} its code may find nothing left to do" in said
+    assert mlwidgets.run("idle").columns()["loss"].steps.tolist() == list(range(EPOCHS + 3))
     assert main(["resume", third.id, "nonsense"]) == 1
     assert main(["resume", third.id, "--all"]) == 1
     assert "'nonsense' is no parameter" in capsys.readouterr().err

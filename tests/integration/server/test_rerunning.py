@@ -133,6 +133,8 @@ async def test_a_run_that_was_cut_short_goes_on(
     monkeypatch.delenv("MLWIDGETS_STORE")
     status, plan = await ask("runs", cut.id, "rerun")
     assert (status, plan["resumes"], plan["params"]) == (200, "epoch 2", {"epochs": "5", "cut": "2"})
+    assert (plan["finished"], plan["resume_differences"]) == (False, plan["differences"])
+    assert [(await ask("runs", one.id))[1]["resumes"] for one in (cut, run)] == ["epoch 2", None]
     body = {"resume": True, "params": {"cut": "-1"}}
     status, row = await ask("runs", cut.id, "rerun", method="POST", body=body)
     assert (status, row["rerun"]) == (202, None)
@@ -141,6 +143,11 @@ async def test_a_run_that_was_cut_short_goes_on(
     assert (row["state"], gone_on.spec.resumes) == ("finished", cut.id)
     assert gone_on.columns()["sum"].values.tolist() == [0, 1, 3, 6, 10]
     assert "goes on from checkpoint 3" in gone_on.output
+    # What has finished can go on, too; it is told that there may be nothing left, and nobody is asked to.
+    plan = (await ask("runs", row["id"], "rerun"))[1]
+    begins_anew = f"it went on from a checkpoint of {cut.id}: now it begins at the first step"
+    assert (row["resumes"], plan["resumes"], plan["finished"]) == (None, "epoch 4", True)
+    assert [one for one in plan["differences"] if one not in plan["resume_differences"]] == [begins_anew]
     status, said = await ask("runs", run.id, "rerun", method="POST", body={"resume": True})
     assert (status, said["forcible"]) == (409, False)
     assert "it has no checkpoint" in said["problems"][0]
