@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 from mlwidgets import api
 from mlwidgets.capture.checkpointed import load_checkpoint
 from mlwidgets.capture.results import Loaded
+from mlwidgets.commands.common import seconds
 from mlwidgets.errors import ParameterError
 from mlwidgets.runs.run import Run
 from mlwidgets.views import console
@@ -40,11 +41,16 @@ def resume(words: Sequence[str], taken: Any) -> None:
     parser.add_argument("name")
     parser.add_argument("params", nargs="*")
     parser.add_argument("--name", dest="called")
+    for option, kind in (("--gpus", float), ("--cpus", int), ("--timeout", seconds), ("--priority", int)):
+        parser.add_argument(option, type=kind)
     for flag in ("--force", "--wait", "--help"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_intermixed_args(list(words))
     if options.help:
-        raise UsageError("usage: %runs resume NAME [param=value …] [--name NEW] [--force] [--wait]")
+        raise UsageError(
+            "usage: %runs resume NAME [param=value …] [--name NEW] [--gpus N] [--cpus N] [--timeout T] [--priority N] "
+            "[--force] [--wait]"
+        )
     found = api.run(options.name)
     if isinstance(found, Sweep):
         if options.params:
@@ -56,7 +62,15 @@ def resume(words: Sequence[str], taken: Any) -> None:
     from mlwidgets import again
 
     run = again.resume_run(
-        found, read_params(options.params, taken=taken), name=options.called, force=options.force, tell=_tell
+        found,
+        read_params(options.params, taken=taken),
+        gpus=options.gpus,
+        cpus=options.cpus,
+        timeout=options.timeout,
+        priority=options.priority,
+        name=options.called,
+        force=options.force,
+        tell=_tell,
     )
     print(f"{run.name}: goes on from {found.id} as {run.id}")
     tell_hints()

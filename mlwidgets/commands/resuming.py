@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.commands.common import find_run
+from mlwidgets.commands.common import find_run, seconds
 from mlwidgets.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ def add(commands: Any) -> None:
     command.add_argument("name", help="a run's or a sweep's name, an id or the beginning of an id")
     command.add_argument("params", nargs="*", default=[], metavar="param=value", help="what is to be other: epochs=20")
     command.add_argument("--name", dest="called", metavar="NEW", help="what to call the new run")
+    command.add_argument("--gpus", type=float, metavar="N", help="as many GPUs, or a share of one; 0: none")
+    command.add_argument("--cpus", type=int, metavar="N", help="as many CPU places")
+    command.add_argument("--timeout", type=seconds, metavar="T", help="end it after 90, 90s, 15m, 2h or 1d")
+    command.add_argument("--priority", type=int, metavar="N", help="runs of a higher one go first")
     command.add_argument("--force", action="store_true", help="with other data, packages, or another Python, too")
     command.add_argument("--wait", action="store_true", help="wait for its end; exit status 0 if it finished")
     # What comes behind an option is left over by argparse.
@@ -43,7 +47,17 @@ def _resume(options: argparse.Namespace) -> int:
         if not equals:
             raise ParameterError(f"{one!r} is no parameter: give it as param=value")
         params[key] = param_of(text)
-    run = resume_run(found, params, name=options.called, force=options.force, tell=_tell)
+    run = resume_run(
+        found,
+        params,
+        gpus=options.gpus,
+        cpus=options.cpus,
+        timeout=options.timeout,
+        priority=options.priority,
+        name=options.called,
+        force=options.force,
+        tell=_tell,
+    )
     print(f"{run.name} goes on from {found.id} as {run.id}")
     if not options.wait:
         return 0

@@ -175,10 +175,12 @@ def test_a_run_goes_on_as_another_one(machine: Machine, capsys: pytest.CaptureFi
     assert not any("nothing left" in one for one in told)
     # Without more epochs there is nothing to do, which is said before and not forbidden.
     capsys.readouterr()
-    assert main(["resume", longer.id, "--name", "idle", "--wait", "hold=-2"]) == 0
+    assert main(["resume", longer.id, "--name", "idle", "--cpus", "0", "--timeout", "1h", "--wait", "hold=-2"]) == 0
     said = capsys.readouterr().err
     assert f"it has finished: after epoch {EPOCHS + 2} its code may find nothing left to do" in said
-    assert mlwidgets.run("idle").columns()["loss"].steps.tolist() == list(range(EPOCHS + 3))
+    idle = mlwidgets.run("idle")
+    assert idle.columns()["loss"].steps.tolist() == list(range(EPOCHS + 3))
+    assert (idle.spec.resources.cpus, idle.spec.resources.timeout) == (0, 3600.0)
     assert main(["resume", third.id, "nonsense"]) == 1
     assert main(["resume", third.id, "--all"]) == 1
     assert "'nonsense' is no parameter" in capsys.readouterr().err
