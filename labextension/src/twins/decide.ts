@@ -94,8 +94,8 @@ function drawConflict(one: Conflict, twin: string, words: Words, now: Choice | u
     ...(one.deleted === null ? [option('both', words.__('Both'))] : []),
   );
   const sides = element('div', 'mlw-twin-sides', { 'aria-hidden': 'true' },
-    element('span', '', {}, words.__('Notebook'), one.deleted === 'notebook' ? ` ${gone}` : ''),
-    element('span', '', {}, twin, one.deleted === 'twin' ? ` ${gone}` : ''),
+    element('span', 'mlw-twin-old', {}, words.__('Notebook'), one.deleted === 'notebook' ? ` ${gone}` : ''),
+    element('span', 'mlw-twin-new', {}, twin, one.deleted === 'twin' ? ` ${gone}` : ''),
   );
   const legend = element('legend', 'mlw-twin-legend', {}, name);
   return element('fieldset', 'mlw-twin-cell', {}, legend, choices, sides, drawRows(one.rows, one.kind === 'code'));

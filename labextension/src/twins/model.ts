@@ -1,20 +1,32 @@
 // An open notebook, as far as its text twin needs it; JupyterLab's shared models are so since 4.0.
 import type { ISignal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
 
 import type { OpenNotebook } from '../panel/notebooks.ts';
 import type { Merge, NotebookText } from './api.ts';
 import { stepsOf, type CellState } from './steps.ts';
 
-interface SharedCell {
+/** What is done within half a second is undone at once, unless it is told to stop at that. */
+interface Undoing {
+  readonly undoManager?: { stopCapturing(): void } | null;
+}
+
+export interface SharedCell extends Undoing {
   readonly cell_type: string;
   getId(): string;
   getSource(): string;
   updateSource(start: number, end: number, text: string): void;
   getMetadata(): Record<string, unknown>;
+  getMetadata(key: string): unknown;
   setMetadata(metadata: object): void;
+  deleteMetadata(key: string): void;
+  /** Of text cells alone. */
+  getAttachments?(): Record<string, unknown> | undefined;
+  setAttachments?(attachments: object): void;
+  transact(change: () => void): void;
 }
 
-interface SharedNotebook {
+export interface SharedNotebook extends Undoing {
   readonly cells: readonly SharedCell[];
   getMetadata(): Record<string, unknown>;
   setMetadata(metadata: object): void;
@@ -25,7 +37,12 @@ interface SharedNotebook {
 }
 
 export interface Edited extends OpenNotebook {
-  readonly content: OpenNotebook['content'] & { readonly model: { readonly sharedModel: SharedNotebook } | null };
+  readonly content: OpenNotebook['content'] & {
+    readonly model: { readonly sharedModel: SharedNotebook } | null;
+    readonly activeCellChanged: ISignal<unknown, unknown>;
+  };
+  /** Between the toolbar and the cells. */
+  readonly contentHeader: { addWidget(widget: Widget): void };
   readonly context: OpenNotebook['context'] & {
     readonly isDisposed: boolean;
     readonly disposed: ISignal<unknown, unknown>;
@@ -39,6 +56,15 @@ export interface Edited extends OpenNotebook {
 
 function stateOf(cell: SharedCell): CellState {
   return { id: cell.getId(), type: cell.cell_type, source: cell.getSource(), metadata: cell.getMetadata() };
+}
+
+/** What JupyterLab keeps there by itself, some of it twice. */
+const LABS = new Set(['trusted', 'collapsed', 'jupyter']);
+
+/** Let a cell have these metadata and no others. */
+export function describe(cell: SharedCell, metadata: Readonly<Record<string, unknown>>): void {
+  for (const key of Object.keys(cell.getMetadata())) if (!(key in metadata) && !LABS.has(key)) cell.deleteMetadata(key);
+  cell.setMetadata(metadata);
 }
 
 /** What is open, saved or not; outputs stay here. */
@@ -72,7 +98,10 @@ export function put({ sharedModel }: Edited['context']['model'], before: readonl
       } else if (step.do === 'delete') sharedModel.deleteCell(step.at);
       else if (step.do === 'move') sharedModel.moveCell(step.from, step.to);
       else if (step.do === 'write') sharedModel.cells[step.at]?.updateSource(step.start, step.end, step.text);
-      else sharedModel.cells[step.at]?.setMetadata(step.metadata);
+      else {
+        const cell = sharedModel.cells[step.at];
+        if (cell) describe(cell, step.metadata);
+      }
     }
   });
   return true;

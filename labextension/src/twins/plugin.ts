@@ -9,6 +9,7 @@ import { asNotebook, folderOf, notebooksOf, pathOf } from '../panel/notebooks.ts
 import { sharedProject } from '../panel/shared.ts';
 import { wordsOf } from '../panel/translation.ts';
 import { TwinsApi } from './api.ts';
+import { ConflictBar } from './bar.ts';
 import { decide } from './decide.ts';
 import { Followed } from './follow.ts';
 import { twinIcon } from './icon.ts';
@@ -128,8 +129,12 @@ export const twins = {
       return item;
     };
     toolbars?.addFactory('Notebook', 'mlwidgets-twin', add);
-    notebooks.forEach((panel) => { follow(panel as Edited); });
-    notebooks.widgetAdded.connect((_sender, panel) => { follow(panel as Edited); });
+    const opened = (panel: Edited): void => {
+      follow(panel);
+      panel.contentHeader.addWidget(new ConflictBar(panel, words));
+    };
+    notebooks.forEach((panel) => { opened(panel as Edited); });
+    notebooks.widgetAdded.connect((_sender, panel) => { opened(panel as Edited); });
 
     commands.addCommand(PAIR, {
       label: words.__('Pair Notebooks with Text…'),
