@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -39,7 +39,7 @@ VERIFIED = 256 << 20
 """Bytes of objects whose contents are looked at: what is damaged would make another run of it."""
 MOST = 12
 """Packages that are named one by one."""
-_OPTIONS = frozenset({"seed", "gpus", "cpus", "timeout", "priority"})
+_OPTIONS = ("gpus", "cpus", "timeout", "priority")
 """What may be taken for a parameter."""
 
 
@@ -106,7 +106,7 @@ def check(store: RunStore, folder: RunFolder, changes: Changes | None = None, *,
     for name, text in changes.params.items() if spec.report is None else ():
         if name in searched:
             continue
-        refused = list(_parameter(spec, name, text))
+        refused = list(_parameter(spec, name, text, _OPTIONS if goes_on else (*_OPTIONS, "seed")))
         found.impossible.extend(refused)
         # What cannot be given at all is of the wrong type, too: one mistake is told once.
         found.problems.extend(() if refused else _kind(spec, name, literal(text)))
@@ -184,7 +184,7 @@ def _state_of(objects: ObjectStore, digest: str, most: int) -> tuple[str | None,
         return f"unreadable: {error.strerror or error}", 0
 
 
-def _parameter(spec: RunSpec, name: str, text: str) -> Iterator[str]:
+def _parameter(spec: RunSpec, name: str, text: str, options: Collection[str]) -> Iterator[str]:
     """Say why a parameter cannot be changed."""
     known = changeable(spec)
     if name not in known:
@@ -192,7 +192,7 @@ def _parameter(spec: RunSpec, name: str, text: str) -> Iterator[str]:
         if name in frozen:
             yield f"{name} is no parameter but a variable of type {frozen[name]}, which no literal can stand for"
             return
-        if name in _OPTIONS:
+        if name in options:
             option = f"the option is --{name} {text}, in Python {name}={text}"
             yield f"it has no parameter {name!r} that can be changed; {option}"
             return

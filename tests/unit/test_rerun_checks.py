@@ -133,6 +133,7 @@ def test_an_import_is_trusted_first(store: RunStore, new_run: Make) -> None:
         ({"net": "1"}, "net is no parameter but a variable of type dict_keys, which no literal can stand for"),
         ({"epochs": "3"}, "parameter 'epochs' would have no effect: the code assigns it itself in line 2"),
         ({"gpus": "0"}, "no parameter 'gpus' that can be changed; the option is --gpus 0, in Python gpus=0"),
+        ({"seed": "3"}, "no parameter 'seed' that can be changed; the option is --seed 3, in Python seed=3"),
     ],
 )
 def test_parameters_that_are_none(store: RunStore, new_run: Make, params: dict[str, str], said: str) -> None:
