@@ -74,11 +74,15 @@ def _show(plan: Plan) -> None:
     rows = [(_shown(plan.settings), f"formats = {plan.formats}")] if writes else []
     rows += [(_shown(twin), f"text of {notebook.name}") for notebook, twin in plan.write]
     rows += [(_shown(notebook), f"stays without a twin, and says so: {why}") for notebook, why in plan.apart]
+    rows += [(_shown(one.twin), f"is removed: {one.notebook.name} says the same") for one in plan.leave]
+    rows += [(_shown(twin), f"stays: {why}") for twin, why in plan.stay]
     if not writes:
         print(f"{_shown(plan.settings)} says formats = {plan.formats} already, and stays as it is.")
     if rows:
         print("This writes:")
         _print(rows)
+    if plan.leave:
+        print("What is removed is kept first: mlwidgets history lists it. In git it is a deletion that you commit.")
     if plan.present:
         print("These are there, and are made to say the same as their notebooks:")
         _print([(_shown(twin), f"text of {notebook.name}") for notebook, twin in plan.present])

@@ -249,6 +249,8 @@ def _plan_told(found: Plan, pairs: Pairs) -> dict[str, Any]:
         "write": [[pairs.name_of(one) for one in both] for both in found.write],
         "present": [[pairs.name_of(one) for one in both] for both in found.present],
         "apart": [[pairs.name_of(one), why] for one, why in (*found.apart, *found.problems)],
+        "leave": [[pairs.name_of(one.notebook), pairs.name_of(one.twin)] for one in found.leave],
+        "stay": [[pairs.name_of(one), why] for one, why in found.stay],
     }
     return {"id": hashlib.sha256(json.dumps(told_).encode()).hexdigest(), **told_}
 

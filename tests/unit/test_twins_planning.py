@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from mlwidgets.cli import main
 from mlwidgets.errors import TwinError
+from mlwidgets.history.snapshots import History
 from mlwidgets.history.twins.helper import Helper
 from mlwidgets.history.twins.planning import pair, plan, unpair
 from mlwidgets.history.twins.syncing import sync
@@ -226,3 +228,70 @@ def test_the_helper_does_the_same_and_comes_back(project: Path) -> None:
         helper.close()
     assert process is not None
     assert process.returncode == 0
+
+
+def test_another_format_takes_the_place_of_one(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pair(plan(project))
+    gone = (project / "lenet.py").read_bytes()
+    edited = project / "sub dir" / "ü.py"
+    edited.write_text(edited.read_text().replace("z = 1", "z = 2"))
+    before = files(project)
+    found = plan(project, "md")
+    assert files(project) == before
+    assert [one.twin for one in found.leave] == [project / "lenet.py"]
+    assert [twin for twin, _ in found.stay] == [edited]
+
+    status, out, _ = said(capsys, "init", "--format", "md", "--yes")
+    assert status == 0
+    assert "  lenet.py " in out
+    assert "is removed: lenet.ipynb says the same" in out
+    assert "stays: it says something else than its notebook" in out
+    assert "In git it is a deletion that you commit" in out
+    now = files(project)
+    assert set(before) - set(now) == {"lenet.py"}
+    assert now["sub dir/ü.py"] == before["sub dir/ü.py"]
+    assert now["train.py"] == before["train.py"]
+    assert {"lenet.md", "sub dir/ü.md"} <= set(now)
+    # What is removed was kept, to the byte.
+    history = History(project / "lenet.ipynb")
+    places = [history.place_of(one) for one in history.snapshots() if one.kind == "twin"]
+    shown = [["git", "-C", str(place), "show", f"{commit}:twin.py"] for place, commit in places]
+    assert gone in [subprocess.run(one, check=True, capture_output=True).stdout for one in shown]
+
+    # And back again.
+    assert said(capsys, "init", "--format", "py:percent", "--yes")[0] == 0
+    assert not (project / "lenet.md").exists()
+    assert (project / "lenet.py").read_bytes() == gone
+
+
+def test_of_several_formats_one_is_left(project: Path) -> None:
+    pair(plan(project, "py:percent,md"))
+    assert pair(plan(project, "md")) == []
+    assert not (project / "lenet.py").exists()
+    assert (project / "lenet.md").exists()
+    # Without what the store knows, what both files say decides.
+    shutil.rmtree(project / ".mlwidgets" / "twins")
+    assert [one.twin.name for one in plan(project, "Rmd").leave] == ["lenet.md", "ü.md"]
+    (project / "lenet.md").write_text((project / "lenet.md").read_text().replace("x = 1", "x = 7"))
+    assert [twin.name for twin, _ in plan(project, "Rmd").stay] == ["lenet.md"]
+    # Another way to write the same file is no other file.
+    assert (plan(project, "md:myst").leave, plan(project, "md:myst").stay) == ((), ())
+
+
+def test_a_text_that_was_edited_after_the_plan_stays(project: Path) -> None:
+    pair(plan(project))
+    found = plan(project, "md")
+    twin = project / "lenet.py"
+    twin.write_text(twin.read_text().replace("x = 1", "x = 7"))
+    assert [line.partition(" stays: ")[0] for line in pair(found)] == [str(twin)]
+    assert "x = 7" in twin.read_text()
+
+
+def test_what_other_settings_say_stays(project: Path) -> None:
+    pair(plan(project))
+    raw = read(project / "lenet.ipynb")
+    raw["metadata"]["jupytext"] = {"formats": "ipynb,py:percent"}
+    write(project / "lenet.ipynb", raw)
+    assert [one.twin.name for one in plan(project, "md").leave] == ["ü.py"]
+    assert pair(plan(project, "md")) == []
+    assert (project / "lenet.py").exists()

@@ -17,6 +17,7 @@ from mlwidgets.history.twins.bases import Bases
 from mlwidgets.history.twins.conversion import notebook_of, text_of
 from mlwidgets.history.twins.finding import notebooks_in
 from mlwidgets.history.twins.keeping import check_is_twin
+from mlwidgets.history.twins.leaving import leave, left_twins, reason_to_stay
 from mlwidgets.history.twins.pairing import (
     Pairing,
     Settings,
@@ -58,6 +59,10 @@ class Plan:
         Notebooks that stay without a twin, each with the reason: their metadata say so then.
     problems
         Notebooks that are left as they are, each with what is wrong.
+    leave
+        Pairings of a format that another one takes the place of: their twins are removed.
+    stay
+        Text files of such a format that stay, each with the reason.
     """
 
     folder: Path
@@ -69,6 +74,8 @@ class Plan:
     present: tuple[tuple[Path, Path], ...] = ()
     apart: tuple[tuple[Path, str], ...] = ()
     problems: tuple[tuple[Path, str], ...] = field(default=())
+    leave: tuple[Pairing, ...] = ()
+    stay: tuple[tuple[Path, str], ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -99,6 +106,8 @@ def plan(folder: Path, format: str | None = None) -> Plan:  # noqa: A002
     present: list[tuple[Path, Path]] = []
     apart: list[tuple[Path, str]] = []
     problems: list[tuple[Path, str]] = []
+    leaving: list[Pairing] = []
+    stay: list[tuple[Path, str]] = []
     for notebook in notebooks_in(folder):
         try:
             for pairing in pairings_of(notebook, using):
@@ -109,10 +118,35 @@ def plan(folder: Path, format: str | None = None) -> Plan:  # noqa: A002
                     break
                 else:
                     present.append((notebook, pairing.twin))
+            else:
+                if start.before != start.after:
+                    _add_left(notebook, start.settings, using, leaving, stay)
         except MlwidgetsError as error:
             write = [one for one in write if one[0] != notebook]
             problems.append((notebook, str(error)))
-    return replace(start, write=tuple(write), present=tuple(present), apart=tuple(apart), problems=tuple(problems))
+    return replace(
+        start,
+        write=tuple(write),
+        present=tuple(present),
+        apart=tuple(apart),
+        problems=tuple(problems),
+        leave=tuple(leaving),
+        stay=tuple(stay),
+    )
+
+
+def _add_left(
+    notebook: Path, settings: Path, using: Settings, leaving: list[Pairing], stay: list[tuple[Path, str]]
+) -> None:
+    for one in left_twins(notebook, settings, using):
+        try:
+            reason = reason_to_stay(one)
+        except MlwidgetsError as error:
+            reason = str(error)
+        if reason:
+            stay.append((one.twin, reason))
+        else:
+            leaving.append(one)
 
 
 def _settings(folder: Path, wanted: str | None) -> Plan:
@@ -208,6 +242,8 @@ def pair(plan: Plan) -> list[str]:
             lines.append(done.problem)
         elif done.conflicts:
             lines.append(f"{notebook} and its twin differ in {len(done.conflicts)} cells: mlwidgets sync --conflicts")
+        else:
+            lines += filter(None, [leave(one) for one in plan.leave if one.notebook == notebook])
     return lines
 
 
