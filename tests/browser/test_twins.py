@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from mlwidgets.history.twins.known import in_step
 from mlwidgets.history.twins.syncing import sync
 from tests.browser.test_changes import SOURCES, edit, in_notebook, save, sources_of, wait_until, write
 from tests.browser.test_live_view import look, use_theme
@@ -166,6 +167,21 @@ def test_the_same_cell_on_both_sides_is_decided_side_by_side(lab: Lab, page: Pag
     use_theme(lab, page, "JupyterLab Dark")
     look(page, "twin-decide-dark")
     use_theme(lab, page, "JupyterLab Light")
+    # In a narrow window the sides are one below the other, and so is what says which is which.
+    old, new = dialog.locator(".mlw-twin-old").first, dialog.locator(".mlw-twin-new").first
+    signs = "(node) => getComputedStyle(node, '::before').display"
+    assert [old.evaluate(signs), new.evaluate(signs)] == ["none", "none"]
+    page.set_viewport_size({"width": 600, "height": 900})
+    rows = dialog.locator("fieldset").first.locator(".mlw-diff-row")
+    wait_until(lambda: "px " not in str(rows.first.evaluate("(node) => getComputedStyle(node).gridTemplateColumns")))
+    assert [old.evaluate(signs), new.evaluate(signs)] == ["inline", "inline"]
+    boxes = [one.bounding_box() for one in (old, new)]
+    assert all(box and box["x"] + box["width"] < 300 for box in boxes)
+    look(page, "twin-decide-narrow-light")
+    use_theme(lab, page, "JupyterLab Dark")
+    look(page, "twin-decide-narrow-dark")
+    use_theme(lab, page, "JupyterLab Light")
+    page.set_viewport_size({"width": 1280, "height": 1000})
     dialog.get_by_role("group", name="Cell 2").get_by_label("both.py").check()
     dialog.get_by_role("group", name="Cell 3").get_by_label("Both", exact=True).check()
     dialog.get_by_role("button", name="Apply").click()
@@ -201,6 +217,16 @@ def test_a_project_is_paired_with_consent_and_a_notebook_unpaired(lab: Lab, page
     expect(item).to_have_text("plain.md")
     assert "a = 1" in path.with_suffix(".md").read_text()
 
+    # Another format in its place: what becomes of the texts is said first.
+    other = path.with_name("other.md")
+    other.write_text(other.read_text().replace("b = 1", "b = 2"))
+    lab.command(page, "mlwidgets:pair-notebooks")
+    dialog.get_by_label("Text").select_option("py:percent")
+    expect(dialog.get_by_role("heading", name="This text file is removed")).to_be_visible()
+    expect(dialog.get_by_role("heading", name="This text file of another format stays")).to_be_visible()
+    look(page, "twin-pair-other")
+    dialog.get_by_role("button", name="Cancel").click()
+
     item.click()
     look(page, "twin-menu")
     page.get_by_role("menuitem", name="Unpair From Text…").click()
@@ -210,6 +236,26 @@ def test_a_project_is_paired_with_consent_and_a_notebook_unpaired(lab: Lab, page
     save(page, name)
     nothing_was_asked(page)
     assert "a = 1" in path.with_suffix(".md").read_text()
+
+
+def test_a_tag_that_is_taken_away_in_the_text_is_taken_away(lab: Lab, page: Page) -> None:
+    name = "tags.ipynb"
+    path, twin = paired(lab, f"twin-tags/{name}", ["a = 1"])
+    item = open_twin(lab, page, f"twin-tags/{name}")
+    expect(item).to_have_text("tags.py")
+    save(page, name)
+    tags = "return content.model.sharedModel.cells[0].getMetadata('tags') ?? null"
+    change(twin, lambda text: text.replace("# %%\na = 1", '# %% tags=["slow"]\na = 1'))
+    wait_until(lambda: in_notebook(page, name, tags) == ["slow"])
+    save(page, name)
+    # Both files say so: from then on its absence is an edit.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLWIDGETS_STORE", str(lab.store))
+        wait_until(lambda: "slow" in path.read_text() and in_step(path))
+    change(twin, lambda text: text.replace(' tags=["slow"]', ""))
+    wait_until(lambda: in_notebook(page, name, tags) is None)
+    wait_until(lambda: "slow" not in path.read_text())
+    assert "slow" not in twin.read_text()
 
 
 def test_a_broken_text_is_told_and_saving_goes_on(lab: Lab, page: Page) -> None:

@@ -58,6 +58,10 @@ export interface Plan {
   readonly write: readonly (readonly [string, string])[];
   readonly present: readonly (readonly [string, string])[];
   readonly apart: readonly (readonly [string, string])[];
+  /** Notebooks, and their texts of another format, which are removed. */
+  readonly leave: readonly (readonly [string, string])[];
+  /** Texts of another format that stay, and why. */
+  readonly stay: readonly (readonly [string, string])[];
 }
 
 export interface NotebookText {

@@ -38,7 +38,8 @@ export class ConflictBar extends Widget {
     this.node.setAttribute('aria-label', words.__('Cells in conflict'));
     this.node.setAttribute('role', 'group');
     this.node.append(this.line);
-    this.line.append(this.count, this.note, ...this.takes.values(), this.next);
+    const buttons = element('div', 'mlw-conflicts-buttons', {}, ...this.takes.values(), this.next);
+    this.line.append(this.count, this.note, buttons);
     this.hide();
     const { content, context } = panel;
     content.modelContentChanged.connect(this.soon);

@@ -106,9 +106,14 @@ function drawPlan(plan: Plan, words: Words): HTMLElement[] {
     found.push(part(plan.created ? words.__('This file is written') : words.__('This file becomes'),
       element('p', 'mlw-twin-file', {}, element('code', '', {}, plan.settings)), element('pre', 'mlw-twin-settings', {}, plan.after.trimEnd())));
   }
-  const { write, present, apart } = plan;
+  const { write, present, apart, leave, stay } = plan;
   if (write.length > 0) found.push(part(words._n('This text file is written', '%1 text files are written', write.length), lines(write, '→')));
   if (present.length > 0) found.push(part(words._n('This text file is there already and is kept', '%1 text files are there already and are kept', present.length), lines(present, '→')));
+  if (leave.length > 0) {
+    found.push(part(words._n('This text file is removed', '%1 text files are removed', leave.length), lines(leave, '→'),
+      element('p', 'mlw-hint', {}, words.__('Their notebooks say the same. They are kept in the notebooks’ history; in git each is a deletion that you commit.'))));
+  }
+  if (stay.length > 0) found.push(part(words._n('This text file of another format stays', '%1 text files of another format stay', stay.length), lines(stay, '—')));
   if (apart.length > 0) found.push(part(words._n('This notebook stays as it is', '%1 notebooks stay as they are', apart.length), lines(apart, '—')));
   if (found.length === 0) found.push(element('p', 'mlw-hint', {}, words.__('There is no notebook here to pair.')));
   return found;
