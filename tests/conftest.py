@@ -80,6 +80,8 @@ def _own_machine() -> Iterator[None]:
         patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
         # Every run of this process would keep and look through the hundreds of modules that the tests are.
         patch.setattr(modules, "_OWN", modules._OWN | {"tests", "benchmarks"})
+        # What this process has imported grows from test to test, and each time another warm process would import it.
+        warm.stand_in(["numpy"])
         yield
         warm.end_warm_processes()
 
