@@ -20,7 +20,7 @@ JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((
 BENCH_ARGS ?=
 N ?= 200
 
-.PHONY: help demo test torture lint lab bench format clean
+.PHONY: help demo test test-views torture lint lint-python lint-views lab bench format clean
 
 help:
 	@echo "make demo    train the example notebook in the background, show its runs, write an HTML page"
@@ -58,20 +58,28 @@ $(BUILT): $(STAMP) $(VIEW_SOURCES)
 demo: $(STAMP) $(BUILT)
 	$(BIN)/python notebooks/demo.py
 
-test: lint
-	npm test
+# Python's tools and node's have one process each.
+test: $(STAMP) $(BUILT)
+	$(MAKE) --jobs=2 lint-python test-views
 	$(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST_ARGS)
 
 torture: $(STAMP)
 	$(BIN)/python -m tests.torture --rounds $(N)
 
-lint: $(STAMP) $(BUILT)
+lint: lint-python lint-views
+
+lint-python: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --platform linux
 	$(BIN)/mypy --platform darwin
+
+lint-views: $(BUILT)
 	npm run lint
 	npm run check
+
+test-views: lint-views
+	npm test
 
 lab: $(STAMP) $(BUILT)
 	$(BIN)/jupyter lab notebooks

@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,9 @@ async def test_a_run_is_done_again_and_compared(ask: Any, run: Run) -> None:
     assert [(one["rerun"] or {}).get("of") for one in listed["runs"]] == [run.id, run.id, None]
 
 
-async def test_what_is_in_the_way_is_said_and_nothing_is_started(ask: Any, run: Run, runs: Path) -> None:
+async def test_what_is_in_the_way_is_said_and_nothing_is_started(
+    ask: Any, run: Run, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     status, said = await ask("runs", run.id, "rerun", method="POST", body={"params": {"lx": "1"}})
     assert (status, said["forcible"]) == (409, False)
     assert "lx" in said["problems"][0]
@@ -64,9 +65,11 @@ async def test_what_is_in_the_way_is_said_and_nothing_is_started(ask: Any, run: 
         assert (await ask("runs", run.id, "rerun", method="POST", body=wrong))[0] == 400, wrong
     assert (await ask("runs", "20260101-000000-gone-aaaa", "rerun"))[0] == 404
     store = RunStore(runs.parent)
-    spec = run.spec
-    lacking = replace(spec, id=spec.id[:-4] + "2222", code=f"import no_such_module_{'x' * 8}\n")
-    RunFolder.create(runs, lacking)
+    monkeypatch.setenv("MLWIDGETS_STORE", str(runs.parent))
+    lacking = mlwidgets.train(f"import no_such_module_{'x' * 8}\n", name="lacking", namespace={}, cpus=0, gpus=0).wait(
+        60
+    )
+    monkeypatch.delenv("MLWIDGETS_STORE")
     status, plan = await ask("runs", lacking.id, "rerun")
     assert (status, plan["forcible"], len(plan["problems"]) > 0) == (200, True, True)
     status, said = await ask("runs", lacking.id, "rerun", method="POST", body={})
