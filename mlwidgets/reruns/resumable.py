@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlwidgets.runs.checkpoints import read_checkpoints
-from mlwidgets.runs.folder import RunFolder
+from mlwidgets.runs.folder import RunFolder, read_json
 from mlwidgets.runs.journal import read_lines
 from mlwidgets.runs.state import FINISHED
 
@@ -14,10 +14,13 @@ def goes_on_after(folder: RunFolder) -> str | None:
     Returns
     -------
     str or None
-        None if it has none, or its code never asked for one and would begin anew all the same.
+        None if it has none, or its code never asked for one and would begin anew all the same; of a report, too, which
+        is executed from its first cell.
     """
     found = read_checkpoints(folder.checkpoints)
-    return found[-1].where if found and calls_resume(folder) else None
+    if not found or not calls_resume(folder) or (read_json(folder.spec) or {}).get("report") is not None:
+        return None
+    return found[-1].where
 
 
 def calls_resume(folder: RunFolder) -> bool:

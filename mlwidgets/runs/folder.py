@@ -85,7 +85,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in `path`, or None if there is no such file or it is no JSON object."""
     try:
         data = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 

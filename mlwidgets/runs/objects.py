@@ -53,9 +53,11 @@ def file_digest(path: Path) -> str:
     with open(path, "rb") as file:
 
         def leaf(start: int) -> bytes:
-            found = hashlib.sha256()
-            for at in range(start, start + PIECE, _READ):
-                found.update(os.pread(file.fileno(), _READ, at))
+            found, at, end = hashlib.sha256(), start, start + PIECE
+            # A file system may return less than what is there.
+            while piece := os.pread(file.fileno(), min(_READ, end - at), at):
+                found.update(piece)
+                at += len(piece)
             return found.digest()
 
         size = os.fstat(file.fileno()).st_size

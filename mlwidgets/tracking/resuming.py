@@ -39,7 +39,7 @@ def resume(*objects: Any, **named: Any) -> int:
     ValueError
         If the objects are not those of the checkpoint, or this process has made checkpoints of others.
     ResultNotAvailable
-        If there are checkpoints and all are damaged.
+        If there are checkpoints, and all are damaged or cannot be read here.
     """
     given = name_objects(objects, sys._getframe(1))
     named = {name: value for name, value in named.items() if value is not None}
@@ -77,27 +77,32 @@ def _read(top: Path) -> tuple[Checkpoint, dict[str, Any]] | None:
     Raises
     ------
     ResultNotAvailable
-        If all are damaged: to begin anew without a word could cost days.
+        If all are damaged or cannot be read here: to begin anew without a word could cost days.
     """
-    damaged: list[str] = []
+    passed: list[str] = []
+    unreadable: list[str] = []
     for path in reversed(numbered(top)):
         one = read_checkpoint(path)
         try:
             if one is not None:
                 states = one.read()
-                for line in damaged:
+                for line in passed:
                     tell_once(f"an earlier checkpoint is taken: {line}")
                 return one, states
             wrong = damage_of(path)
             if wrong is not None:
-                damaged.append(f"checkpoint {path} is damaged: {wrong}; {LOOK}")
+                passed.append(f"checkpoint {path} is damaged: {wrong}; {LOOK}")
         except ResultNotAvailable as error:
             if path.exists():
-                damaged.append(str(error))
-    if damaged:
+                passed.append(str(error))
+                # A class that is not defined yet, say.
+                unreadable += [str(error)] if damage_of(path, deep=True) is None else []
+    if unreadable:
+        raise ResultNotAvailable(f"no checkpoint can be read here: {unreadable[0]}")
+    if passed:
         raise ResultNotAvailable(
             f"no checkpoint is whole (mlwidgets fsck --deep --repair puts them aside, and the code begins anew): "
-            f"{damaged[0]}"
+            f"{passed[0]}"
         )
     return None
 

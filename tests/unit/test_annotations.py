@@ -57,13 +57,24 @@ def test_what_is_refused(new_run: Make, wrong: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"pinned": 1}', '{"tags": {"a": 1}, "note": 2}', '{"tags": [], "pinned": null}', "\x00"]
+    "content",
+    [
+        "{",
+        "[]",
+        '{"pinned": 1}',
+        '{"tags": {"a": 1}, "note": 2}',
+        '{"tags": [], "pinned": null}',
+        "\x00",
+        "[" * 100_000,
+    ],
+    ids=range(7),
 )
 def test_a_damaged_file_counts_as_nothing(new_run: Make, content: str) -> None:
     folder = new_run(note="first")
     folder.annotations.write_text(content)
     assert read_annotations(folder) == Annotations()
     assert Run(folder.path).note == "first"
+    assert [one.note for one in RunIndex(RunStore(folder.store)).summaries()] == ["first"]
 
 
 def test_a_run_that_is_gone(new_run: Make) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
+import random
+import sys
+import types
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -101,6 +105,14 @@ def test_without_threads_it_is_the_same(tmp_path: Path, monkeypatch: pytest.Monk
     assert file_digest(path) == expected
 
 
+def test_a_file_system_that_returns_less_than_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.pt"
+    path.write_bytes(random.Random(0).randbytes(PIECE + 3))
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, size, at: pread(fd, min(size, 700_001), at))
+    assert file_digest(path) == content_digest(memoryview(path.read_bytes()))
+
+
 @pytest.mark.parametrize("spoil", SAYS)
 def test_resume_takes_the_last_that_is_whole_and_says_so(
     folder: RunFolder, weights: Any, capsys: pytest.CaptureFixture[str], spoil: Spoil
@@ -126,6 +138,22 @@ def test_where_none_is_whole_nothing_begins_anew_without_a_word(
         resume(weights)
     assert "\n" not in str(told.value)
     assert weights.unique().tolist() == [EPOCHS], "the objects are as they were"
+
+
+def test_one_that_cannot_be_read_here_is_not_called_damaged(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = types.ModuleType("lost")
+    exec("class Counter:\n    n = 0", module.__dict__)
+    monkeypatch.setitem(sys.modules, "lost", module)
+    counter = module.Counter()
+    for epoch in range(2):
+        checkpoint(counter, epoch=epoch, keep_last=2)
+    monkeypatch.delitem(sys.modules, "lost")
+    flip(read_checkpoints(folder.checkpoints)[-1])
+    with pytest.raises(ResultNotAvailable, match=r"^no checkpoint can be read here: .*000001.*'lost'") as told:
+        resume(counter)
+    assert "fsck" not in str(told.value)
 
 
 def test_a_damaged_one_is_not_loaded(folder: RunFolder, weights: Any) -> None:
@@ -192,3 +220,16 @@ def test_of_a_run_that_goes_on_nothing_is_moved(store: RunStore, folder: RunFold
     (found,) = (one for one in check(store, deep=True, repair=True) if "/checkpoints/" in one.where)
     assert not found.repaired
     assert len(read_checkpoints(folder.checkpoints)) == EPOCHS
+
+
+def test_a_notebook_that_loads_the_last_one_is_told_that_there_was_a_later_one(
+    folder: RunFolder, weights: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlwidgets_magics.resuming import load
+
+    cut(read_checkpoints(folder.checkpoints)[-1])
+    namespace: dict[str, Any] = {}
+    _, where = load(Run(folder.path), ["weights"], namespace, None, last=True)
+    assert where.startswith(f"checkpoint {EPOCHS - 1},")
+    assert f"checkpoint {EPOCHS} is damaged: state.pt of epoch 2 has" in capsys.readouterr().err
+    assert float(namespace["weights"][0]) == EPOCHS - 1

@@ -23,6 +23,7 @@ from mlwidgets.reruns import elsewhere, needs, resuming
 from mlwidgets.reruns.checks import check
 from mlwidgets.reruns.interpreters import interpreter_of
 from mlwidgets.reruns.repeating import Changes, changeable, repeat
+from mlwidgets.reruns.resumable import cut_short_after
 from mlwidgets.reruns.sending import send_again, take_notebook
 from mlwidgets.runs.checkpoints import read_checkpoints
 from mlwidgets.runs.folder import RunFolder
@@ -436,6 +437,17 @@ def test_what_a_sweep_cannot_be_asked_for_is_said_before(store: RunStore, new_ru
     assert check(store, folder, Changes(params={"width": "4"})).impossible == []
     damaged = new_run("odd", sweep={"space": 3})
     assert "definition of sweep" in check(store, damaged).impossible[0]
+
+
+@pytest.mark.parametrize(("report", "said"), [(None, "epoch 2"), ({"name": "sales"}, None)])
+def test_a_report_does_not_go_on(
+    new_run: Make, monkeypatch: pytest.MonkeyPatch, report: dict[str, Any] | None, said: str | None
+) -> None:
+    folder = new_run(report=report)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder.path))
+    checkpoint([1], epoch=2)
+    write_event(folder.events, "resumed")
+    assert cut_short_after(folder, "failed", ended=True) == said
 
 
 def test_what_goes_on_is_from_the_notebook_of_the_first(new_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
