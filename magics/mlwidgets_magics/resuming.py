@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from mlwidgets.capture.checkpointed import load_checkpoint
 from mlwidgets.capture.results import Loaded
 from mlwidgets.commands.common import seconds
 from mlwidgets.errors import ParameterError
+from mlwidgets.runs.checkpoints import LOOK, damage_of, numbered
+from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.run import Run
 from mlwidgets.views import console
 from mlwidgets.views.kernel import kernel
@@ -102,6 +105,9 @@ def load(
         If the checkpoint cannot be read.
     """
     found = run.checkpoints
+    for path in numbered(RunFolder(run.path).checkpoints):
+        if (wrong := damage_of(path)) is not None:
+            print(f"mlwidgets: checkpoint {int(path.name)} is damaged: {wrong}; {LOOK}", file=sys.stderr)
     if not found:
         what = "has no checkpoint" if last else "is no sweep and has no checkpoint"
         raise ParameterError(f"{run.name} {what}: call mlwidgets.checkpoint(model, epoch=epoch) in its code")

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { attachmentsOf, markedIn, settledMetadata, versionsOf, withoutNote } from './conflicts.ts';
+import type { SharedCell, SharedNotebook } from './model.ts';
+import { settleCell } from './settle.ts';
 
 const SOURCE = 'import x\n<<<<<<< HEAD\nrate = 0.1\n=======\nrate = 0.3\nmomentum = 0.9\n>>>>>>> feature (faster)\nrun(rate)';
 
@@ -59,7 +61,42 @@ test('the line that says what is to be decided is the first one', () => {
 
 test('of two attachments of one name those of one side stay', () => {
   const all = { 'a.png': 1, 'theirs-a.png': 2, 'b.png': 3, 'theirs-c.png': 4 };
-  expect(attachmentsOf(all, 'ours')).toEqual({ 'a.png': 1, 'b.png': 3, 'theirs-c.png': 4 });
-  expect(attachmentsOf(all, 'theirs')).toEqual({ 'a.png': 2, 'b.png': 3, 'theirs-c.png': 4 });
-  expect(attachmentsOf(all, 'both')).toEqual(all);
+  const text = '![](attachment:a.png)';
+  expect(attachmentsOf(all, 'ours', text)).toEqual({ 'a.png': 1, 'b.png': 3, 'theirs-c.png': 4 });
+  expect(attachmentsOf(all, 'theirs', text)).toEqual({ 'a.png': 2, 'b.png': 3, 'theirs-c.png': 4 });
+  expect(attachmentsOf(all, 'both', text)).toEqual(all);
+  // Kept by an earlier decision: no trace of this merge.
+  expect(attachmentsOf(all, 'ours', '![](attachment:theirs-a.png)')).toEqual(all);
+  expect(attachmentsOf(all, 'theirs', '![](attachment:theirs-a.png)')).toEqual(all);
+});
+
+interface Made {
+  readonly source: string;
+  readonly attachments: Record<string, unknown>;
+}
+
+/** A text cell, as far as one in conflict is asked and changed. */
+function cellOf({ source, attachments }: Made): SharedCell {
+  return {
+    cell_type: 'markdown',
+    getSource: () => source,
+    updateSource: (start: number, end: number, text: string) => { source = source.slice(0, start) + text + source.slice(end); },
+    getMetadata: () => ({}),
+    setMetadata: () => undefined,
+    getAttachments: () => attachments,
+    setAttachments: (given: Record<string, unknown>) => { attachments = given; },
+    transact: (change: () => void) => { change(); },
+  } as unknown as SharedCell;
+}
+
+test.each([
+  ['ours', ['ours ![](attachment:a.png)'], [1]],
+  ['theirs', ['theirs ![](attachment:a.png)'], [2]],
+  ['both', ['ours ![](attachment:a.png)', 'theirs ![](attachment:a.png)'], [1, 2]],
+] as const)('of a cell in which text and image were edited on both sides %s has its own image', (take, sources, images) => {
+  const source = '<<<<<<< HEAD\nours ![](attachment:a.png)\n=======\ntheirs ![](attachment:a.png)\n>>>>>>> b';
+  const cells = [cellOf({ source, attachments: { 'a.png': 1, 'theirs-a.png': 2 } })];
+  settleCell({ cells, transact: (change: () => void) => { change(); }, insertCell: (at: number, made: Made) => { cells.splice(at, 0, cellOf(made)); } } as unknown as SharedNotebook, 0, 'edited', take);
+  expect(cells.map((cell) => cell.getSource())).toEqual(sources);
+  expect(cells.map((cell) => cell.getAttachments?.())).toEqual(images.map((image) => ({ 'a.png': image })));
 });

@@ -66,12 +66,14 @@ export function withoutNote(source: string): string | null {
 
 const THEIRS = 'theirs-';
 
-/** A cell's attachments with those of one side alone; of both nothing is changed. */
-export function attachmentsOf(all: Readonly<Record<string, unknown>>, take: Take): Record<string, unknown> {
+/** A cell's attachments with those of one side alone; of both nothing is changed. What the text names is what it says. */
+export function attachmentsOf(all: Readonly<Record<string, unknown>>, take: Take, text: string): Record<string, unknown> {
   if (take === 'both') return { ...all };
+  const beside = (name: string): boolean =>
+    name.startsWith(THEIRS) && Object.hasOwn(all, name) && Object.hasOwn(all, name.slice(THEIRS.length)) && !text.includes(`attachment:${name}`);
   const found: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(all)) {
-    if (!(name.startsWith(THEIRS) && name.slice(THEIRS.length) in all)) found[name] = (take === 'theirs' ? all[THEIRS + name] : undefined) ?? value;
+    if (!beside(name)) found[name] = take === 'theirs' && beside(THEIRS + name) ? all[THEIRS + name] : value;
   }
   return found;
 }

@@ -22,12 +22,13 @@ export function settleCell(notebook: SharedNotebook, at: number, kind: string, t
     notebook.deleteCell(at);
     return;
   }
+  const attachments = cell.getAttachments?.();
   const change = (): void => {
     const { start, end, text: put } = replacement(source, text);
     cell.updateSource(start, end, put);
     describe(cell, settledMetadata(cell.getMetadata()));
-    const attachments = cell.getAttachments?.();
-    if (kind === 'attachment' && attachments) cell.setAttachments?.(attachmentsOf(attachments, take));
+    // As two cells each has its own.
+    if (attachments && kind !== 'deleted') cell.setAttachments?.(attachmentsOf(attachments, versions && take === 'both' ? 'ours' : take, source));
   };
   if (!versions || take !== 'both') {
     // An edit of this cell, which undoing in it takes back.
@@ -37,13 +38,12 @@ export function settleCell(notebook: SharedNotebook, at: number, kind: string, t
   // As two cells, which is one operation on cells.
   notebook.transact(() => {
     change();
-    const attachments = cell.getAttachments?.();
     const code = cell.cell_type === 'code';
     notebook.insertCell(at + 1, {
       cell_type: cell.cell_type,
       source: versions.theirs,
       metadata: code ? { trusted: true } : {},
-      ...(attachments ? { attachments } : {}),
+      ...(attachments ? { attachments: attachmentsOf(attachments, 'theirs', source) } : {}),
     });
   });
 }
