@@ -12,6 +12,7 @@ from mlwidgets import api
 from mlwidgets.capture.checkpointed import load_checkpoint
 from mlwidgets.capture.results import Loaded
 from mlwidgets.commands.common import seconds
+from mlwidgets.commands.resuming import OF_A_RUN
 from mlwidgets.errors import ParameterError
 from mlwidgets.runs.checkpoints import LOOK, damage_of, numbered
 from mlwidgets.runs.folder import RunFolder
@@ -56,7 +57,7 @@ def resume(words: Sequence[str], taken: Any) -> None:
         )
     found = api.run(options.name)
     if isinstance(found, Sweep):
-        if options.params:
+        if options.params or any(getattr(options, one) is not None for one in OF_A_RUN):
             raise ParameterError(f"{found.name} is a sweep: it goes on as it is; %runs add gives it a trial")
         found.resume()
         print(f"{found.name}: asked to go on")

@@ -12,6 +12,9 @@ from mlwidgets.errors import ParameterError
 if TYPE_CHECKING:
     from mlwidgets.reruns.checks import Preflight
 
+OF_A_RUN = ("gpus", "cpus", "timeout", "priority", "called")
+"""Options that a sweep has not when it goes on."""
+
 
 def add(commands: Any) -> None:
     """Add the command."""
@@ -36,7 +39,7 @@ def _resume(options: argparse.Namespace) -> int:
 
     found, given = find_run(options), [*options.params, *options.more]
     if isinstance(found, Sweep):
-        if given:
+        if given or any(getattr(options, one) is not None for one in OF_A_RUN):
             raise ParameterError(f"{options.name} is a sweep: it goes on as it is; mlwidgets add gives it a trial")
         found.resume()
         print(f"{options.name}: asked to go on")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlwidgets.cli import main
+from mlwidgets.errors import ParameterError
 from mlwidgets.runs.folder import RunFolder
 from mlwidgets.runs.state import Outcome, write_outcome
 from mlwidgets.runs.store import RunStore
@@ -168,3 +169,20 @@ def test_only_what_must_be_given_is_asked_for(word: str, capsys: pytest.CaptureF
     with pytest.raises(SystemExit):
         main([word])
     assert capsys.readouterr().err.endswith("the following arguments are required: name\n")
+
+
+@pytest.mark.parametrize("option", ["--gpus", "--cpus", "--timeout", "--priority", "--name", "lr=1"])
+def test_a_sweep_goes_on_as_it_is(
+    command: Command, store: RunStore, new_run: Make, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    from mlwidgets_magics.resuming import resume
+
+    folder = new_run("hunt", sweep={"space": {}})
+    words = ["hunt", option] if "=" in option else ["hunt", option, "1" if option != "--name" else "other"]
+    status, out, err = command("resume", *words)
+    assert (status, out) == (1, "")
+    assert "hunt is a sweep: it goes on as it is" in err
+    monkeypatch.setenv("MLWIDGETS_STORE", str(store.path))
+    with pytest.raises(ParameterError, match="hunt is a sweep: it goes on as it is"):
+        resume(words, {})
+    assert folder.wishes.read_bytes() == b""
