@@ -79,6 +79,12 @@ def _read(top: Path) -> tuple[Checkpoint, dict[str, Any]] | None:
     ResultNotAvailable
         If all are damaged or cannot be read here: to begin anew without a word could cost days.
     """
+    try:
+        os.listdir(top)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ResultNotAvailable(f"nobody can look for checkpoints in {top}: {error.strerror or error}") from error
     passed: list[str] = []
     unreadable: list[str] = []
     for path in reversed(numbered(top)):

@@ -140,6 +140,16 @@ def test_where_none_is_whole_nothing_begins_anew_without_a_word(
     assert weights.unique().tolist() == [EPOCHS], "the objects are as they were"
 
 
+def test_where_nobody_can_look_nothing_begins_anew(folder: RunFolder, weights: Any) -> None:
+    os.rename(folder.checkpoints, folder.path / "away")
+    # What a disk that fails says is another error of the same kind.
+    folder.checkpoints.touch()
+    with pytest.raises(ResultNotAvailable, match="nobody can look for checkpoints in"):
+        resume(weights)
+    folder.checkpoints.unlink()
+    assert resume(weights) == 0
+
+
 def test_one_that_cannot_be_read_here_is_not_called_damaged(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
