@@ -61,6 +61,8 @@ def resume(words: Sequence[str], taken: Any) -> None:
             raise ParameterError(f"{found.name} is a sweep: it goes on as it is; %runs add gives it a trial")
         found.resume()
         print(f"{found.name}: asked to go on")
+        if options.wait:
+            wait_here(found, in_terminal=kernel() is None)
         return
     # What checks a run before it goes on is needed by no other magic.
     from mlwidgets import again

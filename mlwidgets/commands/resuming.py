@@ -11,6 +11,7 @@ from mlwidgets.errors import ParameterError
 
 if TYPE_CHECKING:
     from mlwidgets.reruns.checks import Preflight
+    from mlwidgets.runs.run import Run
 
 OF_A_RUN = ("gpus", "cpus", "timeout", "priority", "called")
 """Options that a sweep has not when it goes on."""
@@ -43,7 +44,7 @@ def _resume(options: argparse.Namespace) -> int:
             raise ParameterError(f"{options.name} is a sweep: it goes on as it is; mlwidgets add gives it a trial")
         found.resume()
         print(f"{options.name}: asked to go on")
-        return 0
+        return _waited(found) if options.wait else 0
     params: dict[str, Any] = {}
     for one in given:
         key, equals, text = one.partition("=")
@@ -62,8 +63,10 @@ def _resume(options: argparse.Namespace) -> int:
         tell=_tell,
     )
     print(f"{run.name} goes on from {found.id} as {run.id}")
-    if not options.wait:
-        return 0
+    return _waited(run) if options.wait else 0
+
+
+def _waited(run: Run) -> int:
     print(f"{run.name}: {run.wait().state}")
     return 0 if run.state == "finished" else 1
 

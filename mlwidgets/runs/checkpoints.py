@@ -257,9 +257,10 @@ def read_checkpoints(folder: Path) -> list[Checkpoint]:
 def numbered(folder: Path) -> list[Path]:
     """Return the folders of checkpoints, whole or not."""
     try:
-        return sorted(path for path in folder.iterdir() if _NUMBERED.fullmatch(path.name))
+        found = [path for path in folder.iterdir() if _NUMBERED.fullmatch(path.name)]
     except OSError:
         return []
+    return sorted(found, key=lambda path: int(path.name))
 
 
 def gone_on_from(folder: RunFolder) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mlwidgets
+from mlwidgets.cli import main
 from mlwidgets.runs.trials import read_log
 from mlwidgets.sweeps.sweep import Sweep
 from tests.notebook import Notebook
@@ -145,6 +146,23 @@ def test_it_is_paused_changed_and_stopped_by_name(nb: Notebook) -> None:
     nb.run("%runs stop going")
     assert sweep.wait(60).state == "stopped"
     assert all(run.wait(60).ended for run in sweep.runs)
+
+
+@pytest.mark.parametrize("by", ["a notebook", "a shell"])
+def test_who_lets_it_go_on_may_wait_for_its_end(nb: Notebook, by: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name = by.replace(" ", "-")
+    nb.run(
+        f"%%sweep {name} --maximize score --trials 6 --concurrent 1 --cpus 0 x=uniform(0,1)\n"
+        "import time\nfrom mlwidgets import log\nlog(score=x)\ntime.sleep(0.1)"
+    )
+    nb.run(f"%runs pause {name}")
+    until(lambda: found(name).paused is not None)
+    if by == "a notebook":
+        nb.run(f"%runs resume {name} --wait")
+    else:
+        assert main(["resume", name, "--wait"]) == 0
+        assert capsys.readouterr().out == f"{name}: asked to go on\n{name}: finished\n"
+    assert found(name).state == "finished"
 
 
 @pytest.mark.parametrize(
