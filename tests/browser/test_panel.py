@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -94,49 +95,53 @@ def wait_until(there: Callable[[], bool]) -> None:
 
 
 def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page: Page, submit: Submit) -> None:
+    # Another try finds nothing of this one.
+    listed = f"listed-{secrets.token_hex(2)}"
     hostile = '<img src=x onerror="document.title=1">'
     for i, level in enumerate([0.5, 0.25, 4]):
-        submit(f"listed-{i}", LOGS_ONCE, params={"level": level}, tags={"set": "listed"}).wait()
-    submit("listed-bad", "raise ValueError('no')", tags={"set": "listed"}, note=hostile).wait()
-    submit("shows-html", HOSTILE).wait()
+        submit(f"{listed}-{i}", LOGS_ONCE, params={"level": level}, tags={"set": listed}).wait()
+    submit(f"{listed}-bad", "raise ValueError('no')", tags={"set": listed}, note=hostile).wait()
+    html = f"shows-html-{listed[-4:]}"
+    submit(html, HOSTILE).wait()
     open_panel(lab, page)
-    live = submit("listed-live", params={"level": 3}, tags={"set": "listed", "odd": hostile})
+    live = submit(f"{listed}-live", params={"level": 3}, tags={"set": listed, "odd": hostile})
 
-    find(page, "set=listed", 5)
-    assert names(page)[0] == "listed-live"
-    walker = row(page, "listed-live")
+    find(page, f"set={listed}", 5)
+    assert names(page)[0] == f"{listed}-live"
+    walker = row(page, f"{listed}-live")
     page.wait_for_function(
         "() => /^[1-9]/.test(document.querySelector('.mlw-row[data-state=running] .mlw-row-value')?.innerText)"
     )
     page.locator(".mlw-row[data-state=running] .mlw-row-spark path[d*=L]").wait_for(state="attached")
     assert walker.get_attribute("data-state") == "running"
-    assert re.search(r"listed-live, running, 0:\d\d", walker.get_attribute("aria-label") or "")
+    assert re.search(rf"{listed}-live, running, 0:\d\d", walker.get_attribute("aria-label") or "")
     assert hostile in walker.inner_text()
     assert page.locator(".mlw-panel img").count() == 0
-    assert row(page, "listed-bad").locator(".mlw-row-about").inner_text().startswith("failed")
+    assert row(page, f"{listed}-bad").locator(".mlw-row-about").inner_text().startswith("failed")
     page.locator(".mlw-status", has_text=re.compile(r"[1-9]\d* running")).wait_for()
     look(page, "panel-light")
 
     sort = page.get_by_label("Sort by")
     sort.select_option("metric:loss")
-    page.locator('[aria-rowindex="4"]', has_text="listed-2").wait_for()
-    assert [name for name in names(page) if name != "listed-live"] == ["listed-1", "listed-0", "listed-2", "listed-bad"]
+    page.locator('[aria-rowindex="4"]', has_text=f"{listed}-2").wait_for()
+    ended = [name for name in names(page) if name != f"{listed}-live"]
+    assert ended == [f"{listed}-{last}" for last in ("1", "0", "2", "bad")]
     sort.select_option("param:level")
     page.get_by_label("Ascending: change to descending").click()
-    page.locator('[aria-rowindex="1"]', has_text="listed-2").wait_for()
-    assert names(page) == ["listed-2", "listed-live", "listed-0", "listed-1", "listed-bad"]
+    page.locator('[aria-rowindex="1"]', has_text=f"{listed}-2").wait_for()
+    assert names(page) == [f"{listed}-2", f"{listed}-live", f"{listed}-0", f"{listed}-1", f"{listed}-bad"]
     metric = page.get_by_label("Metric on show")
     metric.select_option("twice")
-    page.locator('.mlw-row[aria-label*="twice 1"]', has_text="listed-0").wait_for()
+    page.locator('.mlw-row[aria-label*="twice 1"]', has_text=f"{listed}-0").wait_for()
     metric.select_option("")
     page.get_by_label("More filters").click()
     page.get_by_label("State", exact=True).select_option("failed")
-    row(page, "listed-0").wait_for(state="detached")
-    assert names(page) == ["listed-bad"]
+    row(page, f"{listed}-0").wait_for(state="detached")
+    assert names(page) == [f"{listed}-bad"]
     page.get_by_label("State", exact=True).select_option("")
-    find(page, "set=listed nothing has this", 0)
+    find(page, f"set={listed} nothing has this", 0)
     page.get_by_role("button", name="Clear filters").click()
-    find(page, "listed-", 5)
+    find(page, f"{listed}-", 5)
 
     # With the keyboard alone: two are ticked, compared in a tab, and one of them is opened.
     page.locator(".mlw-grid").focus()
@@ -149,11 +154,11 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     opened = page.locator(".mlw-opened:visible")
     opened.locator(".mlw-run-name").nth(1).wait_for()
     opened.locator(".mlw-chart canvas").first.wait_for()
-    assert set(opened.locator(".mlw-run-name").all_inner_texts()) == {"listed-2", "listed-live"}
+    assert set(opened.locator(".mlw-run-name").all_inner_texts()) == {f"{listed}-2", f"{listed}-live"}
     look(page, "panel-compare")
     page.locator(".mlw-grid").focus()
     page.keyboard.press("Enter")
-    page.locator(".mlw-opened:visible .mlw-name", has_text="listed-live").wait_for()
+    page.locator(".mlw-opened:visible .mlw-name", has_text=f"{listed}-live").wait_for()
 
     # The layout comes back with the page, and what was filtered by too. Workspaces are written a moment later.
     layout = """async () => {
@@ -162,10 +167,10 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     }"""
     wait_until(lambda: page.evaluate(layout).endswith(live.id))
     page.goto(f"{lab.url}/lab")
-    page.locator(".mlw-opened .mlw-name", has_text="listed-live").wait_for()
+    page.locator(".mlw-opened .mlw-name", has_text=f"{listed}-live").wait_for()
     page.locator(".lm-TabBar-tabLabel", has_text="2 runs").wait_for()
-    page.locator('[aria-rowindex="1"]', has_text="listed-2").wait_for()
-    assert page.locator(".mlw-search input").input_value() == "listed-"
+    page.locator('[aria-rowindex="1"]', has_text=f"{listed}-2").wait_for()
+    assert page.locator(".mlw-search input").input_value() == f"{listed}-"
     use_theme(lab, page, "JupyterLab Dark")
     look(page, "panel-dark")
     page.locator(".mlw-grid").focus()
@@ -178,8 +183,8 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     page.locator(".mlw-row").nth(4).wait_for()
 
     # Whose HTML it is nobody knows here: it is drawn, its scripts run, and nothing of it reaches the page.
-    find(page, "shows-html", 1)
-    row(page, "shows-html").dblclick()
+    find(page, html, 1)
+    row(page, html).dblclick()
     view = page.locator(".mlw-opened:visible")
     shown = view.frame_locator(".mlw-sandbox")
     shown.get_by_text("seen").wait_for()
@@ -188,12 +193,12 @@ def test_all_runs_are_there_live_and_can_be_found_sorted_compared(lab: Lab, page
     look(page, "panel-untrusted-html")
     assert page.evaluate("() => window.hacked") is None
     assert view.locator(".mlw-display > img[src^='data:image/svg']").count() == 1
-    find(page, "listed-", 5)
+    find(page, f"{listed}-", 5)
     use_theme(lab, page, "JupyterLab Light")
     live.stop()
     # It is said where the user is.
-    page.locator(".mlw-row[data-state=stopped]", has_text="listed-live").wait_for()
-    page.locator(".Toastify__toast", has_text="listed-live stopped").wait_for()
+    page.locator(".mlw-row[data-state=stopped]", has_text=f"{listed}-live").wait_for()
+    page.locator(".Toastify__toast", has_text=f"{listed}-live stopped").wait_for()
 
 
 def test_a_run_is_stopped_while_its_kernel_is_dead_then_deleted_and_restored(lab: Lab, page: Page) -> None:
