@@ -247,8 +247,7 @@ def test_a_tag_that_is_taken_away_in_the_text_is_taken_away(lab: Lab, page: Page
     tags = "return content.model.sharedModel.cells[0].getMetadata('tags') ?? null"
     change(twin, lambda text: text.replace("# %%\na = 1", '# %% tags=["slow"]\na = 1'))
     wait_until(lambda: in_notebook(page, name, tags) == ["slow"])
-    save(page, name)
-    # Both files say so: from then on its absence is an edit.
+    # It is saved by itself. Once both files say so its absence is an edit.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLWIDGETS_STORE", str(lab.store))
         wait_until(lambda: "slow" in path.read_text() and in_step(path))

@@ -12,6 +12,8 @@ const LOOK_BEHIND = 15_000;
 const AWAY = 10_000;
 /** So often a merge is tried while somebody types in between. */
 const TRIES = 8;
+/** Milliseconds between two looks whether a save has ended. */
+const BREATH = 50;
 
 export class Followed {
   state: TwinState = ALONE;
@@ -169,6 +171,9 @@ export class Followed {
 
   private async save(): Promise<void> {
     const { context } = this.panel;
+    // Of two saves at once JupyterLab takes one for somebody else's, and asks which of them is to stay.
+    while (this.saving) await new Promise(resolve => window.setTimeout(resolve, BREATH));
+    if (context.isDisposed || !context.model.dirty) return;
     if (context.contentsModel?.writable === false || context.model.readOnly) this.news.cannotSave();
     else await context.save();
   }
