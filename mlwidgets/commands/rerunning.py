@@ -24,10 +24,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--seed", type=int, metavar="N", help="another seed")
     command.add_argument("--deterministic", action="store_true", default=None, help="the same bits, where torch can")
-    command.add_argument("--gpus", type=float, metavar="N", help="as many GPUs, or a share of one; 0: none")
-    command.add_argument("--cpus", type=int, metavar="N", help="as many CPU places")
-    command.add_argument("--timeout", type=seconds, metavar="T", help="end it after 90, 90s, 15m, 2h or 1d")
-    command.add_argument("--priority", type=int, metavar="N", help="runs of a higher one go first")
+    add_resources(command)
     command.add_argument("--name", dest="called", metavar="NEW", help="what to call the new run")
     command.add_argument("--force", action="store_true", help="with other data, packages, or another Python, too")
     command.add_argument("--publish", action="store_true", help="publish a report's new edition")
@@ -41,6 +38,14 @@ def add(commands: Any) -> None:
     )
     # What comes behind an option is left over by argparse.
     command.set_defaults(action=_rerun, takes_more=True)
+
+
+def add_resources(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what a run may use where that is to be other than it was."""
+    command.add_argument("--gpus", type=float, metavar="N", help="as many GPUs, or a share of one; 0: none")
+    command.add_argument("--cpus", type=int, metavar="N", help="as many CPU places")
+    command.add_argument("--timeout", type=seconds, metavar="T", help="end it after 90, 90s, 15m, 2h or 1d")
+    command.add_argument("--priority", type=int, metavar="N", help="runs of a higher one go first")
 
 
 def read_params(words: list[str]) -> dict[str, Any]:

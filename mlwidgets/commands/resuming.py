@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mlwidgets.commands.common import find_run, seconds
+from mlwidgets.commands.common import find_run
+from mlwidgets.commands.rerunning import add_resources, read_params
 from mlwidgets.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ def add(commands: Any) -> None:
     command.add_argument("name", help="a run's or a sweep's name, an id or the beginning of an id")
     command.add_argument("params", nargs="*", default=[], metavar="param=value", help="what is to be other: epochs=20")
     command.add_argument("--name", dest="called", metavar="NEW", help="what to call the new run")
-    command.add_argument("--gpus", type=float, metavar="N", help="as many GPUs, or a share of one; 0: none")
-    command.add_argument("--cpus", type=int, metavar="N", help="as many CPU places")
-    command.add_argument("--timeout", type=seconds, metavar="T", help="end it after 90, 90s, 15m, 2h or 1d")
-    command.add_argument("--priority", type=int, metavar="N", help="runs of a higher one go first")
+    add_resources(command)
     command.add_argument("--force", action="store_true", help="with other data, packages, or another Python, too")
     command.add_argument("--wait", action="store_true", help="wait for its end; exit status 0 if it finished")
     # What comes behind an option is left over by argparse.
@@ -35,7 +33,6 @@ def add(commands: Any) -> None:
 
 def _resume(options: argparse.Namespace) -> int:
     from mlwidgets.again import resume_run
-    from mlwidgets.runs.operands import param_of
     from mlwidgets.sweeps.sweep import Sweep
 
     found, given = find_run(options), [*options.params, *options.more]
@@ -45,15 +42,9 @@ def _resume(options: argparse.Namespace) -> int:
         found.resume()
         print(f"{options.name}: asked to go on")
         return _waited(found) if options.wait else 0
-    params: dict[str, Any] = {}
-    for one in given:
-        key, equals, text = one.partition("=")
-        if not equals:
-            raise ParameterError(f"{one!r} is no parameter: give it as param=value")
-        params[key] = param_of(text)
     run = resume_run(
         found,
-        params,
+        read_params(given),
         gpus=options.gpus,
         cpus=options.cpus,
         timeout=options.timeout,
